@@ -1,0 +1,1 @@
+"""Raw datasets to zarr stores, on Dask. Knows neither torch nor `workbench`."""

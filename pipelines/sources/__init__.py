@@ -1,0 +1,1 @@
+"""Raw formats to records: small frozen dataclasses, paths and annotations, no pixels."""

@@ -1,0 +1,1 @@
+"""How good a segmentation is: covering, probabilistic Rand index, variation of information."""

@@ -1,0 +1,1 @@
+"""Structured layers as torch modules."""

@@ -1,0 +1,1 @@
+"""The mathematics: matrix functions and factored affinities, with their adjoints."""

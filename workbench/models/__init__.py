@@ -1,0 +1,1 @@
+"""Backbones with their ImageNet weights, and the networks assembled from them."""

@@ -1,0 +1,1 @@
+"""What training minimises: the projector objectives J1 and J2."""

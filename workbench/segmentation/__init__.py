@@ -1,0 +1,1 @@
+"""From features to segments: spectral embedding, clustering, connected components."""

@@ -1,0 +1,1 @@
+"""The trainer: one loop for every task, on any device, exactly resumable."""
