@@ -1,0 +1,31 @@
+"""The normalized-cuts layer: feature maps in, a factored affinity out (paper §5)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from workbench.linalg.affinity import Affinity
+
+
+class NormalizedCuts(nn.Module):
+    """W = XΛXᵀ of a feature map whose cells are the rows of X.
+
+    Λ is the identity, or learned as RRᵀ with R the nonnegative part of a free matrix that starts at
+    the identity: symmetric, positive semidefinite and, with features ≥ 0, W ≥ 0.
+
+    Args:
+        features: d, the channels of the feature map.
+        learn_coupling: whether Λ is a parameter. Only J1 can train it.
+    """
+
+    def __init__(self, features: int, learn_coupling: bool = False) -> None:
+        super().__init__()
+        self.root = nn.Parameter(torch.eye(features)) if learn_coupling else None
+
+    def forward(self, maps: Float[Tensor, "features rows columns"]) -> Affinity:
+        """The affinity of one image's cells, in row-major order."""
+        x = maps.flatten(1).T
+        if self.root is None:
+            return Affinity(x)
+        root = self.root.relu()
+        return Affinity(x, root @ root.T)

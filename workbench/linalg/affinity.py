@@ -1,0 +1,142 @@
+"""The affinity of normalized cuts, W = XΛXᵀ, kept as its factors.
+
+With m pixels and d features, degrees, products and the whole spectrum of D^-½WD^-½ cost O(md²)
+time and O(md) memory; the m×m matrix is never formed (paper §5).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.gram import gram
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Leading eigenpairs of M = D^-½WD^-½.
+
+    Attributes:
+        values: (count,) float64, descending, in [0, 1] for a nonnegative affinity.
+        vectors: (pixels, count) float64, orthonormal columns.
+        degrees: (pixels,) float64, the diagonal of D.
+        rank: numerical rank of M at `tolerance`.
+        tolerance: eigenvalues up to it count as zero (absolute; the largest is 1).
+        gap: values[count−1] − the next eigenvalue: how well the subspace is determined.
+    """
+
+    values: Float64[Tensor, "count"]
+    vectors: Float64[Tensor, "pixels count"]
+    degrees: Float64[Tensor, "pixels"]
+    rank: int
+    tolerance: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class Affinity:
+    """W = XΛXᵀ by its factors.
+
+    Attributes:
+        x: (pixels, features), float32 or float64.
+        coupling: Λ, (features, features), symmetric; None means the identity.
+    """
+
+    x: Float[Tensor, "pixels features"]
+    coupling: Float[Tensor, "features features"] | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Number of rows of W."""
+        return self.x.shape[0]
+
+    @property
+    def features(self) -> int:
+        """Number of columns of X: the largest rank that W can have."""
+        return self.x.shape[1]
+
+    @cached_property
+    def degrees(self) -> Float64[Tensor, "pixels"]:
+        """W1 = XΛ(Xᵀ1), float64."""
+        total = self.x.sum(0, dtype=torch.float64)
+        if self.coupling is not None:
+            total = self.coupling.double() @ total
+        return self.x.double() @ total
+
+    def __matmul__(self, v: Float[Tensor, "pixels columns"]) -> Float[Tensor, "pixels columns"]:
+        """Wv, in O(pixels · features · columns)."""
+        inner = self.x.T @ v
+        return self.x @ (inner if self.coupling is None else self.coupling @ inner)
+
+    def rows(self, pixels: Int[Tensor, "rows"]) -> Float[Tensor, "rows pixels"]:
+        """The rows of W that belong to the given pixels, for looking at."""
+        left = self.x[pixels]
+        return (left if self.coupling is None else left @ self.coupling) @ self.x.T
+
+    def dense(self) -> Float[Tensor, "pixels pixels"]:
+        """W itself, O(pixels²) memory: for oracles and small pictures."""
+        return self.rows(torch.arange(self.pixels, device=self.x.device))
+
+    def spectrum(self, count: int) -> Spectrum:
+        """Top eigenpairs of D^-½WD^-½ from the d×d Gram matrix of D^-½XΛ^½.
+
+        Fewer than `count` pairs come back where the rank is smaller. Pixels of degree zero (all
+        features off) have zero rows. Not differentiable: train through the objectives.
+
+        Raises:
+            WorkbenchError: a degree is negative, Λ has a negative eigenvalue, or X is not finite.
+        """
+        with torch.no_grad():
+            degrees = checked_degrees(self)
+            scale = torch.where(degrees > 0, degrees, 1.0).rsqrt() * (degrees > 0)
+            factor = self.x.double()
+            if self.coupling is not None:
+                factor = factor @ _square_root(self.coupling.double())
+            factor = factor * scale[:, None]
+            values, right = torch.linalg.eigh(gram(factor))
+            values, right = values.flip(0), right.flip(1)
+            tolerance = self.features * torch.finfo(torch.float64).eps
+            rank = int((values > tolerance).sum())
+            kept = min(count, rank)
+            vectors = factor @ (right[:, :kept] * values[:kept].rsqrt())
+            following = float(values[kept]) if kept < len(values) else 0.0
+            gap = float(values[kept - 1]) - following if kept else 0.0
+            return Spectrum(values[:kept], vectors, degrees, rank, tolerance, gap)
+
+
+def checked_degrees(affinity: Affinity) -> Float64[Tensor, "pixels"]:
+    """The degrees, after making sure that normalized cuts are defined on them.
+
+    Raises:
+        WorkbenchError: X or Λ is not finite, or a degree is negative.
+    """
+    degrees = affinity.degrees
+    if not bool(torch.isfinite(degrees).all()):
+        raise WorkbenchError(
+            "finite features and coupling",
+            "NaN or Inf in the degrees of the affinity",
+            "lower the learning rate, or look for NaN in the input image",
+        )
+    lowest = float(degrees.detach().min()) if len(degrees) else 0.0
+    if lowest < 0:
+        raise WorkbenchError(
+            "an affinity with nonnegative degrees",
+            f"a degree of {lowest:.3g}",
+            "end the network in a ReLU, and keep the coupling matrix nonnegative",
+        )
+    return degrees
+
+
+def _square_root(coupling: Float64[Tensor, "d d"]) -> Float64[Tensor, "d d"]:
+    values, vectors = torch.linalg.eigh((coupling + coupling.T) / 2)
+    floor = -len(values) * torch.finfo(values.dtype).eps * float(values.abs().max())
+    if float(values[0]) < floor:
+        raise WorkbenchError(
+            "a positive semidefinite coupling matrix",
+            f"an eigenvalue of {float(values[0]):.3g}",
+            "parametrise it as the square of a matrix, as layers.NormalizedCuts does",
+        )
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T

@@ -1,0 +1,121 @@
+"""AlexNet's and VGG-16's convolutions, cut at any ReLU.
+
+Layers and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights
+load. A tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16,
+where `relu4` and `relu5` mean the paper's choice, the first ReLU of block 4 and the last of block 5.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from workbench.errors import WorkbenchError
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where a feature map's cells lie in the image that it was computed from.
+
+    Cell (i, j) is centred at pixel (offset + i·stride, offset + j·stride), pixel centres at
+    integers.
+    """
+
+    stride: float
+    offset: float
+
+    def scaled(self, factor: float) -> "Grid":
+        """The same cells in the coordinates of the image before it was enlarged by `factor`."""
+        return Grid(self.stride / factor, (self.offset + 0.5) / factor - 0.5)
+
+
+def _alexnet() -> tuple[list[nn.Module], dict[str, int]]:
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 64, 11, stride=4, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(64, 192, 5, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(192, 384, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(384, 256, 3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.ReLU(inplace=True),
+    ]
+    return layers, {"relu1": 1, "relu2": 4, "relu3": 7, "relu4": 9, "relu5": 11}
+
+
+def _vgg16() -> tuple[list[nn.Module], dict[str, int]]:
+    layers: list[nn.Module] = []
+    taps: dict[str, int] = {}
+    channels = 3
+    for block, (width, depth) in enumerate([(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)], 1):
+        for unit in range(1, depth + 1):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+            taps[f"relu{block}_{unit}"] = len(layers) - 1
+            channels = width
+        layers.append(nn.MaxPool2d(2, stride=2))
+    return layers, taps | {"relu4": taps["relu4_1"], "relu5": taps["relu5_3"]}
+
+
+ARCHITECTURES = {"alexnet": _alexnet, "vgg16": _vgg16}
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+class Backbone(nn.Module):
+    """The convolutions of a named architecture up to a tap.
+
+    Attributes:
+        name: "alexnet" or "vgg16".
+        tap: name of the ReLU whose output it returns.
+        channels: how many features that is.
+        grid: where the cells of the feature map lie in the image.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, name: str, tap: str) -> None:
+        super().__init__()
+        if name not in ARCHITECTURES:
+            raise WorkbenchError(
+                f"a backbone out of {', '.join(ARCHITECTURES)}", repr(name), "name one of them"
+            )
+        layers, taps = ARCHITECTURES[name]()
+        if tap not in taps:
+            raise WorkbenchError(
+                f"a tap of {name} out of {', '.join(taps)}", repr(tap), "name one of them"
+            )
+        self.name, self.tap = name, tap
+        self.features = nn.Sequential(*layers[: taps[tap] + 1])
+        self.channels = [m for m in self.features if isinstance(m, nn.Conv2d)][-1].out_channels
+        self.grid = _grid_of(self.features)
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
+
+    def forward(
+        self, image: Float[Tensor, "batch 3 height width"]
+    ) -> Float[Tensor, "batch channels rows columns"]:
+        """Features of RGB images in [0, 1]."""
+        features: Tensor = self.features((image - self.mean) / self.deviation)
+        return features
+
+
+def _grid_of(features: nn.Sequential) -> Grid:
+    """Compose the geometry of the layers: each maps a cell to the centre of its window."""
+    stride, offset = 1.0, 0.0
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            kernel, step, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
+        elif isinstance(layer, nn.MaxPool2d):
+            kernel, step, padding = int(layer.kernel_size), int(layer.stride), int(layer.padding)
+        else:
+            continue
+        offset += stride * ((kernel - 1) / 2 - padding)
+        stride *= step
+    return Grid(stride, offset)
