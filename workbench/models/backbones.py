@@ -3,31 +3,15 @@
 Layers and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights
 load. A tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16,
 where `relu4` and `relu5` mean the paper's choice, the first ReLU of block 4 and the last of block 5.
+`tiny` is for demonstrations and tests: it has no pretrained weights and learns in a minute.
 """
-
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Where a feature map's cells lie in the image that it was computed from.
-
-    Cell (i, j) is centred at pixel (offset + i·stride, offset + j·stride), pixel centres at
-    integers.
-    """
-
-    stride: float
-    offset: float
-
-    def scaled(self, factor: float) -> "Grid":
-        """The same cells in the coordinates of the image before it was enlarged by `factor`."""
-        return Grid(self.stride / factor, (self.offset + 0.5) / factor - 0.5)
+from workbench.segmentation.grid import Grid
 
 
 def _alexnet() -> tuple[list[nn.Module], dict[str, int]]:
@@ -61,7 +45,19 @@ def _vgg16() -> tuple[list[nn.Module], dict[str, int]]:
     return layers, taps | {"relu4": taps["relu4_1"], "relu5": taps["relu5_3"]}
 
 
-ARCHITECTURES = {"alexnet": _alexnet, "vgg16": _vgg16}
+def _tiny() -> tuple[list[nn.Module], dict[str, int]]:
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 24, 7, stride=2, padding=3),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(24, 32, 5, stride=2, padding=2),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(32, 48, 3, padding=1),
+        nn.ReLU(inplace=True),
+    ]
+    return layers, {"relu1": 1, "relu2": 3, "relu3": 5}
+
+
+ARCHITECTURES = {"alexnet": _alexnet, "vgg16": _vgg16, "tiny": _tiny}
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -71,7 +67,7 @@ class Backbone(nn.Module):
     """The convolutions of a named architecture up to a tap.
 
     Attributes:
-        name: "alexnet" or "vgg16".
+        name: "alexnet", "vgg16" or "tiny".
         tap: name of the ReLU whose output it returns.
         channels: how many features that is.
         grid: where the cells of the feature map lie in the image.

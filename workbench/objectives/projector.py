@@ -188,7 +188,7 @@ def j2(
 def _objective(
     affinity: Affinity,
     delta: Float64[Tensor, "pixels"],
-    labels: Int[Tensor, "*annotators pixels"],
+    labels: Int[Tensor, "..."],
     relative_tolerance: float | None,
     ridge: float,
 ) -> ProjectorObjective:

@@ -1,0 +1,42 @@
+# Everything a newcomer needs: `make demo`, `make test`, `make lab`. Each builds .venv first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check lab lock clean
+
+help:  ## say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "expected Python 3.11, found $$($(PYTHON) --version 2>&1); install it, or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Building $(VENV) from requirements.lock (a minute or two, once) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --progress-bar on --requirement requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP)  ## the main job on synthetic scenes: dataset, store, training, report (runs/demo/report.html)
+	@$(BIN)/workbench demo --out runs/demo
+
+test: $(STAMP)  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP)  ## linter, formatter's check, type checker
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lab: $(STAMP)  ## JupyterLab with the notebooks and the Dask dashboard
+	@$(BIN)/workbench lab
+
+lock: $(STAMP)  ## resolve requirements.lock anew
+	@$(BIN)/python -m piptools compile --quiet --all-extras --strip-extras --allow-unsafe \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate \
+	  --output-file requirements.lock pyproject.toml
+	@sed -i -E 's/\+cpu$$//' requirements.lock
+
+clean:  ## remove the environment
+	@rm -rf $(VENV)

@@ -1,0 +1,33 @@
+"""What all tests share: shapes checked at run time, seeds of their own, the way to the real data."""
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+install_import_hook(["workbench", "pipelines"], "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def _own_seed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test starts from a seed made of its name, and leaves torch's settings as they were."""
+    seed = zlib.crc32(request.node.nodeid.encode())
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - for libraries that use the global generator
+    before = torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads()
+    yield
+    assert before == (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder with BSDS500/, coco2017/ and weights/, or a skip that says so."""
+    root = os.environ.get("WORKBENCH_DATA")
+    if not root or not Path(root).is_dir():
+        pytest.skip("WORKBENCH_DATA does not name a folder with the real data")
+    return Path(root)

@@ -1,0 +1,47 @@
+"""The lock file, pyproject.toml and environment.yml say the same."""
+
+import re
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCKED = {
+    canonicalize_name(name): pin
+    for name, pin in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.M)
+}
+REQUIREMENTS = [
+    Requirement(text)
+    for group in [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    for text in group
+]
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)
+def test_lock_satisfies_pyproject(requirement: Requirement) -> None:
+    assert requirement.specifier.contains(LOCKED[canonicalize_name(requirement.name)])
+
+
+@pytest.mark.parametrize("name", sorted(LOCKED))
+def test_environment_is_the_locked_one(name: str) -> None:
+    assert version(name).split("+")[0] == LOCKED[name]
+
+
+def test_lock_pins_everything_exactly() -> None:
+    lines = (ROOT / "requirements.lock").read_text().split()
+    assert all("==" in line for line in lines)
+
+
+def test_conda_environment_installs_the_lock() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, pip = environment["dependencies"]
+    assert Requirement(PROJECT["name"] + PROJECT["requires-python"]).specifier.contains(
+        python.split("=")[1] + ".0"
+    )
+    assert "-r requirements.lock" in pip["pip"]

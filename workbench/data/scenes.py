@@ -1,0 +1,136 @@
+"""Scenes of a store as torch samples: images with all their human segmentations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from pipelines.store import open_store
+from workbench.errors import WorkbenchError
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One image and what its annotators drew.
+
+    Attributes:
+        id: name of the image in its dataset.
+        pixels: (height, width, 3) uint8 RGB.
+        truths: (annotators, height, width) int64 label maps, labels ≥ 1.
+    """
+
+    id: str
+    pixels: UInt8[np.ndarray, "height width 3"]
+    truths: Int[Tensor, "annotators height width"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+    @property
+    def image(self) -> Float[Tensor, "3 height width"]:
+        """RGB in [0, 1], float32."""
+        return torch.from_numpy(self.pixels).permute(2, 0, 1).float() / 255
+
+    def to(self, device: torch.device) -> "Scene":
+        """The same scene with its label maps on a device."""
+        return Scene(self.id, self.pixels, self.truths.to(device))
+
+    def flipped(self) -> "Scene":
+        """The scene in a mirror."""
+        return Scene(self.id, np.ascontiguousarray(self.pixels[:, ::-1]), self.truths.flip(2))
+
+
+class Scenes:
+    """A split of a store, or a part of it, in the store's order; scenes are read when asked for.
+
+    Args:
+        dataset: what `pipelines.store.open_store` returns.
+        indices: positions in it.
+    """
+
+    def __init__(self, dataset: xr.Dataset, indices: np.ndarray) -> None:
+        self.dataset = dataset
+        self.indices = indices
+
+    @classmethod
+    def open(cls, store: Path | str, split: str) -> "Scenes":
+        """The scenes of one split.
+
+        Raises:
+            pipelines.errors.PipelineError: there is no finished store of scenes at that path.
+            WorkbenchError: the store has no such split.
+        """
+        dataset = open_store(store)
+        splits = dataset["split"].values
+        indices = np.flatnonzero(splits == split)
+        if not len(indices):
+            raise WorkbenchError(
+                f"a split out of {', '.join(sorted(set(splits.tolist())))} in {store}",
+                repr(split),
+                "name one of them with --split",
+            )
+        return cls(dataset, indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> Scene:
+        row = self.dataset.isel(scene=int(self.indices[position]))
+        height, width = int(row["height"]), int(row["width"])
+        image = row["image"].isel(y=slice(height), x=slice(width)).values
+        labels = row["label"].isel(
+            annotator=slice(int(row["annotators"])), y=slice(height), x=slice(width)
+        )
+        truths = torch.from_numpy(labels.values.astype(np.int64))
+        return Scene(str(row["id"].item()), image, truths)
+
+    def __iter__(self) -> Iterator[Scene]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"{len(self)} scenes: {', '.join(self.ids[:4])}{' …' if len(self) > 4 else ''}"
+
+    @property
+    def ids(self) -> list[str]:
+        """Names of the images, in order."""
+        return [str(i) for i in self.dataset["id"].values[self.indices]]
+
+    def hold_out(self, count: int, seed: int) -> tuple["Scenes", "Scenes"]:
+        """The scenes without a random part of them, and that part.
+
+        Raises:
+            WorkbenchError: nothing would be left.
+        """
+        if not 0 <= count < len(self):
+            raise WorkbenchError(
+                f"fewer than {len(self)} scenes to hold out", f"{count}", "lower --holdout"
+            )
+        order = np.random.default_rng(seed).permutation(self.indices)
+        kept, held = np.sort(order[count:]), np.sort(order[:count])
+        return Scenes(self.dataset, kept), Scenes(self.dataset, held)
+
+
+@dataclass(frozen=True)
+class Order:
+    """The sequence in which training sees the scenes: a function of the seed, not of a state.
+
+    Every pass is a new permutation and every visit its own coin for the mirror, so that a resumed
+    training continues exactly where it stopped, at any step.
+    """
+
+    scenes: int
+    seed: int
+
+    def __getitem__(self, visit: int) -> tuple[int, bool]:
+        """Which scene is seen at the given visit (from 0), and whether mirrored."""
+        epoch, position = divmod(visit, self.scenes)
+        permutation = np.random.default_rng((self.seed, epoch)).permutation(self.scenes)
+        mirrored = np.random.default_rng((self.seed, epoch, position)).random() < 0.5
+        return int(permutation[position]), bool(mirrored)

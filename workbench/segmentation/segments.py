@@ -1,0 +1,75 @@
+"""From a map of cluster labels to segments: connected, compact, none too small to mean anything."""
+
+from heapq import heapify, heappop, heappush
+
+import numpy as np
+from jaxtyping import Int
+from skimage.measure import label
+
+
+def connected_segments(
+    clusters: Int[np.ndarray, "height width"], min_area: int = 0
+) -> Int[np.ndarray, "height width"]:
+    """Split every cluster into its 8-connected components, then dissolve the small ones.
+
+    Args:
+        clusters: labels of any values.
+        min_area: components of fewer pixels are merged, smallest first, into the neighbour with
+            which they share the longest border.
+
+    Returns:
+        Labels 1 … n, int32.
+    """
+    segments = label(clusters, background=-1, connectivity=2).astype(np.int32)
+    return _dissolve(segments, min_area) if min_area > 1 else segments
+
+
+def _dissolve(
+    segments: Int[np.ndarray, "height width"], min_area: int
+) -> Int[np.ndarray, "height width"]:
+    area = np.bincount(segments.ravel()).tolist()
+    borders = _border_lengths(segments)
+    parent = np.arange(len(area))
+    queue = [(area[i], i) for i in borders if area[i] < min_area]
+    heapify(queue)
+    while queue and len(borders) > 1:
+        size, smallest = heappop(queue)
+        if smallest not in borders or size != area[smallest]:
+            continue  # it was merged, or grew, since it was queued
+        around = borders.pop(smallest)
+        into = max(around, key=around.__getitem__)
+        parent[smallest] = into
+        area[into] += size
+        for other, length in around.items():
+            del borders[other][smallest]
+            if other != into:
+                borders[into][other] = borders[into].get(other, 0) + length
+                borders[other][into] = borders[into][other]
+        if area[into] < min_area:
+            heappush(queue, (area[into], into))
+    names = np.zeros(len(area), np.int32)
+    for i, root in enumerate(sorted(borders), 1):
+        names[root] = i
+    while (parent != parent[parent]).any():
+        parent = parent[parent]
+    return names[parent][segments]
+
+
+def _border_lengths(segments: Int[np.ndarray, "height width"]) -> dict[int, dict[int, int]]:
+    """For every segment its neighbours and the number of adjacent pixel pairs with each."""
+    count = int(segments.max()) + 1
+    sides = [
+        (segments[:, :-1], segments[:, 1:]),
+        (segments[:-1], segments[1:]),
+        (segments[:-1, :-1], segments[1:, 1:]),
+        (segments[:-1, 1:], segments[1:, :-1]),
+    ]
+    pairs = np.concatenate(
+        [a[a != b].astype(np.int64) * count + b[a != b] for a, b in sides]
+        + [b[a != b].astype(np.int64) * count + a[a != b] for a, b in sides]
+    )
+    keys, lengths = np.unique(pairs, return_counts=True)
+    borders: dict[int, dict[int, int]] = {i: {} for i in range(1, count)}
+    for key, length in zip(keys.tolist(), lengths.tolist(), strict=True):
+        borders[key // count][key % count] = length
+    return borders

@@ -1,0 +1,229 @@
+"""One training loop for every task: steps, schedule, checkpoints, events, and an exact resume.
+
+What makes a resume exact: the order of samples is a function of the visit's number, the state of
+the random generators is in the checkpoint, and a checkpoint is written between two steps only.
+Devices, precision and later several processes are Lightning Fabric's.
+"""
+
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from workbench.errors import WorkbenchError
+from workbench.runs import Run
+from workbench.training.checkpoints import load_checkpoint, save_checkpoint
+
+Monitor = Callable[[int], Mapping[str, float]]
+"""Looks at the network after a pass, given the step; what it returns is logged."""
+
+
+class Task(Protocol):
+    """What the loop must know of a problem.
+
+    Attributes:
+        network: a module whose forward takes what `inputs` gives and returns scalars by name,
+            "loss" among them.
+        samples: how many a pass over the training set has.
+    """
+
+    network: nn.Module
+    samples: int
+
+    def inputs(self, visit: int, device: torch.device) -> tuple[Tensor, ...]:
+        """The arguments of the network for the given visit, counted from 0 over all passes."""
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Parameters with their learning rates, as torch optimizers take them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long, in what portions and how fast; see `TrainConfig` for the meaning of each."""
+
+    passes: int
+    batch: int
+    warmup: float
+    clip: float
+    weight_decay: float
+    seed: int
+    device: str
+    precision: str
+
+
+class Diverged(WorkbenchError):
+    """The loss is no longer finite; the last good checkpoint is kept."""
+
+
+class Trainer:
+    """Trains one task and writes down everything that happens in a run.
+
+    Args:
+        task: what is trained.
+        plan: how.
+        run: where events and checkpoints go.
+        monitor: called before the first step and after every pass, with the network in
+            evaluation mode.
+    """
+
+    def __init__(self, task: Task, plan: Plan, run: Run, monitor: Monitor | None = None) -> None:
+        self.task, self.plan, self.run, self.monitor = task, plan, run, monitor
+        self.fabric = make_fabric(plan.device, plan.precision)
+        self.steps_per_pass = math.ceil(task.samples / plan.batch)
+        self.steps = plan.passes * self.steps_per_pass
+        optimizer = torch.optim.AdamW(task.parameter_groups(), weight_decay=plan.weight_decay)
+        self.network, self.optimizer = self.fabric.setup(task.network, optimizer)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.step = 0
+
+    def _rate(self, step: int) -> float:
+        """Fraction of the full learning rate: a linear rise, then a cosine to zero."""
+        rise = max(1, round(self.plan.warmup * self.steps))
+        if step < rise:
+            return (step + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.steps - rise)))
+
+    def fit(self, resume: bool = False) -> bool:
+        """Train to the end of the plan.
+
+        Args:
+            resume: continue from the run's checkpoint.
+
+        Returns:
+            Whether the end was reached: False where SIGINT or SIGTERM asked for a stop; the run
+            then has a checkpoint of that very step.
+
+        Raises:
+            Diverged: the loss became NaN or infinite.
+        """
+        with torch.random.fork_rng(), _stop_signals() as stop:
+            torch.manual_seed(self.plan.seed)
+            if resume:
+                self._restore()
+            elif self.monitor:
+                self._look()
+            bar = tqdm(total=self.steps, initial=self.step, desc="training", unit="step")
+            with bar:
+                while self.step < self.steps and not stop.is_set():
+                    bar.set_postfix(self._advance())
+                    bar.update()
+                    if self.step % self.steps_per_pass == 0 and self.monitor:
+                        self._look()
+                    if self.step % self.steps_per_pass == 0 or stop.is_set():
+                        self._save()
+        finished = self.step == self.steps
+        self.run.append("finished" if finished else "interrupted", self.step)
+        return finished
+
+    def _advance(self) -> dict[str, str]:
+        """One step of the optimizer; what the progress bar should say of it."""
+        self.network.train()
+        first = self.step * self.plan.batch
+        visits = self._visits(first)
+        totals: dict[str, float] = {}
+        for visit in visits:
+            outcome = self.network(*self.task.inputs(visit, self.fabric.device))
+            if not bool(torch.isfinite(outcome["loss"])):
+                raise Diverged(
+                    "a finite loss",
+                    f"{float(outcome['loss'])} at step {self.step}",
+                    "lower --learning-rate or raise --ridge; the last checkpoint is kept",
+                )
+            self.fabric.backward(outcome["loss"] / len(visits))
+            for name, value in outcome.items():
+                totals[name] = totals.get(name, 0.0) + float(value.detach()) / len(visits)
+        norm = self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.plan.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        rate = self.schedule.get_last_lr()[-1]
+        self.schedule.step()
+        self.step += 1
+        self.run.log(self.step, **totals, gradient_norm=float(norm), learning_rate=rate)
+        return {name: f"{value:.3g}" for name, value in totals.items()}
+
+    def _visits(self, first: int) -> range:
+        """The visits of a step; the last step of a pass takes what the pass has left."""
+        epoch, step = divmod(self.step, self.steps_per_pass)
+        start = epoch * self.task.samples + step * self.plan.batch
+        return range(start, min(start + self.plan.batch, (epoch + 1) * self.task.samples))
+
+    def _look(self) -> None:
+        self.network.eval()
+        with torch.random.fork_rng():  # looking must not change what is trained
+            assert self.monitor is not None
+            self.run.log(self.step, **self.monitor(self.step))
+
+    def _save(self) -> None:
+        save_checkpoint(
+            self.run,
+            {
+                "step": self.step,
+                "network": self.task.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "random": torch.random.get_rng_state(),
+                "random_cuda": torch.cuda.get_rng_state_all(),
+            },
+        )
+
+    def _restore(self) -> None:
+        state = load_checkpoint(self.run, self.fabric.device)
+        self.task.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        torch.random.set_rng_state(state["random"].cpu())
+        if len(state["random_cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
+        self.step = state["step"]
+        self.run.resume(self.step)
+
+
+def make_fabric(device: str, precision: str = "32-true") -> Fabric:
+    """One device of the kind asked for; "auto" takes CUDA where there is one.
+
+    Raises:
+        WorkbenchError: CUDA is asked for and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise WorkbenchError(
+            "a CUDA device", "none that this torch can use", "give --device cpu, or auto"
+        )
+    accelerator = "cuda" if device == "auto" and torch.cuda.is_available() else device
+    return Fabric(
+        accelerator="cpu" if accelerator == "auto" else accelerator,
+        devices=1,
+        precision=precision,  # type: ignore[arg-type]
+    )
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that a stop falls between two steps.
+
+    A second SIGINT interrupts at once. Signals belong to the main thread: elsewhere nothing is set.
+    """
+    stop = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
