@@ -1,1 +1,27 @@
 """How good a segmentation is: covering, probabilistic Rand index, variation of information."""
+
+from workbench.evaluation.benchmark import MethodScores, ScaleChoice, Summary, compare
+from workbench.evaluation.contingency import Contingency, Regions
+from workbench.evaluation.metrics import covering, rand_index, variation_of_information
+from workbench.evaluation.pool import PoolScores, evaluate_pool
+from workbench.evaluation.statistics import Difference, Estimate
+from workbench.evaluation.table import BenchmarkTable
+from workbench.evaluation.ucm import cut_ucm
+
+__all__ = [
+    "BenchmarkTable",
+    "Contingency",
+    "Difference",
+    "Estimate",
+    "MethodScores",
+    "PoolScores",
+    "Regions",
+    "ScaleChoice",
+    "Summary",
+    "compare",
+    "covering",
+    "cut_ucm",
+    "evaluate_pool",
+    "rand_index",
+    "variation_of_information",
+]

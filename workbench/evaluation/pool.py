@@ -41,7 +41,7 @@ class PoolScores:
     @property
     def annotators(self) -> int:
         """How many people segmented the image."""
-        return self.coverings.shape[1]
+        return int(self.coverings.shape[1])
 
     @property
     def best(self) -> float:

@@ -29,7 +29,7 @@ from torch.autograd.function import once_differentiable
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.affinity import Affinity, checked_degrees
-from workbench.linalg.gram import PseudoInverse, gram, pixel_chunks, pseudo_inverse
+from workbench.linalg.gram import InverseRoot, inverse_root, pixel_chunks
 
 
 @dataclass(frozen=True)
@@ -113,31 +113,34 @@ class _Misalignment(torch.autograd.Function):
         x: Float[Tensor, "pixels features"],
         delta: Float64[Tensor, "pixels"],
         assignment: Assignment,
-        inverse: PseudoInverse,
+        inverse: InverseRoot,
         ridge: float,
     ) -> Float64[Tensor, ""]:
         volume = assignment.gather(delta[:, None])  # v
         scale = torch.where(volume > 0, volume, 1.0).rsqrt()  # a segment of volume 0 has S = 0
         s = assignment.gather(x) * scale  # v^-½Sᵀ
-        z = s @ inverse.matrix  # Ẑᵀ
-        ctx.save_for_backward(x, delta, z, scale, (s * z).sum(1, keepdim=True) * scale**2)
-        ctx.assignment, ctx.ridge = assignment, ridge
-        return -(s * z).sum() / assignment.annotators
+        p = s @ inverse.root  # Ẑᵀ = PRᵀ
+        power = p.square().sum(1, keepdim=True)  # the diagonal of v^-½SᵀẐ
+        ctx.save_for_backward(x, delta, p, scale, power * scale**2)
+        ctx.assignment, ctx.inverse, ctx.ridge = assignment, inverse, ridge
+        return -power.sum() / assignment.annotators
 
     @staticmethod
     @once_differentiable
     def backward(
         ctx: Any, upstream: Float64[Tensor, ""]
     ) -> tuple[Tensor, Tensor, None, None, None]:
-        x, delta, z, scale, c = ctx.saved_tensors
+        x, delta, p, scale, c = ctx.saved_tensors
         assignment: Assignment = ctx.assignment
-        q = z.T @ z
-        q.diagonal().add_(ctx.ridge / len(q) * q.trace())
+        root = ctx.inverse.root
+        z = p @ root.T
+        core = p.T @ p  # ẐẐᵀ = R core Rᵀ
+        lift = ctx.ridge / len(root) * z.square().sum()
         factor = upstream / assignment.annotators
         x_gradient, delta_gradient = torch.empty_like(x), torch.empty_like(delta)
         for part in pixel_chunks(len(x)):
             block = x[part].double() * _reciprocal(delta[part])[:, None]  # diag(δ)⁻¹X
-            pulled = block @ q  # YẐᵀ
+            pulled = torch.add(((block @ root) @ core) @ root.T, block, alpha=float(lift))  # YẐᵀ
             x_gradient[part] = -2 * factor * (assignment.scatter(scale * z, part) - pulled)
             delta_gradient[part] = factor * (
                 assignment.scatter(c, part)[:, 0] - (block * pulled).sum(1)
@@ -159,7 +162,7 @@ def j1(
             every feature is off, belongs to no cut and contributes nothing.
         labels: integers of any values, (pixels,) or, for the mean over annotators,
             (annotators, pixels).
-        relative_tolerance: see `linalg.gram.pseudo_inverse`.
+        relative_tolerance: see `linalg.gram.inverse_root`.
         ridge: ρ adds ρ·tr(G)/d to the eigenvalues of G; it bounds the gradient, which without it
             grows like 1/σ_min(X).
 
@@ -200,7 +203,9 @@ def _objective(
         )
     x = affinity.x
     with torch.no_grad():
-        inverse = pseudo_inverse(gram(x, _reciprocal(delta)), relative_tolerance, ridge)
+        inverse = inverse_root(
+            x, _reciprocal(delta), relative_tolerance=relative_tolerance, ridge=ridge
+        )
     assignment = Assignment.of(labels)
     misalignment: Tensor = _Misalignment.apply(x, delta, assignment, inverse, ridge)
     segments = assignment.segments / assignment.annotators
