@@ -24,9 +24,11 @@ class Estimate:
 
     Attributes:
         mean: over the images.
-        standard_error: of the mean; NaN for a single image.
+        standard_error: of the mean.
         low: lower end of the 95 % bootstrap interval.
         high: upper end.
+
+    A single image says nothing of how images vary: all but the mean are then NaN.
     """
 
     mean: float
@@ -102,6 +104,9 @@ def _bootstrap_means(
 def _estimate(
     values: Float[np.ndarray, "images"], means: Float[np.ndarray, "resamples"]
 ) -> Estimate:
+    mean = float(values.mean())
+    if values.size == 1:
+        return Estimate(mean, math.nan, math.nan, math.nan)
+    error = values.std(ddof=1) / math.sqrt(values.size)
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    error = values.std(ddof=1) / math.sqrt(values.size) if values.size > 1 else math.nan
-    return Estimate(float(values.mean()), float(error), float(low), float(high))
+    return Estimate(mean, float(error), float(low), float(high))

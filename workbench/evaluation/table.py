@@ -6,7 +6,6 @@ the same image.
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import chain
@@ -14,10 +13,8 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.benchmark import MethodScores, Summary, compare
+from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
 from workbench.evaluation.statistics import Difference
-
-Rows = Sequence[Sequence[str]]
-"""Cells of a table, the header first; the first column holds names, the others figures."""
 
 _PER_IMAGE = {"best": "best", "average": "average", "pri": "PRI", "vi": "VI"}
 _COMPARED = ("best", "average")
@@ -96,9 +93,9 @@ class BenchmarkTable:
                 [_figure(c.ods), _figure(c.ois)] for c in (means.covering, means.pri, means.vi)
             ]
             covering, pri, vi = choices
+            benchmark_best = [_figure(means.benchmark_best)]
             body.append(
-                [name, str(means.images)]
-                + list(chain(*estimates, covering, [_figure(means.benchmark_best)], pri, vi))
+                [name, str(means.images), *chain(*estimates, covering, benchmark_best, pri, vi)]
             )
         return [header, *body]
 
@@ -153,44 +150,12 @@ class BenchmarkTable:
         return as_html(self.mean_rows()) + (f"<ul>{lines}</ul>" if lines else "")
 
 
-def as_text(rows: Rows) -> str:
-    """Columns aligned by spaces, names to the left, figures to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-
-    def line(row: Sequence[str]) -> str:
-        name, *figures = (
-            cell.rjust(width) if i else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join([name, *figures]).rstrip()
-
-    rule = "  ".join("─" * width for width in widths)
-    return "\n".join([line(rows[0]), rule, *map(line, rows[1:])])
-
-
-def as_markdown(rows: Rows) -> str:
-    """A table in GitHub's markdown."""
-    rule = ["---"] + ["---:"] * (len(rows[0]) - 1)
-    cells = [[cell.replace("|", r"\|") for cell in row] for row in (rows[0], rule, *rows[1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-
-
-def as_html(rows: Rows) -> str:
-    """A table element."""
-
-    def line(row: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row) + "</tr>"
-
-    body = "".join(line(row, "td") for row in rows[1:])
-    return f"<table><thead>{line(rows[0], 'th')}</thead><tbody>{body}</tbody></table>"
-
-
 def _figure(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 def _interval(low: float, high: float) -> str:
-    return f"[{low:.3f}, {high:.3f}]"
+    return "–" if math.isnan(low) else f"[{low:.3f}, {high:.3f}]"
 
 
 def _probability(p: float) -> str:

@@ -1,0 +1,39 @@
+"""Rows of cells as a table in text, markdown and HTML."""
+
+from collections.abc import Sequence
+from html import escape
+
+Rows = Sequence[Sequence[str]]
+"""Cells of a table, the header first; the first column holds names, the others figures."""
+
+
+def as_text(rows: Rows) -> str:
+    """Columns aligned by spaces, names to the left, figures to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        name, *figures = (
+            cell.rjust(width) if i else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join([name, *figures]).rstrip()
+
+    rule = "  ".join("─" * width for width in widths)
+    return "\n".join([line(rows[0]), rule, *map(line, rows[1:])])
+
+
+def as_markdown(rows: Rows) -> str:
+    """A table in GitHub's markdown."""
+    rule = ["---"] + ["---:"] * (len(rows[0]) - 1)
+    cells = [[cell.replace("|", r"\|") for cell in row] for row in (rows[0], rule, *rows[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def as_html(rows: Rows) -> str:
+    """A table element."""
+
+    def line(row: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row) + "</tr>"
+
+    body = "".join(line(row, "td") for row in rows[1:])
+    return f"<table><thead>{line(rows[0], 'th')}</thead><tbody>{body}</tbody></table>"
