@@ -1,4 +1,4 @@
-"""What all tests share: shapes checked at run time, seeds of their own, the way to the real data."""
+"""What all tests share: shapes checked at run time, seeds of their own, the real data."""
 
 import os
 import zlib

@@ -105,7 +105,10 @@ def test_perfect_features_have_distance_zero(objective) -> None:
 
 
 @given(
-    pixels=st.integers(1, 40), dimensions=st.integers(1, 8), k=st.integers(1, 6), seed=st.integers(0, 99)
+    pixels=st.integers(1, 40),
+    dimensions=st.integers(1, 8),
+    k=st.integers(1, 6),
+    seed=st.integers(0, 99),
 )
 @settings(max_examples=50, deadline=None)
 def test_values_are_distances(pixels: int, dimensions: int, k: int, seed: int) -> None:

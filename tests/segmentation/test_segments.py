@@ -8,7 +8,9 @@ from skimage.measure import label
 
 from workbench.segmentation.segments import connected_segments
 
-MAPS = arrays(np.int64, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3))
+MAPS = arrays(
+    np.int64, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3)
+)
 
 
 @given(MAPS)

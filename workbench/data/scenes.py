@@ -102,6 +102,10 @@ class Scenes:
         """Names of the images, in order."""
         return [str(i) for i in self.dataset["id"].values[self.indices]]
 
+    def first(self, count: int | None) -> "Scenes":
+        """The first so many scenes, or all."""
+        return Scenes(self.dataset, self.indices[:count])
+
     def hold_out(self, count: int, seed: int) -> tuple["Scenes", "Scenes"]:
         """The scenes without a random part of them, and that part.
 

@@ -1,28 +1,55 @@
-"""A network held against the human segmentations of many scenes."""
+"""A network held against the human segmentations of scenes.
 
-from collections.abc import Iterable, Iterator
+A snapshot of a scene holds all that a picture of it needs, so that views read a run alone:
 
+    image          (height, width, 3) uint8
+    truths         (annotators, height, width) uint16
+    maps           (features, rows, columns) float32, the factors X of the affinity
+    grid           (2,) float64, stride and offset of the cells of the maps, pixels
+    eigenvalues    (count,) float64, descending
+    eigenvectors   (count, fine_rows, fine_columns) float32, D^-½U at blocks of pixels
+    rank           () int64, of the affinity
+    segmentations  (k, height, width) int32
+    coverings      (k, annotators) float64
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 
 from workbench.data import Scene
 from workbench.evaluation.pool import PoolScores, evaluate_pool
 from workbench.models import DeepNCuts
-from workbench.segmentation import Pool, PoolConfig, segment
+from workbench.segmentation import PoolConfig, segment
+
+Snapshot = Mapping[str, np.ndarray]
 
 
-def segment_scene(model: DeepNCuts, scene: Scene, config: PoolConfig | None = None) -> Pool:
-    """The eight segmentations of a scene, at its full resolution; the model in evaluation mode."""
+def look_at_scene(
+    model: DeepNCuts, scene: Scene, config: PoolConfig | None = None
+) -> tuple[PoolScores, Snapshot]:
+    """Segment a scene at full resolution: the scores against its annotators, and a snapshot.
+
+    The model must be in evaluation mode.
+    """
     device = next(model.parameters()).device
     with torch.inference_mode():
-        affinity, shape = model(scene.image.to(device))
-        return segment(affinity, shape, model.grid, scene.size, config)
-
-
-def score_scenes(
-    model: DeepNCuts, scenes: Iterable[Scene], config: PoolConfig | None = None
-) -> Iterator[PoolScores]:
-    """The scores of each scene's segmentations against all its annotators."""
-    model.eval()
-    for scene in scenes:
-        pool = segment_scene(model, scene, config)
-        yield evaluate_pool(pool.segmentations, list(scene.truths.numpy(force=True)))
+        maps = model.maps(scene.image.to(device))
+        affinity = model.ncuts(maps)
+        shape = (maps.shape[1], maps.shape[2])
+        pool = segment(affinity, shape, model.grid, scene.size, config)
+    truths = scene.truths.numpy(force=True)
+    scores = evaluate_pool(pool.segmentations, list(truths))
+    spectrum = pool.embedding.spectrum
+    return scores, {
+        "image": scene.pixels,
+        "truths": truths.astype(np.uint16),
+        "maps": maps.numpy(force=True),
+        "grid": np.array([model.grid.stride, model.grid.offset]),
+        "eigenvalues": spectrum.values.numpy(force=True),
+        "eigenvectors": pool.embedding.maps.numpy(force=True),
+        "rank": np.array(spectrum.rank),
+        "segmentations": np.stack(pool.segmentations),
+        "coverings": scores.coverings,
+    }

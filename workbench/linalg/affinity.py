@@ -139,4 +139,5 @@ def _square_root(coupling: Float64[Tensor, "d d"]) -> Float64[Tensor, "d d"]:
             f"an eigenvalue of {float(values[0]):.3g}",
             "parametrise it as the square of a matrix, as layers.NormalizedCuts does",
         )
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    return root

@@ -3,9 +3,9 @@
 A Gram matrix squares the condition number κ of X: in float32 at κ = 1e5 it is wrong in every digit.
 So everything d×d is summed in float64, in chunks of pixels (a float64 copy of X is never held
 whole), and where κ² would still cost digits the Gram matrix is taken a second time, of the features
-that the first one has all but orthonormalised. That is the idea of CholeskyQR2 (Yamamoto, Nakatsukasa,
-Yanagisawa, Fukaya, ETNA 44, 2015) with an eigendecomposition, which finds the rank as well: the
-error falls from κ²ε to κε, at twice the cost and only where it is needed.
+that the first one has all but orthonormalised. That is the idea of CholeskyQR2 (Yamamoto et al.,
+ETNA 44, 2015) with an eigendecomposition, which finds the rank as well: the error falls from κ²ε to
+κε, at twice the cost and only where it is needed.
 """
 
 from collections.abc import Iterator

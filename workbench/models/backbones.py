@@ -1,8 +1,8 @@
 """AlexNet's and VGG-16's convolutions, cut at any ReLU.
 
 Layers and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights
-load. A tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16,
-where `relu4` and `relu5` mean the paper's choice, the first ReLU of block 4 and the last of block 5.
+load. A tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16.
+There `relu4` and `relu5` mean the paper's choice, the first ReLU of block 4 and the last of block 5.
 `tiny` is for demonstrations and tests: it has no pretrained weights and learns in a minute.
 """
 
@@ -106,12 +106,11 @@ def _grid_of(features: nn.Sequential) -> Grid:
     """Compose the geometry of the layers: each maps a cell to the centre of its window."""
     stride, offset = 1.0, 0.0
     for layer in features:
-        if isinstance(layer, nn.Conv2d):
-            kernel, step, padding = layer.kernel_size[0], layer.stride[0], int(layer.padding[0])
-        elif isinstance(layer, nn.MaxPool2d):
-            kernel, step, padding = int(layer.kernel_size), int(layer.stride), int(layer.padding)
-        else:
-            continue
-        offset += stride * ((kernel - 1) / 2 - padding)
-        stride *= step
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            kernel, step, padding = (
+                value if isinstance(value, int) else int(value[0])
+                for value in (layer.kernel_size, layer.stride, layer.padding)
+            )
+            offset += stride * ((kernel - 1) / 2 - padding)
+            stride *= step
     return Grid(stride, offset)

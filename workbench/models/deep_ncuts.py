@@ -63,7 +63,9 @@ class DeepNCuts(nn.Module):
         self.ncuts = NormalizedCuts(width, config.learn_coupling)
         self.grid: Grid = self.backbone.grid.shrunk(config.enlarge)
 
-    def maps(self, image: Float[Tensor, "3 height width"]) -> Float[Tensor, "features rows columns"]:
+    def maps(
+        self, image: Float[Tensor, "3 height width"]
+    ) -> Float[Tensor, "features rows columns"]:
         """Nonnegative feature maps of one RGB image in [0, 1]; their cells are the rows of X."""
         if self.config.enlarge != 1:
             height, width = image.shape[1:]

@@ -52,7 +52,7 @@ def _dissolve(
         names[root] = i
     while (parent != parent[parent]).any():
         parent = parent[parent]
-    return names[parent][segments]
+    return np.asarray(names[parent][segments])
 
 
 def _border_lengths(segments: Int[np.ndarray, "height width"]) -> dict[int, dict[int, int]]:

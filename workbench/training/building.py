@@ -8,10 +8,10 @@ import torch
 from workbench.models import DeepNCuts, load_weights
 from workbench.runs import Run
 from workbench.training.checkpoints import load_checkpoint
-from workbench.training.config import TrainConfig
+from workbench.training.config import DeepNCutsConfig
 
 
-def fresh_model(config: TrainConfig) -> DeepNCuts:
+def fresh_model(config: DeepNCutsConfig) -> DeepNCuts:
     """The network before its first step: pretrained backbone where there is one, the rest random.
 
     Raises:
@@ -25,7 +25,7 @@ def fresh_model(config: TrainConfig) -> DeepNCuts:
     return model
 
 
-def untrained_model(config: TrainConfig) -> DeepNCuts:
+def untrained_model(config: DeepNCutsConfig) -> DeepNCuts:
     """The baseline of the paper's table: normalized cuts on the backbone's own features."""
     return fresh_model(replace(config, architecture=replace(config.architecture, head=False)))
 
@@ -36,7 +36,7 @@ def trained_model(run: Run) -> DeepNCuts:
     Raises:
         WorkbenchError: the run has no checkpoint.
     """
-    model = DeepNCuts(TrainConfig.from_dict(run.config).architecture)
+    model = DeepNCuts(DeepNCutsConfig.from_dict(run.config).architecture)
     state = load_checkpoint(run)["network"]
     prefix = "model."  # the task's network holds the model under this name
     model.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})

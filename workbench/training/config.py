@@ -1,15 +1,59 @@
 """Everything that decides how a training goes: frozen, readable, stored with the run."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from workbench.errors import WorkbenchError
-from workbench.models.deep_ncuts import ArchitectureConfig
+from workbench.models import ArchitectureConfig
+
+POSITIVE = ("passes", "batch", "learning_rate", "head_multiplier", "clip")
 
 
-@dataclass(frozen=True)
-class TrainConfig:
-    """How DeepNCuts is trained. Defaults are the paper's where it states them (§6.2).
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """What the training loop needs, whatever it trains.
+
+    Attributes:
+        passes: how often every training sample is seen.
+        batch: samples a step.
+        optimizer: "sgd" (momentum .9) or "adamw".
+        learning_rate: of pretrained parameters.
+        head_multiplier: how many times faster the new layers learn.
+        weight_decay: as the optimizer defines it.
+        warmup: fraction of the steps in which the rate rises linearly; it then falls as a cosine.
+        clip: largest norm of a step's gradient.
+        seed: of weights, order, augmentation and dropout.
+        device: "auto" (CUDA where there is one), "cpu" or "cuda".
+        precision: of the convolutions, as Fabric names it; structured layers keep float64.
+    """
+
+    passes: int = 8
+    batch: int = 1
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 1e-3
+    head_multiplier: float = 10.0
+    weight_decay: float = 2e-3
+    warmup: float = 0.1
+    clip: float = 1.0
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+
+    def __post_init__(self) -> None:
+        for name in POSITIVE:
+            if not getattr(self, name) > 0:
+                raise WorkbenchError(
+                    f"a positive {name.replace('_', ' ')}", f"{getattr(self, name)}", "raise it"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepNCutsConfig(LoopConfig):
+    """How a DeepNCuts is trained (paper §6.2: one image a step, the new layers ten times faster).
 
     Attributes:
         store: path of the zarr store of scenes.
@@ -17,17 +61,7 @@ class TrainConfig:
         architecture: what is trained.
         objective: "j1" or "j2".
         ridge: regularisation of the projector, see `objectives.projector`.
-        passes: how often every training scene is seen.
-        learning_rate: of the backbone; the paper's 1e-4.
-        head_multiplier: how many times faster the new layers learn; the paper's 10.
-        batch: images a step; the paper's 1.
-        warmup: fraction of the steps in which the rate rises linearly; it then falls as a cosine.
-        clip: largest norm of a step's gradient.
-        weight_decay: decoupled, as in AdamW.
         holdout: training scenes kept out, on which the covering is watched.
-        seed: of weights, order, mirrors and dropout.
-        device: "auto", "cpu" or "cuda".
-        precision: of the convolutions, as Fabric names it; structured layers keep float64.
     """
 
     store: str
@@ -35,24 +69,10 @@ class TrainConfig:
     architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
     objective: Literal["j1", "j2"] = "j2"
     ridge: float = 1e-3
-    passes: int = 20
-    learning_rate: float = 1e-4
-    head_multiplier: float = 10.0
-    batch: int = 1
-    warmup: float = 0.1
-    clip: float = 1.0
-    weight_decay: float = 0.0
     holdout: int = 20
-    seed: int = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
 
     def __post_init__(self) -> None:
-        for name in ("passes", "batch", "learning_rate", "head_multiplier", "clip"):
-            if getattr(self, name) <= 0:
-                raise WorkbenchError(
-                    f"a positive {name}", f"{getattr(self, name)}", f"change --{name}"
-                )
+        super().__post_init__()
         if self.architecture.learn_coupling and self.objective == "j2":
             raise WorkbenchError(
                 "objective j1 where the coupling is learned",
@@ -60,12 +80,8 @@ class TrainConfig:
                 "give --objective j1, or leave --learn-coupling out",
             )
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "TrainConfig":
+    def from_dict(cls, values: dict[str, Any]) -> Self:
         """Back from `to_dict`."""
         architecture = ArchitectureConfig(**values["architecture"])
         return cls(**values | {"architecture": architecture})

@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from workbench.data import Order, Scenes
 from workbench.models.deep_ncuts import DeepNCuts
 from workbench.objectives import j1, j2
-from workbench.training.config import TrainConfig
+from workbench.training.config import DeepNCutsConfig
 
 
 class ObjectiveOfImage(nn.Module):
     """The network with its objective on top: one image and its label maps to scalars."""
 
-    def __init__(self, model: DeepNCuts, config: TrainConfig) -> None:
+    def __init__(self, model: DeepNCuts, config: DeepNCutsConfig) -> None:
         super().__init__()
         self.model = model
         self.objective = {"j1": j1, "j2": j2}[config.objective]
@@ -44,7 +44,7 @@ class SegmentationTask:
     them was chosen because the factored objective gives it at the price of one.
     """
 
-    def __init__(self, model: DeepNCuts, scenes: Scenes, config: TrainConfig) -> None:
+    def __init__(self, model: DeepNCuts, scenes: Scenes, config: DeepNCutsConfig) -> None:
         self.network = ObjectiveOfImage(model, config)
         self.model, self.scenes, self.config = model, scenes, config
         self.samples = len(scenes)

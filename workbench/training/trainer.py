@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
@@ -22,42 +21,28 @@ from tqdm.auto import tqdm
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
 from workbench.training.checkpoints import load_checkpoint, save_checkpoint
+from workbench.training.config import LoopConfig
 
 Monitor = Callable[[int], Mapping[str, float]]
 """Looks at the network after a pass, given the step; what it returns is logged."""
 
 
 class Task(Protocol):
-    """What the loop must know of a problem.
+    """What the loop must know of a problem."""
 
-    Attributes:
-        network: a module whose forward takes what `inputs` gives and returns scalars by name,
-            "loss" among them.
-        samples: how many a pass over the training set has.
-    """
+    @property
+    def network(self) -> nn.Module:
+        """A module that takes what `inputs` gives and returns scalars by name, "loss" too."""
 
-    network: nn.Module
-    samples: int
+    @property
+    def samples(self) -> int:
+        """How many samples a pass has."""
 
     def inputs(self, visit: int, device: torch.device) -> tuple[Tensor, ...]:
         """The arguments of the network for the given visit, counted from 0 over all passes."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters with their learning rates, as torch optimizers take them."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long, in what portions and how fast; see `TrainConfig` for the meaning of each."""
-
-    passes: int
-    batch: int
-    warmup: float
-    clip: float
-    weight_decay: float
-    seed: int
-    device: str
-    precision: str
 
 
 class Diverged(WorkbenchError):
@@ -69,31 +54,38 @@ class Trainer:
 
     Args:
         task: what is trained.
-        plan: how.
+        config: how.
         run: where events and checkpoints go.
         monitor: called before the first step and after every pass, with the network in
             evaluation mode.
     """
 
-    def __init__(self, task: Task, plan: Plan, run: Run, monitor: Monitor | None = None) -> None:
-        self.task, self.plan, self.run, self.monitor = task, plan, run, monitor
-        self.fabric = make_fabric(plan.device, plan.precision)
-        self.steps_per_pass = math.ceil(task.samples / plan.batch)
-        self.steps = plan.passes * self.steps_per_pass
-        optimizer = torch.optim.AdamW(task.parameter_groups(), weight_decay=plan.weight_decay)
+    def __init__(
+        self, task: Task, config: LoopConfig, run: Run, monitor: Monitor | None = None
+    ) -> None:
+        self.task, self.config, self.run, self.monitor = task, config, run, monitor
+        self.fabric = make_fabric(config.device, config.precision)
+        self.steps_per_pass = math.ceil(task.samples / config.batch)
+        self.steps = config.passes * self.steps_per_pass
+        groups, decay = task.parameter_groups(), config.weight_decay
+        optimizer: torch.optim.Optimizer = (
+            torch.optim.SGD(groups, momentum=0.9, weight_decay=decay)
+            if config.optimizer == "sgd"
+            else torch.optim.AdamW(groups, weight_decay=decay)
+        )
         self.network, self.optimizer = self.fabric.setup(task.network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
         self.step = 0
 
     def _rate(self, step: int) -> float:
         """Fraction of the full learning rate: a linear rise, then a cosine to zero."""
-        rise = max(1, round(self.plan.warmup * self.steps))
+        rise = max(1, round(self.config.warmup * self.steps))
         if step < rise:
             return (step + 1) / rise
         return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.steps - rise)))
 
     def fit(self, resume: bool = False) -> bool:
-        """Train to the end of the plan.
+        """Train to the end.
 
         Args:
             resume: continue from the run's checkpoint.
@@ -106,7 +98,7 @@ class Trainer:
             Diverged: the loss became NaN or infinite.
         """
         with torch.random.fork_rng(), _stop_signals() as stop:
-            torch.manual_seed(self.plan.seed)
+            torch.manual_seed(self.config.seed)
             if resume:
                 self._restore()
             elif self.monitor:
@@ -127,7 +119,7 @@ class Trainer:
     def _advance(self) -> dict[str, str]:
         """One step of the optimizer; what the progress bar should say of it."""
         self.network.train()
-        first = self.step * self.plan.batch
+        first = self.step * self.config.batch
         visits = self._visits(first)
         totals: dict[str, float] = {}
         for visit in visits:
@@ -141,7 +133,9 @@ class Trainer:
             self.fabric.backward(outcome["loss"] / len(visits))
             for name, value in outcome.items():
                 totals[name] = totals.get(name, 0.0) + float(value.detach()) / len(visits)
-        norm = self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.plan.clip)
+        norm = torch.as_tensor(
+            self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.config.clip)
+        )
         self.optimizer.step()
         self.optimizer.zero_grad()
         rate = self.schedule.get_last_lr()[-1]
@@ -153,8 +147,8 @@ class Trainer:
     def _visits(self, first: int) -> range:
         """The visits of a step; the last step of a pass takes what the pass has left."""
         epoch, step = divmod(self.step, self.steps_per_pass)
-        start = epoch * self.task.samples + step * self.plan.batch
-        return range(start, min(start + self.plan.batch, (epoch + 1) * self.task.samples))
+        start = epoch * self.task.samples + step * self.config.batch
+        return range(start, min(start + self.config.batch, (epoch + 1) * self.task.samples))
 
     def _look(self) -> None:
         self.network.eval()

@@ -1,0 +1,127 @@
+"""`workbench train`: a configuration from options, a training, a run."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench.errors import WorkbenchError
+from workbench.experiments import train_deep_ncuts
+from workbench.models import ArchitectureConfig
+from workbench.models.backbones import ARCHITECTURES
+from workbench.training.config import DeepNCutsConfig
+
+DEFAULT = DeepNCutsConfig(store="")
+
+
+@click.group()
+def train() -> None:
+    """Train a network into a run folder."""
+
+
+@train.command("deep-ncuts")
+@click.option("--store", required=True, help="Zarr store of scenes, from `python -m pipelines`.")
+@click.option("--run", "path", required=True, type=Path, help="Folder of the run, made anew.")
+@click.option(
+    "--backbone", type=click.Choice(list(ARCHITECTURES)), default="alexnet", show_default=True
+)
+@click.option("--tap", default="relu5", show_default=True, help="ReLU that feeds the new layers.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Pretrained weights, .safetensors or torchvision's .pth. "
+    "[default: the backbone's file in $WORKBENCH_DATA/weights]",
+)
+@click.option("--from-scratch", is_flag=True, help="Start from random weights.")
+@click.option(
+    "--objective", type=click.Choice(["j1", "j2"]), default=DEFAULT.objective, show_default=True
+)
+@click.option("--passes", default=DEFAULT.passes, show_default=True, help="Over the scenes.")
+@click.option(
+    "--optimizer", type=click.Choice(["sgd", "adamw"]), default=DEFAULT.optimizer, show_default=True
+)
+@click.option(
+    "--learning-rate", default=DEFAULT.learning_rate, show_default=True, help="Of the backbone."
+)
+@click.option(
+    "--head-multiplier", default=DEFAULT.head_multiplier, show_default=True,
+    help="How many times faster the new layers learn.",
+)  # fmt: skip
+@click.option("--weight-decay", default=DEFAULT.weight_decay, show_default=True)
+@click.option("--batch", default=DEFAULT.batch, show_default=True, help="Images a step.")
+@click.option(
+    "--ridge", default=DEFAULT.ridge, show_default=True,
+    help="Bounds the gradient of the projector, as a fraction of the mean eigenvalue.",
+)  # fmt: skip
+@click.option(
+    "--features", default=DEFAULT.architecture.features, show_default=True,
+    help="Dimensions of the affinity: the largest rank of W.",
+)  # fmt: skip
+@click.option(
+    "--enlarge", default=DEFAULT.architecture.enlarge, show_default=True,
+    help="Enlarge images before the backbone, for a finer grid.",
+)  # fmt: skip
+@click.option("--learn-coupling", is_flag=True, help="Learn Λ of W = XΛXᵀ; needs --objective j1.")
+@click.option(
+    "--holdout", default=DEFAULT.holdout, show_default=True,
+    help="Training scenes kept out, to watch the covering on.",
+)  # fmt: skip
+@click.option("--seed", default=DEFAULT.seed, show_default=True)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
+    default=DEFAULT.precision,
+    show_default=True,
+    help="Of the convolutions; structured layers keep float64.",
+)
+@click.option("--resume", is_flag=True, help="Continue the run, exactly where it stopped.")
+@click.option("--overwrite", is_flag=True, help="Delete the run that is there first.")
+@click.pass_context
+def deep_ncuts(
+    context: click.Context, /, path: Path, weights: Path | None, from_scratch: bool, resume: bool,
+    overwrite: bool, **options: Any,
+) -> None:  # fmt: skip
+    """Train DeepNCuts on a store of scenes (paper §5, §6.2).
+
+    \b
+    Example:
+      workbench train deep-ncuts --store stores/bsds.zarr --backbone alexnet --tap relu5 \\
+        --run runs/alexnet-relu5
+    """
+    shape = {
+        name: options.pop(name)
+        for name in ("backbone", "tap", "features", "enlarge", "learn_coupling")
+    }
+    config = DeepNCutsConfig(
+        architecture=ArchitectureConfig(**shape),
+        weights=None if from_scratch else str(weights or _known_weights(shape["backbone"])),
+        **options,
+    )
+    run = train_deep_ncuts(config, path, resume=resume, overwrite=overwrite)
+    if run.status == "interrupted":
+        click.echo(
+            f"Stopped at a checkpoint. Continue with the same options and --resume.", err=True
+        )
+        context.exit(130)
+    click.echo(f"\nTrained: {path}\nNext: workbench evaluate {path} --split test", err=True)
+
+
+def _known_weights(backbone: str) -> Path:
+    """The backbone's file in the folder of weights that WORKBENCH_DATA names.
+
+    Raises:
+        WorkbenchError: the variable is not set, or there is no such file.
+    """
+    root = os.environ.get("WORKBENCH_DATA")
+    if root:
+        found = sorted((Path(root) / "weights").glob(f"{backbone}*"))
+        if found:
+            return found[0]
+    where = f"no {backbone}* in {root}/weights" if root else "neither --weights nor WORKBENCH_DATA"
+    raise WorkbenchError(
+        f"pretrained weights of {backbone}", where, "give --weights FILE, or --from-scratch"
+    )
