@@ -104,7 +104,7 @@ def deep_ncuts(
     run = train_deep_ncuts(config, path, resume=resume, overwrite=overwrite)
     if run.status == "interrupted":
         click.echo(
-            f"Stopped at a checkpoint. Continue with the same options and --resume.", err=True
+            "Stopped at a checkpoint. Continue with the same options and --resume.", err=True
         )
         context.exit(130)
     click.echo(f"\nTrained: {path}\nNext: workbench evaluate {path} --split test", err=True)

@@ -2,7 +2,7 @@
 
 Layers and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights
 load. A tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16.
-There `relu4` and `relu5` mean the paper's choice, the first ReLU of block 4 and the last of block 5.
+There `relu4` and `relu5` mean the paper's taps, the first ReLU of block 4 and the last of block 5.
 `tiny` is for demonstrations and tests: it has no pretrained weights and learns in a minute.
 """
 
