@@ -1,7 +1,6 @@
 """The benchmark's own hierarchies give the benchmark's figures (WORKBENCH_DATA/BSDS500/ucm2)."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,8 @@ pytestmark = pytest.mark.data
 
 
 @pytest.fixture(scope="module")
-def bsds() -> Path:
-    root = os.environ.get("WORKBENCH_DATA")
-    if not root:
-        pytest.skip("WORKBENCH_DATA is not set: it should name a folder with BSDS500/ucm2")
-    folder = Path(root) / "BSDS500"
+def bsds(data_root: Path) -> Path:
+    folder = data_root / "BSDS500"
     if not (folder / "ucm2" / "reference.json").exists():
         pytest.skip(f"no ucm2/reference.json under {folder}")
     return folder
