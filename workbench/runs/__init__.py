@@ -1,1 +1,7 @@
 """The durable record of a run: what every view, widget and report reads."""
+
+from workbench.runs.events import Event
+from workbench.runs.run import Run
+from workbench.runs.status import Status
+
+__all__ = ["Event", "Run", "Status"]

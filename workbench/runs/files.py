@@ -1,0 +1,85 @@
+"""Files that are there whole or not at all, and the JSON that is written into them."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from workbench.errors import WorkbenchError
+
+
+@contextmanager
+def atomic_write(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+    """A binary file to write to, which takes its name when the block ends without an error.
+
+    Until then a file of that name stays what it was; a process killed inside leaves a hidden
+    `.tmp` file behind and nothing else.
+
+    Args:
+        path: the final name; its folder is made where missing.
+        sync: survive a power failure too, at the price of waiting for the disk.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    if sync:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the name is the folder's content
+        finally:
+            os.close(folder)
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """JSON of plain values, numpy and torch scalars and arrays, and paths.
+
+    NaN and the infinities are written as NaN, Infinity and -Infinity, which Python's `json` reads
+    back (strict JSON has no such numbers). Tuples come back as lists.
+
+    Raises:
+        WorkbenchError: a value has no JSON.
+    """
+    try:
+        return json.dumps(value, default=_plain, indent=indent, ensure_ascii=False)
+    except (TypeError, ValueError) as error:
+        raise WorkbenchError(
+            "numbers, text, lists and mappings to record", f"{error}", "convert it first"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):  # arrays, tensors and their scalars, without importing torch here
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__}")
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """The mapping that a file holds.
+
+    Raises:
+        WorkbenchError: it does not read as one.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WorkbenchError(
+            f"a JSON object in {path}", f"{error}", "restore the file, or start another run"
+        ) from error
+    if not isinstance(value, dict):
+        raise WorkbenchError(
+            f"a JSON object in {path}", f"a {type(value).__name__}", "restore the file"
+        )
+    return value

@@ -1,0 +1,91 @@
+"""Where a run comes from: command, code, libraries, machine. What one needs to run it again."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import workbench
+
+_LIBRARIES = (
+    "torch", "lightning-fabric", "numpy", "scipy", "pandas", "scikit-image", "xarray", "zarr",
+    "dask", "safetensors",
+)  # fmt: skip
+
+
+def provenance() -> dict[str, Any]:
+    """The provenance of a run that this process starts now; plain values, for JSON.
+
+    Keys: started (ISO 8601, UTC), command, workbench (version), commit and dirty (None where the
+    code is no git checkout), python, libraries (versions by name), machine.
+    """
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(sys.argv),
+        "workbench": workbench.__version__,
+        **_code(),
+        "python": platform.python_version(),
+        "libraries": _versions(),
+        "machine": _machine(),
+    }
+
+
+def _code() -> dict[str, Any]:
+    # An installed copy may lie inside somebody else's checkout, whose commit says nothing of it.
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+        return {"commit": None, "dirty": None}
+    return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))}
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says of the code's checkout; None without git or checkout."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=Path(workbench.__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # a reader of runs need not have all that a trainer has
+    return found
+
+
+def _machine() -> dict[str, Any]:
+    available = torch.cuda.is_available()
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if available else None,
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

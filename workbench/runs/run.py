@@ -1,0 +1,242 @@
+"""A run: a folder that tells, for ever, what was done and what came out.
+
+    config.json             what was asked for
+    provenance.json         command, commit, libraries, machine, start
+    events.jsonl            everything that happened, in order (see `events`)
+    snapshots/<step>/…      arrays, announced by a "snapshot" event
+    checkpoints/            the trainer's
+
+Views, widgets, reports and notebooks read this and nothing else: a run that is going on, one that
+is over and one that was resumed look the same to them.
+"""
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from html import escape
+from pathlib import Path
+from typing import Any, BinaryIO, SupportsFloat
+
+import pandas as pd
+
+from workbench.errors import WorkbenchError
+from workbench.runs.events import RESUMED, Event, EventLog
+from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.runs.provenance import provenance
+from workbench.runs.snapshots import Array, read_snapshot, snapshot_path, write_snapshot
+from workbench.runs.status import STARTED, Status, status_of, this_process
+
+_CONFIG, _PROVENANCE, _EVENTS = "config.json", "provenance.json", "events.jsonl"
+
+
+class Run:
+    """The record of a run; made by `create` or `open`.
+
+    Attributes:
+        path: of the run folder.
+        config: what was asked for, as JSON has it: tuples are lists.
+        provenance: see `provenance.provenance`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = read_json_object(path / _CONFIG)
+        self.provenance = read_json_object(path / _PROVENANCE)
+        self._log = EventLog(path / _EVENTS)
+
+    @classmethod
+    def create(cls, path: Path | str, config: Mapping[str, Any]) -> "Run":
+        """Begin a run in a new or empty folder; it appears there complete, or not at all.
+
+        Raises:
+            WorkbenchError: there is something already (which is left alone), or the
+                configuration has no JSON.
+        """
+        path = Path(path)
+        _refuse_occupied(path)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+        contents = {
+            _CONFIG: to_json(dict(config), indent=2) + "\n",
+            _PROVENANCE: to_json(provenance(), indent=2) + "\n",
+            _EVENTS: "",
+        }
+        (draft / "checkpoints").mkdir(parents=True)
+        try:
+            for name, text in contents.items():
+                (draft / name).write_text(text, encoding="utf-8")
+            EventLog(draft / _EVENTS).append(STARTED, 0, {"process": this_process()})
+            draft.rename(path)
+        except OSError:
+            shutil.rmtree(draft)
+            _refuse_occupied(path)  # somebody else's run may have taken the place meanwhile
+            raise
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Run":
+        """A run that exists, to read it or to go on with it.
+
+        Raises:
+            WorkbenchError: there is no run folder, or it is damaged.
+        """
+        path = Path(path)
+        missing = [name for name in (_CONFIG, _PROVENANCE, _EVENTS) if not (path / name).is_file()]
+        if missing:
+            found = f"no {', '.join(missing)} in it" if path.is_dir() else "no such folder"
+            raise WorkbenchError(
+                f"a run folder at {path}", found, "give the path that --run had in training"
+            )
+        return cls(path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints; what is in it is the trainer's."""
+        return self.path / "checkpoints"
+
+    def atomic_write(self, path: Path) -> AbstractContextManager[BinaryIO]:
+        """A binary file that replaces `path` whole, on disk, when the block ends without error."""
+        return atomic_write(path)
+
+    def append(self, kind: str, step: int | None, /, **fields: Any) -> Event:
+        """Record that something happened.
+
+        Args:
+            kind: what; "finished", "failed" and "interrupted" end the run (see `status`).
+            step: when, in steps of the optimizer; None where that means nothing.
+            fields: plain values, numpy or torch scalars and arrays.
+
+        Raises:
+            WorkbenchError: a field is named seq, time, step or kind, or has no JSON.
+        """
+        return self._log.append(kind, step, fields)
+
+    def log(self, step: int, /, **metrics: SupportsFloat) -> Event:
+        """Record measurements at a step, as floats; NaN and infinities come back as they were.
+
+        Raises:
+            WorkbenchError: as `append`.
+        """
+        return self.append(
+            "metrics", step, **{name: float(value) for name, value in metrics.items()}
+        )
+
+    def resume(self, step: int) -> Event:
+        """Go on from the state after `step`: what was recorded of later steps counts no more.
+
+        Raises:
+            WorkbenchError: another process is still writing this run.
+        """
+        if self.status is Status.RUNNING and self._writer != this_process():
+            raise WorkbenchError(
+                f"a run at {self.path} that nobody is writing",
+                f"process {self._writer['pid']} on {self._writer['host']} at it",
+                "wait for it, or stop it first",
+            )
+        return self.append(RESUMED, step, process=this_process(), provenance=provenance())
+
+    def events(self, kind: str | None = None, since: int = 0) -> list[Event]:
+        """The events that count, in order.
+
+        A view that polls keeps the last `seq` it saw; when a "resumed" event comes, it forgets
+        what it holds of later steps than that event's.
+
+        Args:
+            kind: only these.
+            since: only those with a greater `seq`.
+        """
+        return [
+            event
+            for event in self._log.read()
+            if event.seq > since and (kind is None or event.kind == kind)
+        ]
+
+    def metrics(self) -> pd.DataFrame:
+        """All measurements: one row a step, ascending; one column a name, NaN where not taken."""
+        rows: dict[int | None, dict[str, Any]] = {}
+        for event in self.events("metrics"):
+            rows.setdefault(event.step, {}).update(event.fields)
+        index = pd.Index(list(rows), name="step", dtype="int64")
+        return pd.DataFrame(list(rows.values()), index=index).sort_index()
+
+    def snapshot(self, step: int, name: str, arrays: Mapping[str, Array]) -> None:
+        """Keep arrays by name: booleans, integers or floats of any shape.
+
+        Raises:
+            WorkbenchError: the name cannot be a file's, or an array is of another kind.
+        """
+        write_snapshot(self._snapshot(step, name), arrays)
+        self.append("snapshot", step, name=name)
+
+    def snapshots(self, name: str | None = None) -> list[int]:
+        """The steps, ascending, of which there are snapshots (of that name)."""
+        events = self.events("snapshot")
+        steps = {e.step for e in events if e.step is not None and name in (None, e.fields["name"])}
+        return sorted(steps)
+
+    def snapshot_names(self) -> list[str]:
+        """What there are snapshots of, in the order of their first."""
+        return list(dict.fromkeys(event.fields["name"] for event in self.events("snapshot")))
+
+    def load_snapshot(self, step: int, name: str) -> dict[str, Array]:
+        """The arrays of a snapshot.
+
+        Raises:
+            WorkbenchError: there is no such snapshot, or it does not read.
+        """
+        return read_snapshot(self._snapshot(step, name))
+
+    def _snapshot(self, step: int, name: str) -> Path:
+        return snapshot_path(self.path / "snapshots", step, name)
+
+    @property
+    def status(self) -> Status:
+        """Running, or how it ended; a writer that died without a word counts as interrupted."""
+        return status_of(self._log.read())
+
+    @property
+    def step(self) -> int:
+        """The last step of which anything is recorded; 0 before the first."""
+        return max((e.step for e in self._log.read() if e.step is not None), default=0)
+
+    @property
+    def _writer(self) -> dict[str, Any]:
+        """The process that started the run, or resumed it last."""
+        writers = [e for e in self._log.read() if e.kind in {STARTED, RESUMED}]
+        process: dict[str, Any] = writers[-1].fields["process"]
+        return process
+
+    def _facts(self) -> dict[str, str]:
+        metrics = self.metrics().ffill().tail(1)
+        last = {name: f"{metrics[name].iloc[0]:.4g}" for name in metrics}
+        return {
+            "status": self.status,
+            "step": f"{self.step}",
+            "started": f"{self.provenance['started']}",
+            "command": f"{self.provenance['command']}",
+            **last,
+        }
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name}={value}" for name, value in self._facts().items())
+        return f"Run({str(self.path)!r}: {facts})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+            for name, value in self._facts().items()
+        )
+        return f"<table><caption>Run {escape(str(self.path))}</caption>{rows}</table>"
+
+
+def _refuse_occupied(path: Path) -> None:
+    if (path / _EVENTS).exists():
+        raise WorkbenchError(
+            f"no run at {path} yet", "one", "continue it with --resume, or give another path"
+        )
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise WorkbenchError(
+            f"a new or empty folder for a run at {path}",
+            "other files" if path.is_dir() else "a file",
+            "give another path",
+        )

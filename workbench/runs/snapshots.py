@@ -1,0 +1,59 @@
+"""Named arrays of a run at a step: snapshots/<step>/<name>.safetensors."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from workbench.errors import WorkbenchError
+from workbench.runs.files import atomic_write
+
+Array = Shaped[np.ndarray, "..."]
+
+
+def snapshot_path(folder: Path, step: int, name: str) -> Path:
+    """Where the arrays of that name and step are.
+
+    Raises:
+        WorkbenchError: the name cannot be a file's.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise WorkbenchError(
+            "a snapshot's name of letters, digits, '_', '-' and '.'", repr(name), "rename it"
+        )
+    return folder / f"{step:08d}" / f"{name}.safetensors"
+
+
+def write_snapshot(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays, of any shape, atomically.
+
+    Raises:
+        WorkbenchError: an array is neither of numbers nor of booleans.
+    """
+    # safetensors takes the memory as it lies, so that it must lie in C order.
+    plain = {key: np.asarray(array, order="C") for key, array in arrays.items()}
+    for key, array in plain.items():
+        if array.dtype.kind not in "biuf":
+            raise WorkbenchError(
+                "arrays of booleans, integers or floats", f"{key}: {array.dtype}", "convert it"
+            )
+    with atomic_write(path, sync=False) as file:
+        file.write(save(plain))
+
+
+def read_snapshot(path: Path) -> dict[str, Array]:
+    """Read arrays back, with their shapes and dtypes.
+
+    Raises:
+        WorkbenchError: they are not there, or do not read.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WorkbenchError(
+            f"a snapshot at {path}", f"{error}", "see run.snapshots(name) for the steps there are"
+        ) from error

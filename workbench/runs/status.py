@@ -1,0 +1,67 @@
+"""Whether a run is going on, and how it ended.
+
+The log says what the writer lived to say. A run that says neither "finished" nor "failed" nor
+"interrupted" is running if its process is alive; one on another machine, whose processes cannot be
+seen from here, if it said anything lately.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+import psutil
+
+from workbench.runs.events import RESUMED, Event
+
+STARTED = "started"
+_SILENCE = 600.0
+"""Seconds without an event after which a run on another machine counts as interrupted."""
+_CLOCK = 10.0
+"""Seconds by which a process's time of birth may shift when the machine's clock is set."""
+
+
+class Status(StrEnum):
+    """State of a run; the last three are also the kinds of the events that say so."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+def this_process() -> dict[str, Any]:
+    """What a later reader needs to know whether this process is still alive.
+
+    The time of birth tells it from another process that got the same number later.
+    """
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "born": psutil.Process().create_time(),
+    }
+
+
+def status_of(events: Sequence[Event]) -> Status:
+    """The state of the run that has these events; interrupted if they tell nothing of it."""
+    kinds = {STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERRUPTED}
+    last = next((event for event in reversed(events) if event.kind in kinds), None)
+    if last is None:  # the machine died before its disk had the first line
+        return Status.INTERRUPTED
+    if last.kind not in {STARTED, RESUMED}:
+        return Status(last.kind)
+    alive = _is_alive(last.fields["process"], events[-1].time)
+    return Status.RUNNING if alive else Status.INTERRUPTED
+
+
+def _is_alive(process: Mapping[str, Any], last_heard: float) -> bool:
+    if process["host"] != socket.gethostname():
+        return time.time() - last_heard < _SILENCE
+    try:
+        found = psutil.Process(process["pid"])
+        same: bool = abs(found.create_time() - process["born"]) < _CLOCK
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
