@@ -10,6 +10,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiments import train_deep_ncuts
 from workbench.models import ArchitectureConfig
 from workbench.models.backbones import ARCHITECTURES
+from workbench.runs import Status
 from workbench.training.config import DeepNCutsConfig
 
 DEFAULT = DeepNCutsConfig(store="")
@@ -102,7 +103,7 @@ def deep_ncuts(
         **options,
     )
     run = train_deep_ncuts(config, path, resume=resume, overwrite=overwrite)
-    if run.status == "interrupted":
+    if run.status is Status.INTERRUPTED:
         click.echo(
             "Stopped at a checkpoint. Continue with the same options and --resume.", err=True
         )

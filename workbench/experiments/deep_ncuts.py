@@ -1,5 +1,7 @@
 """DeepNCuts from a store of scenes: train it into a run, hold it against its untrained features."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -45,7 +47,9 @@ def train_deep_ncuts(
     if resume:
         run = _run_to_resume(path, config)
     else:
-        run = Run.create(path, config.to_dict(), overwrite=overwrite)
+        if overwrite and Path(path).exists():
+            shutil.rmtree(Run.open(path).path)  # opened first: only a run is ever deleted
+        run = Run.create(path, config.to_dict())
     with _failures_on_record(run):
         task = SegmentationTask(model, train, config)
         Trainer(task, config, run, CoveringMonitor(model, held, run)).fit(resume)
@@ -95,7 +99,8 @@ def evaluate_deep_ncuts(
                 bar.update()
             methods.append(MethodScores(method, scores))
     table = BenchmarkTable(tuple(methods))
-    run.write_json(f"evaluations/{split}.json", table.to_dict())
+    with run.atomic_write(run.path / "evaluations" / f"{split}.json") as file:
+        file.write(json.dumps(table.to_dict()).encode())
     return table
 
 
@@ -119,5 +124,5 @@ def _failures_on_record(run: Run) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        run.append("failed", error=f"{type(error).__name__}: {error}")
+        run.append("failed", None, error=f"{type(error).__name__}: {error}")
         raise

@@ -1,7 +1,7 @@
 """Everything that decides how a training goes: frozen, readable, stored with the run."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from workbench.errors import WorkbenchError
 from workbench.models import ArchitectureConfig
@@ -81,7 +81,7 @@ class DeepNCutsConfig(LoopConfig):
             )
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
+    def from_dict(cls, values: dict[str, Any]) -> "DeepNCutsConfig":
         """Back from `to_dict`."""
         architecture = ArchitectureConfig(**values["architecture"])
         return cls(**values | {"architecture": architecture})

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
@@ -27,6 +27,7 @@ Monitor = Callable[[int], Mapping[str, float]]
 """Looks at the network after a pass, given the step; what it returns is logged."""
 
 
+@runtime_checkable
 class Task(Protocol):
     """What the loop must know of a problem."""
 
@@ -74,7 +75,7 @@ class Trainer:
             else torch.optim.AdamW(groups, weight_decay=decay)
         )
         self.network, self.optimizer = self.fabric.setup(task.network, optimizer)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
+        self.rates: list[float] = [group["lr"] for group in groups]
         self.step = 0
 
     def _rate(self, step: int) -> float:
@@ -119,15 +120,15 @@ class Trainer:
     def _advance(self) -> dict[str, str]:
         """One step of the optimizer; what the progress bar should say of it."""
         self.network.train()
-        first = self.step * self.config.batch
-        visits = self._visits(first)
+        visits = self._visits()
         totals: dict[str, float] = {}
         for visit in visits:
             outcome = self.network(*self.task.inputs(visit, self.fabric.device))
-            if not bool(torch.isfinite(outcome["loss"])):
+            loss = float(outcome["loss"].detach())
+            if not math.isfinite(loss):
                 raise Diverged(
                     "a finite loss",
-                    f"{float(outcome['loss'])} at step {self.step}",
+                    f"{loss} at step {self.step}",
                     "lower --learning-rate or raise --ridge; the last checkpoint is kept",
                 )
             self.fabric.backward(outcome["loss"] / len(visits))
@@ -136,15 +137,17 @@ class Trainer:
         norm = torch.as_tensor(
             self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.config.clip)
         )
+        fraction = self._rate(self.step)
+        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+            group["lr"] = fraction * rate
         self.optimizer.step()
         self.optimizer.zero_grad()
-        rate = self.schedule.get_last_lr()[-1]
-        self.schedule.step()
         self.step += 1
-        self.run.log(self.step, **totals, gradient_norm=float(norm), learning_rate=rate)
+        measured = {"gradient_norm": float(norm), "learning_rate": fraction * max(self.rates)}
+        self.run.log(self.step, **totals, **measured)
         return {name: f"{value:.3g}" for name, value in totals.items()}
 
-    def _visits(self, first: int) -> range:
+    def _visits(self) -> range:
         """The visits of a step; the last step of a pass takes what the pass has left."""
         epoch, step = divmod(self.step, self.steps_per_pass)
         start = epoch * self.task.samples + step * self.config.batch
@@ -163,7 +166,6 @@ class Trainer:
                 "step": self.step,
                 "network": self.task.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
                 "random": torch.random.get_rng_state(),
                 "random_cuda": torch.cuda.get_rng_state_all(),
             },
@@ -173,7 +175,6 @@ class Trainer:
         state = load_checkpoint(self.run, self.fabric.device)
         self.task.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
         torch.random.set_rng_state(state["random"].cpu())
         if len(state["random_cuda"]) == torch.cuda.device_count():
             torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
