@@ -2,13 +2,19 @@
 
 
 class PipelineError(Exception):
-    """A problem in the input or the request; the command line prints it as one sentence."""
+    """A problem in the input or the request; the command line prints it as one sentence.
+
+    It travels from a worker as it is: its arguments are its three parts.
+    """
 
     def __init__(self, expected: str, found: str, remedy: str) -> None:
-        super().__init__(f"expected {expected}, found {found}; {remedy}")
+        super().__init__(expected, found, remedy)
         self.expected = expected
         self.found = found
         self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}, found {self.found}; {self.remedy}"
 
 
 class BadInput(PipelineError):
