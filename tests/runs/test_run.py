@@ -128,7 +128,7 @@ def test_snapshots_that_no_file_can_hold_are_refused(run: Run, name, array) -> N
 def test_an_existing_run_is_refused_and_left_alone(run: Run) -> None:
     run.log(1, loss=1.0)
     before = {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
-    with pytest.raises(WorkbenchError, match="continue it with --resume, or give another path"):
+    with pytest.raises(WorkbenchError, match="continue it with --resume"):
         Run.create(run.path, {})
     assert before == {p: p.read_bytes() for p in run.path.rglob("*") if p.is_file()}
 

@@ -232,7 +232,9 @@ class Run:
 def _refuse_occupied(path: Path) -> None:
     if (path / _EVENTS).exists():
         raise WorkbenchError(
-            f"no run at {path} yet", "one", "continue it with --resume, or give another path"
+            f"no run at {path} yet",
+            "one",
+            "continue it with --resume, replace it with --overwrite, or give another path",
         )
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise WorkbenchError(

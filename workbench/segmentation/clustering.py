@@ -29,7 +29,7 @@ def weighted_kmeans(
     iterations: int = 40,
     seed: int = 0,
 ) -> Clustering:
-    """The cheapest of several runs of Lloyd's algorithm from k-means++ seeds.
+    """The cheapest of several runs of Lloyd's algorithm from k-means++ seeds, side by side.
 
     Deterministic for a seed. Clusters that fall empty are dropped, so fewer may come back. Where no
     point has any weight, all count the same.
@@ -37,47 +37,65 @@ def weighted_kmeans(
     if not bool(weights.sum() > 0):
         weights = torch.ones_like(weights)
     generator = torch.Generator(device=points.device).manual_seed(seed)
-    runs = (
-        _lloyd(points, weights, _plus_plus(points, weights, clusters, generator), iterations)
-        for _ in range(restarts)
-    )
-    return min(runs, key=lambda run: run.cost)
+    centres = _plus_plus(points, weights, clusters, restarts, generator)
+    labels = _nearest(points, centres)
+    for _ in range(iterations):
+        centres = _means(points, weights, labels, centres)
+        previous, labels = labels, _nearest(points, centres)
+        if torch.equal(previous, labels):
+            break
+    own = centres.take_along_dim(labels[..., None], 1)
+    costs = ((points - own).square().sum(2) * weights).sum(1)
+    best = int(costs.argmin())
+    used, names = torch.unique(labels[best], return_inverse=True)
+    return Clustering(names, centres[best, used], float(costs[best]))
 
 
 def nearest(
     points: Float[Tensor, "points dimensions"], centres: Float[Tensor, "clusters dimensions"]
 ) -> Int[Tensor, "points"]:
     """For each point the index of the centre closest to it."""
-    half = centres.square().sum(1) / 2
-    return torch.addmm(half, points, centres.T, alpha=-1).argmin(1)
+    return _nearest(points, centres[None])[0]
+
+
+def _nearest(
+    points: Float[Tensor, "points dimensions"],
+    centres: Float[Tensor, "restarts clusters dimensions"],
+) -> Int[Tensor, "restarts points"]:
+    half = centres.square().sum(2) / 2
+    return (half[:, None] - points @ centres.mT).argmin(2)
+
+
+def _means(
+    points: Float[Tensor, "points dimensions"],
+    weights: Float[Tensor, "points"],
+    labels: Int[Tensor, "restarts points"],
+    before: Float[Tensor, "restarts clusters dimensions"],
+) -> Float[Tensor, "restarts clusters dimensions"]:
+    """Weighted means of the clusters; one without weight stays where it was."""
+    one_hot = points.new_zeros(*labels.shape, before.shape[1])
+    one_hot.scatter_(2, labels[..., None], weights.expand_as(labels)[..., None])
+    mass = one_hot.sum(1)[..., None]
+    return torch.where(mass > 0, (one_hot.mT @ points) / mass.clamp(min=1e-30), before)
 
 
 def _plus_plus(
-    points: Tensor, weights: Tensor, clusters: int, generator: torch.Generator
-) -> Tensor:
-    """k-means++ seeds: each next one drawn with odds of its weighted squared distance."""
-    first = torch.multinomial(weights, 1, generator=generator)
-    centres = [points[first[0]]]
-    distance = (points - centres[0]).square().sum(1)
-    while len(centres) < clusters:
+    points: Float[Tensor, "points dimensions"],
+    weights: Float[Tensor, "points"],
+    clusters: int,
+    restarts: int,
+    generator: torch.Generator,
+) -> Float[Tensor, "restarts clusters dimensions"]:
+    """k-means++ seeds: each next one drawn with odds of its weighted squared distance.
+
+    Where no point lies off the seeds, the next one repeats a point, and its cluster will be empty.
+    """
+    centres = points.new_zeros(restarts, clusters, points.shape[1])
+    odds = weights.expand(restarts, -1)
+    distance = torch.full_like(odds, torch.inf)
+    for i in range(clusters):
+        centres[:, i] = points[torch.multinomial(odds, 1, generator=generator)[:, 0]]
+        distance = torch.minimum(distance, (points - centres[:, i, None]).square().sum(2))
         odds = weights * distance
-        if not bool(odds.sum() > 0):
-            break  # fewer distinct points than clusters
-        pick = torch.multinomial(odds, 1, generator=generator)
-        centres.append(points[pick[0]])
-        distance = torch.minimum(distance, (points - centres[-1]).square().sum(1))
-    return torch.stack(centres)
-
-
-def _lloyd(points: Tensor, weights: Tensor, centres: Tensor, iterations: int) -> Clustering:
-    weighted = points * weights[:, None]
-    labels = nearest(points, centres)
-    for _ in range(iterations):
-        mass = torch.zeros_like(centres[:, 0]).index_add_(0, labels, weights)
-        sums = torch.zeros_like(centres).index_add_(0, labels, weighted)
-        centres = sums[mass > 0] / mass[mass > 0, None]
-        previous, labels = labels, nearest(points, centres)
-        if torch.equal(previous, labels):
-            break
-    cost = float((weights * (points - centres[labels]).square().sum(1)).sum())
-    return Clustering(labels, centres, cost)
+        odds = torch.where(odds.sum(1, keepdim=True) > 0, odds, weights)
+    return centres
