@@ -11,6 +11,7 @@ import torch
 from jaxtyping import install_import_hook
 
 install_import_hook(["workbench", "pipelines"], "beartype.beartype")
+torch.set_num_threads(1)  # the matrices of tests are small: threads would only wait for each other
 
 
 @pytest.fixture(autouse=True)
