@@ -32,3 +32,15 @@ def data_root() -> Path:
     if not root or not Path(root).is_dir():
         pytest.skip("WORKBENCH_DATA does not name a folder with the real data")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of a dozen small synthetic scenes to train on and six held out."""
+    from pipelines.jobs import run  # after the import hook
+    from pipelines.sources.sample import write_sample
+
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(folder / "raw", train=12, test=6, seed=1, size=(80, 112))
+    run("bsds", folder / "raw", folder / "scenes.zarr", workers=1, progress=False)
+    return folder / "scenes.zarr"

@@ -2,17 +2,16 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from pipelines.errors import PipelineError
 from workbench import __version__
-from workbench.cli.demo import demo
-from workbench.cli.evaluate import evaluate
-from workbench.cli.lab import lab
-from workbench.cli.report import report
-from workbench.cli.train import train
 from workbench.errors import WorkbenchError
+
+COMMANDS = ("train", "evaluate", "report", "demo", "lab")
+"""Each is a module of this package with a command of the same name."""
 
 EPILOG = """
 \b
@@ -21,7 +20,24 @@ Exit status: 0 done · 2 bad input or request (one sentence says what to do) ·
 """
 
 
-@click.group(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class Commands(click.Group):
+    """Imports a command when it is asked for: torch and Dask take seconds to load."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"workbench.cli.{cmd_name}"), cmd_name)
+        return command
+
+
+@click.group(
+    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__)
 def workbench() -> None:
     """Deep networks with structured layers: train them, measure them, look at their spectra.
@@ -38,22 +54,17 @@ def workbench() -> None:
     """
 
 
-for command in (train, evaluate, report, demo, lab):
-    workbench.add_command(command)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors that a user can mend are one sentence on stderr."""
     try:
-        workbench.main(arguments, prog_name="workbench", standalone_mode=False)
+        status = workbench.main(arguments, prog_name="workbench", standalone_mode=False)
     except (WorkbenchError, PipelineError) as error:
         click.secho(f"Error: {error}", fg="red", err=True)
-        sys.exit(2)
+        status = 2
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
-        sys.exit(130)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
+        status = 130
+    sys.exit(status)

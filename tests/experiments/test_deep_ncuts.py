@@ -1,0 +1,113 @@
+"""The main job in small: it learns, resumes exactly, and says what is wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.errors import PipelineError
+from workbench.errors import WorkbenchError
+from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
+from workbench.models import ArchitectureConfig, Backbone
+from workbench.runs import Run, Status
+from workbench.training.building import trained_model
+from workbench.training.config import DeepNCutsConfig
+
+
+@pytest.fixture
+def config(sample_store: Path) -> DeepNCutsConfig:
+    return DeepNCutsConfig(
+        store=str(sample_store),
+        architecture=ArchitectureConfig(backbone="tiny", tap="relu3", enlarge=1.0),
+        optimizer="adamw",
+        learning_rate=3e-3,
+        head_multiplier=1.0,
+        passes=2,
+        holdout=2,
+        device="cpu",
+    )
+
+
+def test_training_raises_the_covering_of_scenes_never_seen(
+    config: DeepNCutsConfig, tmp_path: Path
+) -> None:
+    run = train_deep_ncuts(replace(config, passes=20), tmp_path / "run")
+    assert run.status is Status.FINISHED
+    metrics = run.metrics()
+    assert metrics["covering_average"].notna().sum() == 21  # before the first pass, after each
+    assert metrics["alignment"].iloc[-10:].mean() > metrics["alignment"].iloc[1:11].mean() + 0.1
+    table = evaluate_deep_ncuts(tmp_path / "run", "test", device="cpu")
+    lead = table.differences()["trained"]["average"]
+    assert lead.mean > 0.1
+    assert lead.low > 0
+    kept = tmp_path / "run/evaluations/test.json"
+    assert kept.is_file()
+    scene = table.methods[0].images.keys()
+    for method in ("untrained", "trained"):
+        snapshot = run.load_snapshot(200, f"test-{method}-{next(iter(scene))}")
+        assert snapshot["segmentations"].shape == (8, *snapshot["image"].shape[:2])
+        assert snapshot["maps"].shape[0] == {"untrained": 48, "trained": 20}[method]
+
+
+def test_an_interrupted_training_resumes_to_the_same_network(
+    config: DeepNCutsConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_deep_ncuts(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:  # killed in the second pass, without a word
+        look = "workbench.evaluation.monitor.CoveringMonitor.__call__"
+
+        def dies_late(self: object, step: int) -> dict[str, float]:
+            if step == 20:
+                raise KeyboardInterrupt
+            return {}
+
+        patch.setattr(look, dies_late)
+        with pytest.raises(KeyboardInterrupt):
+            train_deep_ncuts(config, tmp_path / "parts")
+    assert Run.open(tmp_path / "parts").status is Status.FAILED
+    train_deep_ncuts(config, tmp_path / "parts", resume=True)
+    whole, parts = (
+        trained_model(Run.open(tmp_path / name)).state_dict() for name in ("whole", "parts")
+    )
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_run_that_exists_is_kept_unless_overwritten(
+    config: DeepNCutsConfig, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    train_deep_ncuts(config, path)
+    before = (path / "events.jsonl").read_bytes()
+    with pytest.raises(WorkbenchError, match="--overwrite"):
+        train_deep_ncuts(config, path)
+    with pytest.raises(WorkbenchError, match="another passes"):
+        train_deep_ncuts(replace(config, passes=3), path, resume=True)
+    assert (path / "events.jsonl").read_bytes() == before
+    train_deep_ncuts(replace(config, passes=1), path, overwrite=True)
+    assert Run.open(path).config["passes"] == 1
+
+
+def test_overwriting_spares_a_folder_that_is_no_run(
+    config: DeepNCutsConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(WorkbenchError, match="a run folder"):
+        train_deep_ncuts(config, tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_what_is_missing_is_said_before_a_run_is_made(
+    config: DeepNCutsConfig, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(PipelineError, match=r"none\.zarr"):
+        train_deep_ncuts(replace(config, store=str(tmp_path / "none.zarr")), path)
+    with pytest.raises(WorkbenchError, match="a file of weights"):
+        train_deep_ncuts(replace(config, weights=str(tmp_path / "none.pth")), path)
+    torch.save(Backbone("alexnet", "relu1").state_dict(), tmp_path / "alexnet.pth")
+    with pytest.raises(WorkbenchError, match="give the weights of tiny"):
+        train_deep_ncuts(replace(config, weights=str(tmp_path / "alexnet.pth")), path)
+    with pytest.raises(WorkbenchError, match="a run folder at"):
+        evaluate_deep_ncuts(path, "test")
+    assert not path.exists()
