@@ -1,0 +1,82 @@
+"""A training in curves: objective, alignment with the human segments, held-out covering, rank."""
+
+import holoviews as hv
+import pandas as pd
+
+from workbench.views.panels import row
+from workbench.views.style import AFTER, BEFORE, as_chart, styled
+
+_WINDOWS = 12
+"""A smooth curve averages over the training divided by this."""
+
+
+def training_curves(metrics: pd.DataFrame) -> hv.Layout:
+    """All curves for which something was measured.
+
+    Args:
+        metrics: `Run.metrics()`: a row a step, columns by name.
+    """
+    panels = []
+    if "loss" in metrics:
+        panels.append(raw_and_smooth(metrics["loss"], "Objective", "J"))
+    if "alignment" in metrics:
+        panels.append(
+            raw_and_smooth(metrics["alignment"], "Alignment with human segments", "Tr(ΠΠ′)/k")
+        )
+    if "covering_best" in metrics:
+        panels.append(held_out_covering(metrics))
+    if "rank" in metrics:
+        panels.append(raw_and_smooth(metrics["rank"], "Rank of the affinity", "rank"))
+    return row(panels, columns=2)
+
+
+def raw_and_smooth(values: pd.Series, title: str, name: str) -> hv.Overlay:
+    """Every step faintly, and the running mean over them.
+
+    Args:
+        values: indexed by step; NaN where nothing was measured.
+        title: what one sees.
+        name: of the quantity, with its unit.
+    """
+    values = values.dropna().astype(float)
+    window = max(1, len(values) // _WINDOWS)
+    smooth = values.rolling(window, center=True, min_periods=1).mean()
+    raw = styled(
+        hv.Curve((values.index, values), "step", name),
+        common={"color": BEFORE, "alpha": 0.45},
+        bokeh={"line_width": 0.8},
+        matplotlib={"linewidth": 0.6},
+    )
+    return as_chart((raw * _line(smooth, name)).relabel(title), ylabel=name)
+
+
+def held_out_covering(metrics: pd.DataFrame) -> hv.Overlay:
+    """Best and average covering of the held-out training scenes, before training and every pass.
+
+    Args:
+        metrics: `Run.metrics()` with columns covering_best and covering_average.
+    """
+    lines = []
+    for name, dash in (("best", "solid"), ("average", "dashed")):
+        values = metrics[f"covering_{name}"].dropna()
+        dots = styled(
+            hv.Scatter((values.index, values), "step", "covering", label=name),
+            common={"color": AFTER},
+            bokeh={"size": 6},
+            matplotlib={"s": 16},
+        )
+        lines += [_line(values, "covering", name, dash), dots]
+    return as_chart(
+        hv.Overlay(lines).relabel("Covering of held-out scenes"),
+        ylabel="covering",
+        legend_position="bottom_right",
+    )
+
+
+def _line(values: pd.Series, name: str, label: str = "", dash: str = "solid") -> hv.Curve:
+    return styled(
+        hv.Curve((values.index, values), "step", name, label=label),
+        common={"color": AFTER},
+        bokeh={"line_width": 2, "line_dash": dash},
+        matplotlib={"linewidth": 1.8, "linestyle": dash},
+    )

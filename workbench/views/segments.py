@@ -1,0 +1,86 @@
+"""Segmentations to look at: a network's, the humans', and the pool of eight with their covering."""
+
+from collections.abc import Sequence
+
+import holoviews as hv
+import numpy as np
+from jaxtyping import Int
+
+from workbench.evaluation.networks import Snapshot
+from workbench.segmentation import PoolConfig
+from workbench.views.paint import LabelMap, Pixels, mean_colours, outlined
+from workbench.views.panels import photo, row
+
+
+def segmentation(image: Pixels, labels: LabelMap, title: str = "", fill: bool = True) -> hv.RGB:
+    """A segmentation with its boundaries drawn.
+
+    Args:
+        image: (height, width, 3) sRGB.
+        labels: (height, width), a value for each segment.
+        title: what one sees.
+        fill: paint every segment in its mean colour; False: leave the image as it is.
+    """
+    return photo(outlined(mean_colours(image, labels) if fill else image, labels), title)
+
+
+def human_segmentations(snapshot: Snapshot) -> hv.Layout:
+    """What each annotator drew, over the image."""
+    image = snapshot["image"]
+    panels = [
+        segmentation(image, labels, f"annotator {i} · {_segments(labels)}", fill=False)
+        for i, labels in enumerate(snapshot["truths"], 1)
+    ]
+    return row(panels, columns=4)
+
+
+def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
+    """The segmentation of the pool that covers the annotators best in the mean.
+
+    Args:
+        snapshot: of an evaluated scene.
+        method: whose it is, for the title.
+    """
+    means = snapshot["coverings"].mean(axis=1)
+    best = int(means.argmax())
+    labels = snapshot["segmentations"][best]
+    title = f"{method} · covering {means[best]:.2f}" if method else f"covering {means[best]:.2f}"
+    return segmentation(snapshot["image"], labels, f"{title} · {_segments(labels)}")
+
+
+def pool(snapshot: Snapshot, counts: Sequence[int] | None = None) -> hv.Layout:
+    """All segmentations of the pool, each with k, its segments and its mean covering; ★ the best.
+
+    Args:
+        snapshot: of an evaluated scene.
+        counts: k of each segmentation; None: those of `PoolConfig()`.
+    """
+    means = snapshot["coverings"].mean(axis=1)
+    cuts = zip(
+        counts or PoolConfig().counts,
+        snapshot["segmentations"],
+        means,
+        means == means.max(),
+        strict=True,
+    )
+    panels = [
+        segmentation(
+            snapshot["image"],
+            labels,
+            f"{'★ ' if best else ''}k = {k} · {_segments(labels)} · {mean:.2f}",
+        )
+        for k, labels, mean, best in cuts
+    ]
+    return row(panels, columns=4)
+
+
+def typical_annotator(snapshot: Snapshot) -> Int[np.ndarray, "height width"]:
+    """The label map of the annotator with the middle number of segments."""
+    truths = snapshot["truths"]
+    order = np.argsort([len(np.unique(labels)) for labels in truths], kind="stable")
+    return np.asarray(truths[order[(len(order) - 1) // 2]])
+
+
+def _segments(labels: LabelMap) -> str:
+    count = len(np.unique(labels))
+    return f"{count} segment{'s' if count > 1 else ''}"

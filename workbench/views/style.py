@@ -1,0 +1,71 @@
+"""How every view looks: one palette, one set of colour maps, the same under bokeh and matplotlib.
+
+Colours mean the same everywhere: grey is before training, blue is after. Maps of nonnegative
+values are drawn in `SEQUENTIAL`, maps of signed ones in `DIVERGING` with its middle at zero; both
+are perceptually uniform and keep their order for colour-blind readers.
+"""
+
+from typing import Any, TypeVar
+
+import holoviews as hv
+import holoviews.plotting.bokeh  # registers the backend that notebooks draw with
+import holoviews.plotting.mpl  # registers the one that the static report draws with
+from holoviews.plotting.util import process_cmap
+
+INK = "#20242a"
+MUTED = "#6d737c"
+RULE = "#d9dce1"
+BEFORE = "#8d929b"
+AFTER = "#1467b3"
+MARKER = "#00e0ff"
+
+SEQUENTIAL = "magma"
+DIVERGING: list[str] = process_cmap("coolwarm", ncolors=256, provider="colorcet")
+
+PANEL_WIDTH = 260
+"""Of a picture in a notebook, screen pixels."""
+CHART_SIZE = (400, 260)
+"""Width and height of a chart in a notebook, screen pixels."""
+
+Element = TypeVar("Element", bound=hv.core.Dimensioned)
+
+
+def styled(
+    element: Element,
+    *,
+    common: dict[str, Any] | None = None,
+    bokeh: dict[str, Any] | None = None,
+    matplotlib: dict[str, Any] | None = None,
+) -> Element:
+    """The element with options of both backends, whichever of them draws it later.
+
+    Args:
+        element: freshly made; it is changed in place.
+        common: options that both backends know.
+        bokeh: options of bokeh alone.
+        matplotlib: options of matplotlib alone.
+    """
+    element.opts(backend="bokeh", **(common or {}), **(bokeh or {}))
+    element.opts(backend="matplotlib", **(common or {}), **(matplotlib or {}))
+    return element
+
+
+def as_picture(element: Element) -> Element:
+    """Draw without axes, in the aspect of the image, y downwards as pixels count."""
+    return styled(
+        element,
+        common={"xaxis": None, "yaxis": None, "invert_yaxis": True},
+        bokeh={"data_aspect": 1, "frame_width": PANEL_WIDTH, "toolbar": None},
+        matplotlib={"aspect": "equal"},
+    )
+
+
+def as_chart(element: Element, **common: Any) -> Element:
+    """Draw with labelled axes and a faint grid; `common` are further options of both backends."""
+    width, height = CHART_SIZE
+    return styled(
+        element,
+        common={"show_grid": True} | common,
+        bokeh={"frame_width": width, "frame_height": height, "toolbar": None},
+        matplotlib={"aspect": "auto", "fig_inches": (width / 72, height / 72)},
+    )
