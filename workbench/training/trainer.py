@@ -7,6 +7,7 @@ Devices, precision and later several processes are Lightning Fabric's.
 
 import math
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -102,14 +103,14 @@ class Trainer:
             torch.manual_seed(self.config.seed)
             if resume:
                 self._restore()
-            elif self.monitor:
+            else:
                 self._look()
             bar = tqdm(total=self.steps, initial=self.step, desc="training", unit="step")
             with bar:
                 while self.step < self.steps and not stop.is_set():
                     bar.set_postfix(self._advance())
                     bar.update()
-                    if self.step % self.steps_per_pass == 0 and self.monitor:
+                    if self.step % self.steps_per_pass == 0:
                         self._look()
                     if self.step % self.steps_per_pass == 0 or stop.is_set():
                         self._save()
@@ -156,8 +157,11 @@ class Trainer:
     def _look(self) -> None:
         self.network.eval()
         with torch.random.fork_rng():  # looking must not change what is trained
-            assert self.monitor is not None
-            self.run.log(self.step, **self.monitor(self.step))
+            seen = dict(self.monitor(self.step)) if self.monitor else {}
+        self.run.log(self.step, **seen)
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in seen.items())
+        done = f"{self.step // self.steps_per_pass}/{self.config.passes}"
+        tqdm.write(f"pass {done}: {shown}", file=sys.stderr)
 
     def _save(self) -> None:
         save_checkpoint(
