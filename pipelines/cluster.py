@@ -1,16 +1,27 @@
 """Where the tasks run: a cluster on this machine, or one that is already there."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
 from pipelines.errors import PipelineError
 
 CONNECT_SECONDS = 10
+
+
+class IgnoreInterrupts(WorkerPlugin):
+    """Leaves Ctrl-C, which a terminal sends to all processes, to the one that owns the cluster."""
+
+    name = "ignore-interrupts"
+
+    def setup(self, worker: Worker) -> None:
+        """Called in each worker's process as it starts."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -45,6 +56,7 @@ def connect(
         silence_logs=logging.ERROR,
     )
     with cluster, Client(cluster) as client:
+        client.register_plugin(IgnoreInterrupts())
         yield client
 
 

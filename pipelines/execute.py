@@ -54,9 +54,12 @@ class Summary:
     def __str__(self) -> str:
         lines = [
             f"{self.store}: complete; {self.done} units written, {self.skipped} done before",
-            f"  {self.scenes} scenes in {self.seconds:.1f} s: {self.rate:.1f} scenes/s",
             f"  digest {self.digest}",
         ]
+        if self.scenes:
+            lines.append(
+                f"  {self.scenes} scenes in {self.seconds:.1f} s: {self.rate:.1f} a second"
+            )
         lines.extend(f"  note: {note}" for note in self.notes)
         if self.quarantined:
             lines.append(f"  {len(self.quarantined)} scenes quarantined:")
@@ -137,7 +140,7 @@ def _run(
     }
     scenes = sum(len(unit.records) for unit in units)
     try:
-        with tqdm(total=scenes, unit="scene", disable=not progress) as bar:
+        with tqdm(total=scenes, unit="scene", disable=not (progress and units)) as bar:
             for future in as_completed(submitted):
                 unit = submitted[future]
                 if future.status == "finished":

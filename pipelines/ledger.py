@@ -58,15 +58,13 @@ class UnitMark:
 
 
 def array_digest(array: np.ndarray) -> str:
-    """SHA-256 of an array's dtype, shape and values."""
-    if array.dtype.kind in "OTU":
-        content = json.dumps(array.tolist()).encode()
-        name = "string"
+    """SHA-256 of an array's dtype, shape and values; strings count by their text."""
+    if array.dtype.kind in "OT":
+        # Strings, which have one encoding here and several in memory.
+        digest = hashlib.sha256(json.dumps(array.tolist()).encode())
     else:
-        content = array.tobytes()
-        name = array.dtype.str
-    digest = hashlib.sha256(f"{name}{array.shape}".encode())
-    digest.update(content)
+        digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

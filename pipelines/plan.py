@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pipelines.errors import PipelineError
 from pipelines.sources import bsds
@@ -110,7 +110,7 @@ class Plan:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Self:
+    def from_json(cls, fields: dict[str, Any]) -> "Plan":
         """The plan that `to_json` was given."""
         records = tuple(
             SceneRecord(

@@ -147,9 +147,11 @@ class UnitWriter:
 
 
 def finish(path: Path | str) -> None:
-    """Declare the store complete."""
-    zarr.open_group(path, mode="r+", use_consolidated=False).attrs["complete"] = True
-    _consolidate(path)
+    """Declare the store complete; one that is already is left alone, as others may be reading."""
+    group = zarr.open_group(path, mode="r+", use_consolidated=False)
+    if not group.attrs["complete"]:
+        group.attrs["complete"] = True
+        _consolidate(path)
 
 
 def open_store(path: Path | str, *, allow_incomplete: bool = False) -> xr.Dataset:

@@ -28,7 +28,7 @@ def draw_partition(rng: np.random.Generator, height: int, width: int, regions: i
     objects = int(rng.integers(1, 3)) if regions > 3 else 1
     y, x = np.mgrid[:height, :width].astype(float)
     size = min(height, width)
-    bent_y, bent_x = np.stack([y, x]) + 0.07 * size * smooth_noise(rng, height, width, 12, 2)
+    bent_y, bent_x = np.stack([y, x]) + 0.07 * size * smooth_noise(rng, height, width, 12.0, 2)
     seeds = _far_apart(rng, regions - objects, height, width)
     distances = [np.hypot(bent_y - seed_y, bent_x - seed_x) for seed_y, seed_x in seeds]
     labels = np.argmin(distances, axis=0) + 1
@@ -123,5 +123,5 @@ def _neighbours(labels: np.ndarray) -> list[tuple[int, int]]:
 def _shake(rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
     """The map as an unsteady hand draws it: moved by about a pixel, differently everywhere."""
     height, width = labels.shape
-    moved = np.mgrid[:height, :width] + 1.2 * smooth_noise(rng, height, width, 6, 2)
+    moved = np.mgrid[:height, :width] + 1.2 * smooth_noise(rng, height, width, 6.0, 2)
     return np.asarray(map_coordinates(labels, moved, order=0, mode="nearest"))

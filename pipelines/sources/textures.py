@@ -61,13 +61,13 @@ def dots(period: float) -> Texture:
 
 
 FAMILIES: tuple[Texture, ...] = (
-    *(grating(angle, period) for angle in (0, 45, 90, 135) for period in (5, 10)),
-    checker(0, 9),
-    checker(45, 13),
-    blobs(2),
-    blobs(5),
-    dots(7),
-    dots(11),
+    *(grating(angle, period) for angle in (0.0, 45.0, 90.0, 135.0) for period in (5.0, 10.0)),
+    checker(0.0, 9.0),
+    checker(45.0, 13.0),
+    blobs(2.0),
+    blobs(5.0),
+    dots(7.0),
+    dots(11.0),
 )
 """The textures that scenes are made of; no two look alike to a person."""
 

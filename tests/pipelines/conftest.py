@@ -1,0 +1,56 @@
+"""One cluster of processes for all tests, small datasets of both layouts, and a store of one."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from pipelines import jobs
+from pipelines.cluster import connect
+from pipelines.execute import Summary
+from pipelines.sources.sample import write_sample
+
+UNIT = 2
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    with connect(workers=2) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """bsds500/ and bsds300/: the same five + three scenes; not to be changed."""
+    folder = tmp_path_factory.mktemp("samples")
+    for layout in ("bsds500", "bsds300"):
+        write_sample(folder / layout, train=5, test=3, size=(36, 48), layout=layout)
+    return folder
+
+
+@pytest.fixture
+def root(samples: Path, tmp_path: Path) -> Path:
+    """A BSDS500 dataset to damage."""
+    return shutil.copytree(samples / "bsds500", tmp_path / "raw")
+
+
+Build = Callable[..., Summary]
+
+
+@pytest.fixture
+def build(client: Client, root: Path, tmp_path: Path) -> Build:
+    """Runs the pipeline from `root` to `store`."""
+
+    def build(**arguments: object) -> Summary:
+        given = {"unit": UNIT, "client": client, "progress": False, **arguments}
+        return jobs.run("bsds", root, tmp_path / "store.zarr", **given)
+
+    return build
+
+
+@pytest.fixture
+def store(build: Build) -> Path:
+    """A finished store of the dataset in `root`."""
+    return build().store
