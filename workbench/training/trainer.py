@@ -155,9 +155,11 @@ class Trainer:
         return range(start, min(start + self.config.batch, (epoch + 1) * self.task.samples))
 
     def _look(self) -> None:
+        if self.monitor is None:
+            return
         self.network.eval()
         with torch.random.fork_rng():  # looking must not change what is trained
-            seen = dict(self.monitor(self.step)) if self.monitor else {}
+            seen = dict(self.monitor(self.step))
         self.run.log(self.step, **seen)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in seen.items())
         done = f"{self.step // self.steps_per_pass}/{self.config.passes}"
