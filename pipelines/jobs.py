@@ -6,6 +6,7 @@ summary = run("bsds", "BSDS500", "stores/bsds.zarr")
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -88,8 +89,10 @@ def run(
         pipelines.execute.UnitError: some units failed; all others are done.
     """
     made = plan(kind, root, protocol=protocol, unit=unit)
-    begin(made, Path(store), overwrite=overwrite)
-    return _execute(made, Path(store), (), client, progress, cluster)
+    # The cluster first: an old store is given up only when a new one can be written.
+    with _connected(client, cluster) as connected:
+        begin(made, Path(store), overwrite=overwrite)
+        return execute(made, Path(store), connected, progress=progress)
 
 
 def resume(
@@ -115,7 +118,8 @@ def resume(
     if root is not None:
         made = plan(made.kind, root, protocol=made.protocol, unit=made.unit)
         begin(made, store)
-    return _execute(made, store, redo, client, progress, cluster)
+    with _connected(client, cluster) as connected:
+        return execute(made, store, connected, redo=redo, progress=progress)
 
 
 def begin(made: Plan, store: Path, *, overwrite: bool = False) -> None:
@@ -143,15 +147,6 @@ def begin(made: Plan, store: Path, *, overwrite: bool = False) -> None:
     stores.create(made, store)
 
 
-def _execute(
-    made: Plan,
-    store: Path,
-    redo: Iterable[int],
-    client: Client | None,
-    progress: bool,
-    cluster: dict[str, Any],
-) -> Summary:
-    if client is not None:
-        return execute(made, store, client, redo=redo, progress=progress)
-    with connect(**cluster) as own:
-        return execute(made, store, own, redo=redo, progress=progress)
+def _connected(client: Client | None, cluster: dict[str, Any]) -> AbstractContextManager[Client]:
+    """The client that was given, left open at the end, or one of its own."""
+    return nullcontext(client) if client is not None else connect(**cluster)

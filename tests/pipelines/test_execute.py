@@ -10,6 +10,7 @@ from distributed import Client
 
 from pipelines import execute as execution
 from pipelines import jobs
+from pipelines.errors import PipelineError
 from pipelines.execute import Summary, UnitError
 from pipelines.ledger import Ledger
 from pipelines.store import StoreError, open_store
@@ -118,10 +119,22 @@ def test_another_plan_is_refused_and_nothing_lost(build: Build) -> None:
     assert build(unit=3, overwrite=True).done == 3
 
 
+def test_a_request_that_cannot_run_gives_up_no_store(build: Build) -> None:
+    first = build()
+    with pytest.raises(PipelineError, match="at least one worker"):
+        build(client=None, workers=0, overwrite=True)
+    assert open_store(first.store).sizes["scene"] == 8
+
+
+def test_what_was_left_out_is_said(build: Build, root: Path) -> None:
+    shutil.copytree(root / "images" / "val", root / "images" / "test")
+    assert "note: 3 images of BSDS500's test folder are left out" in str(build())
+
+
 def test_a_foreign_folder_is_refused(build: Build, tmp_path: Path) -> None:
     (tmp_path / "store.zarr").mkdir()
     (tmp_path / "store.zarr" / "thesis.tex").touch()
-    with pytest.raises(execution.PipelineError, match=r"plan\.json, found no such file"):
+    with pytest.raises(PipelineError, match=r"plan\.json, found no such file"):
         build()
     assert (tmp_path / "store.zarr" / "thesis.tex").exists()
 
