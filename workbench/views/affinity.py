@@ -16,7 +16,7 @@ from workbench.evaluation.networks import Snapshot
 from workbench.linalg.affinity import Affinity
 from workbench.segmentation import Grid
 from workbench.views.paint import LabelMap, boundary_layer
-from workbench.views.panels import AXES, heat, photo, row
+from workbench.views.panels import AXES, ceiling, heat, photo, row
 from workbench.views.segments import typical_annotator
 from workbench.views.style import MARKER, RULE, SEQUENTIAL, as_picture, styled
 
@@ -25,8 +25,6 @@ Probe = tuple[int, int]
 
 _STEP = 2
 """Side of the blocks of pixels at which a row of W is drawn."""
-_BRIGHTEST = 0.99
-"""The quantile of a map that is drawn in the lightest colour: a few cells must not dim the rest."""
 
 
 def affinity_of(snapshot: Snapshot) -> Affinity:
@@ -73,7 +71,7 @@ def affinity_row(
         matplotlib={"color": "none", "edgecolors": MARKER, "linewidth": 2.5, "s": 170},
     )
     overlay = (
-        heat(values, _STEP, name="affinity", cmap=SEQUENTIAL, limits=_limits(values))
+        heat(values, _STEP, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)))
         * photo(boundary_layer(typical_annotator(snapshot)))
         * ring
     )
@@ -116,7 +114,7 @@ def affinity_blocks(
     chosen = _spread(labels, cells)
     values = _rows(snapshot, chosen, normalized)[:, chosen]
     overlay = heat(
-        values, 1, name="affinity", cmap=SEQUENTIAL, limits=_limits(values), smooth=False
+        values, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)), smooth=False
     )
     ends = np.flatnonzero(np.diff(labels[chosen])) + 0.5
     for lines in (hv.HLines(ends), hv.VLines(ends)) if len(ends) else ():
@@ -168,7 +166,3 @@ def _row_over_image(
 def _grid(snapshot: Snapshot) -> Grid:
     stride, offset = snapshot["grid"].tolist()
     return Grid(stride, offset)
-
-
-def _limits(values: Float[np.ndarray, "_ _"]) -> tuple[float, float]:
-    return 0.0, max(float(np.quantile(values, _BRIGHTEST)), np.finfo(np.float32).tiny)

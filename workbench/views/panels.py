@@ -9,12 +9,14 @@ from typing import Any
 
 import holoviews as hv
 import numpy as np
-from jaxtyping import Shaped, UInt8
+from jaxtyping import Float, Shaped, UInt8
 
 from workbench.segmentation import Grid
 from workbench.views.style import as_picture, styled
 
 AXES = ["x", "y"]
+EXTREME = 0.99
+"""The quantile of a map at the end of its colours: a few extreme cells must not dim the rest."""
 
 
 def photo(pixels: UInt8[np.ndarray, "height width channels"], title: str = "") -> hv.RGB:
@@ -62,6 +64,11 @@ def heat(
     colours: dict[str, Any] = {"cmap": cmap, "clim": limits}
     blend = {"interpolation": "bilinear" if smooth else "nearest"}
     return styled(as_picture(picture), common=colours, matplotlib=blend)
+
+
+def ceiling(values: Float[np.ndarray, "rows columns"]) -> float:
+    """A positive magnitude that all but the most extreme values stay within."""
+    return max(float(np.quantile(np.abs(values), EXTREME)), float(np.finfo(np.float32).tiny))
 
 
 def row(panels: Sequence[hv.Element | hv.Overlay], columns: int | None = None) -> hv.Layout:

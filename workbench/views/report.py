@@ -21,7 +21,7 @@ from workbench.views import affinity, curves, inline, scores, segments, spectrum
 from workbench.views.panels import photo
 
 LARGE, SMALL = 480, 300
-"""Widths of pictures, pixels of the file; on screen they are shown smaller, or as large."""
+"""Widths of pictures, pixels."""
 PASSES = 6
 """At most so many moments of a training are shown."""
 
@@ -89,8 +89,8 @@ def write_report(run: Run, path: Path) -> Path:
     metrics = run.metrics()
     evaluations = [_evaluation(run, split) for split in _splits(run)]
     page = _template().render(
-        name=run.path.resolve().name,
         path=run.path,
+        headline=wording.headline(run.config),
         summary=wording.what_it_is(run.config),
         state=wording.state(run),
         facts=wording.where_and_when(run.provenance),

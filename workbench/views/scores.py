@@ -61,9 +61,10 @@ def covering_scatter(
         bokeh={"color": INK, "size": 13, "marker": "diamond"},
         matplotlib={"color": INK, "s": 60, "marker": "D"},
     )
-    gain = f"{x.mean():.3f} → {y.mean():.3f}, {int((y > x).sum())} of {len(x)} gain"
+    means = f"{x.mean():.3f} → {y.mean():.3f}"
     return as_chart(
-        (diagonal * points * mean).relabel(f"{measure.capitalize()} {gain}"),
+        (diagonal * points * mean).relabel(f"{measure.capitalize()} covering {means}"),
+        square=True,
         xlim=limits,
         ylim=limits,
         xlabel=f"{measure} covering, {before}",

@@ -7,11 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from workbench.evaluation.networks import Snapshot
-from workbench.views.panels import heat, row
+from workbench.views.panels import ceiling, heat, row
 from workbench.views.style import AFTER, BEFORE, DIVERGING, as_chart, styled
-
-_EXTREME = 0.99
-"""The quantile of |values| at the ends of the colour map: pixels of tiny degree stand out far."""
 
 _FLOOR = 1e-6
 
@@ -57,7 +54,7 @@ def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
     step = round(snapshot["image"].shape[0] / snapshot["eigenvectors"].shape[1])
     panels = []
     for i, values in enumerate(map(_sign_fixed, maps), 2):
-        end = max(float(np.quantile(np.abs(values), _EXTREME)), np.finfo(np.float32).tiny)
+        end = ceiling(values)
         title = f"λ{_subscript(i)} = {snapshot['eigenvalues'][i - 1]:.3f}"
         panels.append(
             heat(values, step, title=title, name="value", cmap=DIVERGING, limits=(-end, end))

@@ -60,9 +60,15 @@ def as_picture(element: Element) -> Element:
     )
 
 
-def as_chart(element: Element, **common: Any) -> Element:
-    """Draw with labelled axes and a faint grid; `common` are further options of both backends."""
-    width, height = CHART_SIZE
+def as_chart(element: Element, *, square: bool = False, **common: Any) -> Element:
+    """Draw with labelled axes.
+
+    Args:
+        element: freshly made; it is changed in place.
+        square: where both axes are the same quantity.
+        common: further options of both backends.
+    """
+    width, height = (CHART_SIZE[1] + 60,) * 2 if square else CHART_SIZE
     return styled(
         element,
         common={"show_grid": True} | common,

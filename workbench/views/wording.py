@@ -6,12 +6,11 @@ from typing import Any
 from workbench.runs import Run, Status
 
 _BACKBONES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "tiny": "a tiny network"}
-_STATUS = {
-    Status.RUNNING: "training",
-    Status.FINISHED: "finished",
-    Status.FAILED: "failed",
-    Status.INTERRUPTED: "interrupted",
-}
+
+
+def headline(config: Mapping[str, Any]) -> str:
+    """The network in three words."""
+    return f"DeepNCuts on {_backbone(config)}"
 
 
 def what_it_is(config: Mapping[str, Any]) -> str:
@@ -22,13 +21,13 @@ def what_it_is(config: Mapping[str, Any]) -> str:
     """
     shape = config["architecture"]
     start = "pretrained" if config["weights"] else "from random weights"
-    backbone = _BACKBONES.get(shape["backbone"], shape["backbone"])
     enlarged = f" of the image enlarged {shape['enlarge']:g}×" if shape["enlarge"] != 1 else ""
     coupling = "Λ learned" if shape["learn_coupling"] else "Λ the identity"
     passes, batch = config["passes"], config["batch"]
     return (
-        f"DeepNCuts on {backbone}, {start}, up to {shape['tap']}{enlarged}; two new convolutions "
-        f"to {shape['features']} features, whose products are the affinity W = XΛXᵀ ({coupling}). "
+        f"{_backbone(config)[:1].upper()}{_backbone(config)[1:]} {start}, up to {shape['tap']}"
+        f"{enlarged}; two new convolutions to {shape['features']} features, whose products are the "
+        f"affinity W = XΛXᵀ ({coupling}). "
         f"Trained with {config['objective'].upper()} in {_counted(passes, 'pass')}, "
         f"{_counted(batch, 'image')} a step, by {config['optimizer'].upper()} at "
         f"{config['learning_rate']:g}, the new layers {config['head_multiplier']:g} times faster."
@@ -36,18 +35,10 @@ def what_it_is(config: Mapping[str, Any]) -> str:
 
 
 def state(run: Run) -> str:
-    """How far it came: "finished after 300 steps"."""
-    steps = _counted(run.step, "step")
-    return (
-        f"{_STATUS[run.status]}, at step {run.step}"
-        if running(run)
-        else (f"{_STATUS[run.status]} after {steps}")
-    )
-
-
-def running(run: Run) -> bool:
-    """Whether the training goes on while we look."""
-    return run.status is Status.RUNNING
+    """How far it came."""
+    if run.status is Status.RUNNING:
+        return f"in training, at step {run.step}"
+    return f"{run.status} after {_counted(run.step, 'step')}"
 
 
 def where_and_when(provenance: Mapping[str, Any]) -> list[str]:
@@ -61,6 +52,11 @@ def where_and_when(provenance: Mapping[str, Any]) -> list[str]:
         changed = " with changes" if provenance["dirty"] else ""
         facts.append(f"commit {provenance['commit'][:10]}{changed}")
     return facts
+
+
+def _backbone(config: Mapping[str, Any]) -> str:
+    name: str = config["architecture"]["backbone"]
+    return _BACKBONES.get(name, name)
 
 
 def _counted(number: int, noun: str) -> str:
