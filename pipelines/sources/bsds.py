@@ -9,7 +9,7 @@ which is held out is therefore the protocol's to say (`PROTOCOLS`), and a record
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -71,21 +71,23 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
     """
     base, layout = locate(Path(root))
     splits = PROTOCOLS[protocol][layout]
-    annotations = _mat_files(base) if layout == BSDS500 else _seg_files(base)
+    truths = _mat_files(base) if layout == BSDS500 else _seg_files(base)
     records: list[SceneRecord] = []
     notes: list[str] = []
     for folder in sorted(path for path in (base / "images").iterdir() if path.is_dir()):
         images = sorted(folder.glob("*.jpg"), key=lambda path: _natural(path.stem))
-        if folder.name not in splits:
+        found = [truths.pop((folder.name, image.stem), []) for image in images]
+        if folder.name in splits:
+            split = splits[folder.name]
+            records.extend(
+                _record(base, image, split, truth)
+                for image, truth in zip(images, found, strict=True)
+            )
+        else:
             notes.append(
                 f"{len(images)} images of {layout}'s {folder.name} folder are left out: "
                 f"protocol {protocol} does not use them"
             )
-            continue
-        for image in images:
-            key = (folder.name, image.stem) if layout == BSDS500 else ("", image.stem)
-            split = splits[folder.name]
-            records.append(_record(base, layout, image, split, annotations.pop(key, [])))
     if not records:
         raise PipelineError(
             f"images/{{{','.join(splits)}}}/*.jpg in {base}",
@@ -94,8 +96,8 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
         )
     order = list(dict.fromkeys(splits.values()))
     records.sort(key=lambda record: order.index(record.split))
-    if layout == BSDS300:
-        notes.extend(_missing_from_lists(base, {record.id for record in records}))
+    if alone := {name for folder, name in truths if folder in splits}:
+        notes.append(f"{len(alone)} ground truths have no image: {_some(alone)}")
     return Listing(base, layout, tuple(records), tuple(notes))
 
 
@@ -139,19 +141,16 @@ def read(record: SceneRecord, root: Path) -> Scene:
     return Scene(image, tuple(labels), hashlib.sha256(content).hexdigest(), tuple(digests))
 
 
-def _record(
-    base: Path, layout: str, image: Path, split: str, annotations: list[Path]
-) -> SceneRecord:
+def _record(base: Path, image: Path, split: str, truths: list[Path]) -> SceneRecord:
     height, width = formats.peek_image(image)
-    peek = formats.peek_mat if layout == BSDS500 else formats.peek_seg
     return SceneRecord(
         id=image.stem,
         split=split,
         image=_raw_file(base, image),
-        annotations=tuple(_raw_file(base, path) for path in annotations),
+        annotations=tuple(_raw_file(base, path) for path in truths),
         height=height,
         width=width,
-        annotators=sum(peek(path) for path in annotations),
+        annotators=sum(formats.peek_annotators(path) for path in truths),
     )
 
 
@@ -172,31 +171,25 @@ def _read_file(root: Path, file: RawFile) -> bytes:
 
 
 def _mat_files(base: Path) -> dict[tuple[str, str], list[Path]]:
+    """(image folder, image name) → the one file with all its segmentations."""
     paths = (base / "groundTruth").glob("*/*.mat")
     return {(path.parent.name, path.stem): [path] for path in paths}
 
 
 def _seg_files(base: Path) -> dict[tuple[str, str], list[Path]]:
-    """The segmentations of an image, in the order of the users' numbers.
+    """(image folder, image name) → its segmentations, in the order of the users' numbers.
 
     Those made from the colour image: they are the ones that BSDS500 kept. Those made from its
     grey version serve where a dataset has no others.
     """
     color = base / "human" / "color"
+    source = color if color.is_dir() else base / "human" / "gray"
+    folders = {path.stem: path.parent.name for path in (base / "images").glob("*/*.jpg")}
     files = defaultdict(list)
-    folder = color if color.is_dir() else base / "human" / "gray"
-    for path in sorted(folder.glob("*/*.seg"), key=lambda path: _natural(path.parent.name)):
-        files["", path.stem].append(path)
+    for path in sorted(source.glob("*/*.seg"), key=lambda path: _natural(path.parent.name)):
+        # Every protocol has a train folder: what has no image is noted there, not lost.
+        files[folders.get(path.stem, "train"), path.stem].append(path)
     return files
-
-
-def _missing_from_lists(base: Path, found: set[str]) -> Iterator[str]:
-    """What BSDS300's own lists of images name and the folders lack."""
-    for name in ("iids_train.txt", "iids_test.txt"):
-        if (base / name).is_file():
-            missing = set((base / name).read_text().split()) - found
-            if missing:
-                yield f"{len(missing)} images that {name} lists are not there: {_some(missing)}"
 
 
 def _natural(name: str) -> tuple[bool, int, str]:

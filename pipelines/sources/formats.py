@@ -64,12 +64,14 @@ def _rgb(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def peek_mat(path: Path) -> int:
-    """Number of segmentations in a BSDS500 ground truth, without decoding them."""
+def peek_annotators(path: Path) -> int:
+    """Number of segmentations in a ground truth: one in a .seg, any in a .mat; 0 if unreadable."""
+    if path.suffix == ".seg":
+        return 1
     try:
         sizes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
         return int(np.prod(sizes.get("groundTruth", (0,))))
-    except Exception:  # noqa: BLE001 -- see decode_mat; the decoder will say what is wrong
+    except Exception:  # noqa: BLE001 -- see decode_mat, which will say what is wrong
         return 0
 
 
@@ -99,12 +101,6 @@ def encode_mat(maps: list[np.ndarray], boundaries: list[np.ndarray]) -> bytes:
     scipy.io.savemat(buffer, {"groundTruth": cells}, do_compression=True)
     header = b"MATLAB 5.0 MAT-file, structured-layers-workbench sample".ljust(116)
     return header + buffer.getvalue()[len(header) :]
-
-
-def peek_seg(path: Path) -> int:
-    """1 if the file looks like a .seg segmentation, 0 if not: the format holds just one."""
-    with path.open("rb") as file:
-        return int(b"format" in file.read(4096))
 
 
 def decode_seg(content: bytes, name: str) -> np.ndarray:

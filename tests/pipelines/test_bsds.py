@@ -68,11 +68,11 @@ def test_bsds300s_test_images_are_bsds500s_val(samples: Path) -> None:
     assert splits == ["train"] * 5 + ["val"] * 3
 
 
-def test_a_list_that_names_more_than_there_is_is_noted(samples: Path, tmp_path: Path) -> None:
-    root = shutil.copytree(samples / "bsds300", tmp_path / "raw")
-    (root / "images" / "test" / "1006.jpg").unlink()
-    notes = bsds.discover(root).notes
-    assert notes == ("1 images that iids_test.txt lists are not there: 1006",)
+@pytest.mark.parametrize("layout", ["bsds300", "bsds500"])
+def test_ground_truths_without_image_are_noted(samples: Path, tmp_path: Path, layout: str) -> None:
+    root = shutil.copytree(samples / layout, tmp_path / "raw")
+    next(root.glob("images/*/1006.jpg")).unlink()
+    assert bsds.discover(root).notes == ("1 ground truths have no image: 1006",)
 
 
 def test_grey_annotations_serve_only_where_there_are_no_others(
