@@ -1,10 +1,11 @@
 """The errors that a user can mend: what was expected, what came, what to do next."""
 
 
-class PipelineError(Exception):
-    """A problem in the input or the request; the command line prints it as one sentence.
+class UserError(Exception):
+    """A problem whose cause lies in the input or the request, not in the code.
 
-    It travels from a worker as it is: its arguments are its three parts.
+    A command line prints it as one sentence; a program can read its three parts. It travels
+    between processes as it is: its arguments are its parts.
     """
 
     def __init__(self, expected: str, found: str, remedy: str) -> None:
@@ -15,6 +16,10 @@ class PipelineError(Exception):
 
     def __str__(self) -> str:
         return f"expected {self.expected}, found {self.found}; {self.remedy}"
+
+
+class PipelineError(UserError):
+    """A problem on the way from raw files to a store."""
 
 
 class BadInput(PipelineError):

@@ -1,15 +1,7 @@
-"""The one family of errors that a user can mend: what was expected, what came, what to do next."""
+"""The errors of `workbench` that a user can mend, of one family with those of `pipelines`."""
+
+from pipelines.errors import UserError
 
 
-class WorkbenchError(Exception):
-    """A problem whose cause lies in the input or the request, not in the code.
-
-    The command line prints it as one sentence and exits with status 2; a program can read its
-    three parts.
-    """
-
-    def __init__(self, expected: str, found: str, remedy: str) -> None:
-        super().__init__(f"expected {expected}, found {found}; {remedy}")
-        self.expected = expected
-        self.found = found
-        self.remedy = remedy
+class WorkbenchError(UserError):
+    """A problem with a store, weights, a run, features or options."""

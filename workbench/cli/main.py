@@ -6,9 +6,8 @@ from importlib import import_module
 
 import click
 
-from pipelines.errors import PipelineError
+from pipelines.errors import UserError
 from workbench import __version__
-from workbench.errors import WorkbenchError
 
 COMMANDS = ("train", "evaluate", "report", "demo", "lab")
 """Each is a module of this package with a command of the same name."""
@@ -35,9 +34,7 @@ class Commands(click.Group):
         return command
 
 
-@click.group(
-    cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def workbench() -> None:
     """Deep networks with structured layers: train them, measure them, look at their spectra.
@@ -58,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors that a user can mend are one sentence on stderr."""
     try:
         status = workbench.main(arguments, prog_name="workbench", standalone_mode=False)
-    except (WorkbenchError, PipelineError) as error:
+    except UserError as error:
         click.secho(f"Error: {error}", fg="red", err=True)
         status = 2
     except click.ClickException as error:

@@ -26,9 +26,9 @@ class PoolConfig:
         seed: of k-means.
     """
 
-    counts: tuple[int, ...] = (2, 3, 4, 6, 8, 12, 16, 24)
+    counts: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 12, 20)
     step: int = 4
-    min_fraction: float = 0.004
+    min_fraction: float = 0.008
     restarts: int = 4
     seed: int = 0
 

@@ -29,10 +29,10 @@ class LoopConfig:
 
     passes: int = 8
     batch: int = 1
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 1e-3
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: float = 3e-5
     head_multiplier: float = 10.0
-    weight_decay: float = 2e-3
+    weight_decay: float = 0.05
     warmup: float = 0.1
     clip: float = 1.0
     seed: int = 0
@@ -54,6 +54,9 @@ class LoopConfig:
 @dataclass(frozen=True, kw_only=True)
 class DeepNCutsConfig(LoopConfig):
     """How a DeepNCuts is trained (paper §6.2: one image a step, the new layers ten times faster).
+
+    Optimizer, rate and decay were chosen on forty held-out training images of BSDS300. The paper's
+    rate of 1e-4, whose optimizer it does not name, overfits 160 images with AdamW.
 
     Attributes:
         store: path of the zarr store of scenes.

@@ -15,7 +15,7 @@ from scipy.ndimage import distance_transform_edt
 from workbench.evaluation.networks import Snapshot
 from workbench.linalg.affinity import Affinity
 from workbench.segmentation import Grid
-from workbench.views.paint import LabelMap, boundary_layer
+from workbench.views.paint import LabelMap, boundary_layer, fineness
 from workbench.views.panels import AXES, ceiling, heat, photo, row
 from workbench.views.segments import typical_annotator
 from workbench.views.style import MARKER, RULE, SEQUENTIAL, as_picture, styled
@@ -70,9 +70,10 @@ def affinity_row(
         bokeh={"fill_alpha": 0, "line_color": MARKER, "line_width": 3, "size": 13},
         matplotlib={"color": "none", "edgecolors": MARKER, "linewidth": 2.5, "s": 170},
     )
+    truth = typical_annotator(snapshot)
     overlay = (
         heat(values, _STEP, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)))
-        * photo(boundary_layer(typical_annotator(snapshot)))
+        * photo(boundary_layer(truth), fineness=fineness(truth))
         * ring
     )
     return as_picture(overlay.relabel(title))

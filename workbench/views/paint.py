@@ -7,7 +7,8 @@ from scipy.ndimage import maximum_filter
 Pixels = UInt8[np.ndarray, "height width 3"]
 LabelMap = Int[np.ndarray, "height width"]
 
-_CORE = 255
+_FINE = 480
+"""Longest side at which boundaries are drawn, about; pixels."""
 _HALO = 0.35
 """What the dark rim of a boundary leaves of the brightness below it."""
 
@@ -30,23 +31,30 @@ def boundaries(labels: LabelMap) -> Bool[np.ndarray, "height width"]:
     return edges
 
 
-def boundary_layer(labels: LabelMap) -> UInt8[np.ndarray, "height width 4"]:
+def boundary_layer(labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_width 4"]:
     """Boundaries as RGBA to lay over a picture: white with a dark rim, readable on any ground.
 
-    The line is as thick as it takes to be seen when the picture is a few hundred screen pixels
-    wide.
+    Small label maps are drawn at a multiple of their size, so that lines stay thin; large ones with
+    lines thick enough to be seen when the picture is a few hundred screen pixels wide.
     """
-    thick = max(1, round(max(labels.shape) / 240))
-    core = maximum_filter(boundaries(labels), thick)
-    rim = maximum_filter(core, 3)
-    layer = np.zeros((*labels.shape, 4), np.uint8)
-    layer[rim, 3] = round(255 * (1 - _HALO))
-    layer[core] = _CORE
+    scale = fineness(labels)
+    fine = labels.repeat(scale, 0).repeat(scale, 1)
+    core = maximum_filter(boundaries(fine), max(1, round(max(fine.shape) / 240)))
+    layer = np.zeros((*fine.shape, 4), np.uint8)
+    layer[maximum_filter(core, 3), 3] = round(255 * (1 - _HALO))
+    layer[core] = 255
     return layer
 
 
-def outlined(image: Pixels, labels: LabelMap) -> Pixels:
-    """The image with the boundaries of the segments over it."""
+def outlined(image: Pixels, labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_width 3"]:
+    """The image with the boundaries of the segments over it, at the size of `boundary_layer`."""
     layer = boundary_layer(labels).astype(np.float32)
     alpha = layer[..., 3:] / 255
-    return (image * (1 - alpha) + layer[..., :3] * alpha).round().astype(np.uint8)
+    scale = fineness(labels)
+    ground = image.repeat(scale, 0).repeat(scale, 1)
+    return (ground * (1 - alpha) + layer[..., :3] * alpha).round().astype(np.uint8)
+
+
+def fineness(labels: LabelMap) -> int:
+    """How many times finer than the label map its boundaries are drawn."""
+    return max(1, round(_FINE / max(labels.shape)))

@@ -19,16 +19,19 @@ EXTREME = 0.99
 """The quantile of a map at the end of its colours: a few extreme cells must not dim the rest."""
 
 
-def photo(pixels: UInt8[np.ndarray, "height width channels"], title: str = "") -> hv.RGB:
+def photo(
+    pixels: UInt8[np.ndarray, "rows columns channels"], title: str = "", fineness: int = 1
+) -> hv.RGB:
     """An image, RGB or RGBA, in its own colours.
 
     Args:
-        pixels: (height, width, 3 or 4).
+        pixels: (rows, columns, 3 or 4).
         title: what one sees.
+        fineness: how many rows and columns a pixel of the scene has.
     """
-    height, width, channels = pixels.shape
+    x, y, channels = *_centres(pixels.shape, 1 / fineness), pixels.shape[2]
     picture = hv.RGB(
-        (np.arange(width), np.arange(height), *np.moveaxis(pixels, 2, 0)),
+        (x, y, *np.moveaxis(pixels, 2, 0)),
         kdims=AXES,
         vdims=list("RGBA")[:channels],
         label=title,
@@ -57,10 +60,9 @@ def heat(
         limits: the values at its two ends.
         smooth: blend between neighbours; False where they have nothing in common.
     """
-    rows, columns = values.shape
-    grid = Grid(step, (step - 1) / 2)
-    x, y = (grid.centres(count).numpy() for count in (columns, rows))
-    picture = hv.Image((x, y, values), kdims=AXES, vdims=hv.Dimension(name), label=title)
+    picture = hv.Image(
+        (*_centres(values.shape, step), values), kdims=AXES, vdims=hv.Dimension(name), label=title
+    )
     colours: dict[str, Any] = {"cmap": cmap, "clim": limits}
     blend = {"interpolation": "bilinear" if smooth else "nearest"}
     return styled(as_picture(picture), common=colours, matplotlib=blend)
@@ -71,17 +73,25 @@ def ceiling(values: Float[np.ndarray, "rows columns"]) -> float:
     return max(float(np.quantile(np.abs(values), EXTREME)), float(np.finfo(np.float32).tiny))
 
 
-def row(panels: Sequence[hv.Element | hv.Overlay], columns: int | None = None) -> hv.Layout:
+def row(panels: Sequence[hv.Element | hv.Overlay], columns: int = 4) -> hv.Layout:
     """Pictures side by side, each with axes of its own.
 
     Args:
-        panels: at least one.
-        columns: in a row; None: all.
+        panels: in order.
+        columns: in a row; what does not fit goes on below.
     """
-    layout = hv.Layout(list(panels)).cols(columns or len(panels))
+    layout = hv.Layout(list(panels)).cols(columns)
     return styled(
         layout,
         common={"shared_axes": False},
         bokeh={"toolbar": None},
         matplotlib={"sublabel_format": "", "tight": True},
     )
+
+
+def _centres(
+    shape: tuple[int, ...], step: float
+) -> tuple[Float[np.ndarray, "columns"], Float[np.ndarray, "rows"]]:
+    """x and y of the centres of step×step blocks of pixels."""
+    grid = Grid(step, (step - 1) / 2)
+    return grid.centres(shape[1]).numpy(), grid.centres(shape[0]).numpy()

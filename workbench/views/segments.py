@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from workbench.evaluation.networks import Snapshot
 from workbench.segmentation import PoolConfig
-from workbench.views.paint import LabelMap, Pixels, mean_colours, outlined
+from workbench.views.paint import LabelMap, Pixels, fineness, mean_colours, outlined
 from workbench.views.panels import photo, row
 
 
@@ -21,7 +21,8 @@ def segmentation(image: Pixels, labels: LabelMap, title: str = "", fill: bool = 
         title: what one sees.
         fill: paint every segment in its mean colour; False: leave the image as it is.
     """
-    return photo(outlined(mean_colours(image, labels) if fill else image, labels), title)
+    ground = mean_colours(image, labels) if fill else image
+    return photo(outlined(ground, labels), title, fineness(labels))
 
 
 def human_segmentations(snapshot: Snapshot) -> hv.Layout:
@@ -31,7 +32,7 @@ def human_segmentations(snapshot: Snapshot) -> hv.Layout:
         segmentation(image, labels, f"annotator {i} · {_segments(labels)}", fill=False)
         for i, labels in enumerate(snapshot["truths"], 1)
     ]
-    return row(panels, columns=4)
+    return row(panels)
 
 
 def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
@@ -44,8 +45,8 @@ def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
     means = snapshot["coverings"].mean(axis=1)
     best = int(means.argmax())
     labels = snapshot["segmentations"][best]
-    title = f"{method} · covering {means[best]:.2f}" if method else f"covering {means[best]:.2f}"
-    return segmentation(snapshot["image"], labels, f"{title} · {_segments(labels)}")
+    title = f"{method} · covering {means[best]:.2f}".removeprefix(" · ")
+    return segmentation(snapshot["image"], labels, title)
 
 
 def pool(snapshot: Snapshot, counts: Sequence[int] | None = None) -> hv.Layout:
@@ -71,14 +72,14 @@ def pool(snapshot: Snapshot, counts: Sequence[int] | None = None) -> hv.Layout:
         )
         for k, labels, mean, best in cuts
     ]
-    return row(panels, columns=4)
+    return row(panels)
 
 
 def typical_annotator(snapshot: Snapshot) -> Int[np.ndarray, "height width"]:
     """The label map of the annotator with the middle number of segments."""
     truths = snapshot["truths"]
     order = np.argsort([len(np.unique(labels)) for labels in truths], kind="stable")
-    return np.asarray(truths[order[(len(order) - 1) // 2]])
+    return np.asarray(truths[order[len(order) // 2]])
 
 
 def _segments(labels: LabelMap) -> str:

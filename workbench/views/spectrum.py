@@ -4,13 +4,17 @@ from collections.abc import Mapping
 
 import holoviews as hv
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from workbench.evaluation.networks import Snapshot
+from workbench.segmentation import Grid
 from workbench.views.panels import ceiling, heat, row
 from workbench.views.style import AFTER, BEFORE, DIVERGING, as_chart, styled
 
 _FLOOR = 1e-6
+_STEP = 2
+"""Side of the blocks of pixels at which eigenvectors are drawn."""
 
 
 def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
@@ -50,15 +54,15 @@ def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
         snapshot: of a scene.
         count: at most so many.
     """
-    maps = snapshot["eigenvectors"][1 : count + 1]
-    step = round(snapshot["image"].shape[0] / snapshot["eigenvectors"].shape[1])
+    blocks = torch.from_numpy(snapshot["eigenvectors"][1 : count + 1])
+    height, width = snapshot["image"].shape[:2]
+    coarse = Grid.of_step(round(height / blocks.shape[1]))
+    maps = coarse.interpolate(blocks, height, width, _STEP).numpy()
     panels = []
     for i, values in enumerate(map(_sign_fixed, maps), 2):
         end = ceiling(values)
         title = f"λ{_subscript(i)} = {snapshot['eigenvalues'][i - 1]:.3f}"
-        panels.append(
-            heat(values, step, title=title, name="value", cmap=DIVERGING, limits=(-end, end))
-        )
+        panels.append(heat(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
     return row(panels)
 
 

@@ -22,10 +22,12 @@ MARKER = "#00e0ff"
 SEQUENTIAL = "magma"
 DIVERGING: list[str] = process_cmap("coolwarm", ncolors=256, provider="colorcet")
 
-PANEL_WIDTH = 260
+PANEL_WIDTH = 200
 """Of a picture in a notebook, screen pixels."""
-CHART_SIZE = (400, 260)
+CHART_SIZE = (370, 240)
 """Width and height of a chart in a notebook, screen pixels."""
+
+_TITLE = {"fontsize": {"title": "9.5pt"}}
 
 Element = TypeVar("Element", bound=hv.core.Dimensioned)
 
@@ -55,7 +57,7 @@ def as_picture(element: Element) -> Element:
     return styled(
         element,
         common={"xaxis": None, "yaxis": None, "invert_yaxis": True},
-        bokeh={"data_aspect": 1, "frame_width": PANEL_WIDTH, "toolbar": None},
+        bokeh={"data_aspect": 1, "frame_width": PANEL_WIDTH, "toolbar": None} | _TITLE,
         matplotlib={"aspect": "equal"},
     )
 
@@ -72,6 +74,6 @@ def as_chart(element: Element, *, square: bool = False, **common: Any) -> Elemen
     return styled(
         element,
         common={"show_grid": True} | common,
-        bokeh={"frame_width": width, "frame_height": height, "toolbar": None},
+        bokeh={"frame_width": width, "frame_height": height, "toolbar": None} | _TITLE,
         matplotlib={"aspect": "auto", "fig_inches": (width / 72, height / 72)},
     )
