@@ -57,4 +57,4 @@ def outlined(image: Pixels, labels: LabelMap) -> UInt8[np.ndarray, "fine_height 
 
 def fineness(labels: LabelMap) -> int:
     """How many times finer than the label map its boundaries are drawn."""
-    return max(1, round(_FINE / max(labels.shape)))
+    return max(1, round(_FINE / int(max(labels.shape))))
