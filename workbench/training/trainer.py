@@ -108,7 +108,7 @@ class Trainer:
             bar = tqdm(total=self.steps, initial=self.step, desc="training", unit="step")
             with bar:
                 while self.step < self.steps and not stop.is_set():
-                    bar.set_postfix(self._advance())
+                    bar.set_postfix(self._advance(), refresh=False)
                     bar.update()
                     if self.step % self.steps_per_pass == 0:
                         self._look()
