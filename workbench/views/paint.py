@@ -1,11 +1,11 @@
 """Segmentations as colours: what is laid over an image, or stands for it, as RGB arrays."""
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Integer, UInt8
 from scipy.ndimage import maximum_filter
 
 Pixels = UInt8[np.ndarray, "height width 3"]
-LabelMap = Int[np.ndarray, "height width"]
+LabelMap = Integer[np.ndarray, "height width"]
 
 _FINE = 480
 """Longest side at which boundaries are drawn, about; pixels."""

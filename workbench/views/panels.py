@@ -41,7 +41,7 @@ def photo(
 
 def heat(
     values: Shaped[np.ndarray, "rows columns"],
-    step: float,
+    step: int,
     *,
     title: str = "",
     name: str = "value",
@@ -61,7 +61,10 @@ def heat(
         smooth: blend between neighbours; False where they have nothing in common.
     """
     picture = hv.Image(
-        (*_centres(values.shape, step), values), kdims=AXES, vdims=hv.Dimension(name), label=title
+        (*_centres(values.shape, float(step)), values),
+        kdims=AXES,
+        vdims=hv.Dimension(name),
+        label=title,
     )
     colours: dict[str, Any] = {"cmap": cmap, "clim": limits}
     blend = {"interpolation": "bilinear" if smooth else "nearest"}

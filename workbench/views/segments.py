@@ -1,13 +1,9 @@
 """Segmentations to look at: a network's, the humans', and the pool of eight with their covering."""
 
-from collections.abc import Sequence
-
 import holoviews as hv
 import numpy as np
-from jaxtyping import Int
 
 from workbench.evaluation.networks import Snapshot
-from workbench.segmentation import PoolConfig
 from workbench.views.paint import LabelMap, Pixels, fineness, mean_colours, outlined
 from workbench.views.panels import photo, row
 
@@ -49,33 +45,24 @@ def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
     return segmentation(snapshot["image"], labels, title)
 
 
-def pool(snapshot: Snapshot, counts: Sequence[int] | None = None) -> hv.Layout:
-    """All segmentations of the pool, each with k, its segments and its mean covering; ★ the best.
+def pool(snapshot: Snapshot) -> hv.Layout:
+    """All segmentations of the pool, each with its segments and its mean covering; ★ the best.
 
-    Args:
-        snapshot: of an evaluated scene.
-        counts: k of each segmentation; None: those of `PoolConfig()`.
+    Where the snapshot says for how many clusters each was cut ("counts"), k stands before them.
     """
+    counts = snapshot.get("counts")
     means = snapshot["coverings"].mean(axis=1)
-    cuts = zip(
-        counts or PoolConfig().counts,
-        snapshot["segmentations"],
-        means,
-        means == means.max(),
-        strict=True,
-    )
-    panels = [
-        segmentation(
-            snapshot["image"],
-            labels,
-            f"{'★ ' if best else ''}k = {k} · {_segments(labels)} · {mean:.2f}",
-        )
-        for k, labels, mean, best in cuts
-    ]
+    panels = []
+    for i, labels in enumerate(snapshot["segmentations"]):
+        words = [_segments(labels), f"{means[i]:.2f}"]
+        if counts is not None:
+            words.insert(0, f"k = {counts[i]}")
+        star = "★ " if i == means.argmax() else ""
+        panels.append(segmentation(snapshot["image"], labels, star + " · ".join(words)))
     return row(panels)
 
 
-def typical_annotator(snapshot: Snapshot) -> Int[np.ndarray, "height width"]:
+def typical_annotator(snapshot: Snapshot) -> LabelMap:
     """The label map of the annotator with the middle number of segments."""
     truths = snapshot["truths"]
     order = np.argsort([len(np.unique(labels)) for labels in truths], kind="stable")

@@ -36,7 +36,7 @@ def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
     ]
     return as_chart(
         hv.Overlay(curves).relabel(title),
-        logy=True,
+        logy=len(values) > 0,
         ylim=(floor / 1.5, 1.5),
         legend_position="top_right",
         xlabel="eigenvalue number",

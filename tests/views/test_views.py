@@ -1,0 +1,75 @@
+"""Every view draws under both backends, and leaves what it was given as it was."""
+
+from collections.abc import Callable
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.evaluation import BenchmarkTable
+from workbench.evaluation.networks import Snapshot
+from workbench.views import affinity, curves, scores, segments, spectrum
+
+VIEWS: dict[str, Callable[[Snapshot], Any]] = {
+    "humans": segments.human_segmentations,
+    "best": segments.best_segmentation,
+    "pool": segments.pool,
+    "affinity row": lambda snapshot: affinity.affinity_row(snapshot, (10, 20)),
+    "affinity rows": affinity.affinity_rows,
+    "rows of W": lambda snapshot: affinity.affinity_rows(snapshot, normalized=False),
+    "affinity blocks": affinity.affinity_blocks,
+    "spectrum": lambda snapshot: spectrum.spectrum({"untrained": snapshot, "trained": snapshot}),
+    "eigenvectors": spectrum.eigenvectors,
+}
+BACKENDS = ("bokeh", "matplotlib")
+
+
+def draw(element: Any, backend: str) -> Any:
+    return hv.Store.renderers[backend].get_plot(element).state
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", VIEWS)
+def test_draws(name: str, backend: str, snapshot: Snapshot) -> None:
+    before = {key: array.copy() for key, array in snapshot.items()}
+    draw(VIEWS[name](snapshot), backend)
+    for key, array in snapshot.items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"eigenvectors"}))
+def test_draws_a_dead_network(name: str, backend: str, snapshot: Snapshot) -> None:
+    """All features off: no degree, no eigenvalue, nothing to divide by."""
+    dead = {
+        **snapshot,
+        "maps": np.zeros_like(snapshot["maps"]),
+        "eigenvalues": np.zeros(0),
+        "rank": np.array(0),
+        "segmentations": np.ones_like(snapshot["segmentations"]),
+    }
+    draw(VIEWS[name](dead), backend)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_collapsed_affinity_has_no_eigenvector_to_show(rank: int, snapshot: Snapshot) -> None:
+    collapsed = {**snapshot, "eigenvectors": snapshot["eigenvectors"][:rank]}
+    assert len(spectrum.eigenvectors(collapsed)) == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_curves_and_scores_draw(backend: str, table: BenchmarkTable) -> None:
+    metrics = pd.DataFrame(
+        {"loss": [np.nan, 3.0, 2.0], "rank": [np.nan, 20, 19], "covering_best": [0.4, np.nan, 0.5],
+         "covering_average": [0.3, np.nan, 0.4]},
+        index=pd.Index([0, 1, 2], name="step"),
+    )  # fmt: skip
+    draw(curves.training_curves(metrics), backend)
+    draw(scores.scores_per_image(table.to_dict()), backend)
+
+
+def test_curves_show_what_was_measured_only() -> None:
+    metrics = pd.DataFrame({"loss": [3.0, 2.0]}, index=pd.Index([1, 2], name="step"))
+    assert [panel.label for panel in curves.training_curves(metrics)] == ["Objective"]
