@@ -60,12 +60,8 @@ def heat(
         limits: the values at its two ends.
         smooth: blend between neighbours; False where they have nothing in common.
     """
-    picture = hv.Image(
-        (*_centres(values.shape, float(step)), values),
-        kdims=AXES,
-        vdims=hv.Dimension(name),
-        label=title,
-    )
+    x, y = _centres(values.shape, float(step))
+    picture = hv.Image((x, y, values), kdims=AXES, vdims=[name], label=title)
     colours: dict[str, Any] = {"cmap": cmap, "clim": limits}
     blend = {"interpolation": "bilinear" if smooth else "nearest"}
     return styled(as_picture(picture), common=colours, matplotlib=blend)
