@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import click
+import torch
 
 from pipelines.jobs import run as run_pipeline
 from pipelines.sources.sample import write_sample
@@ -31,6 +32,7 @@ def demo(
     before and after. What an earlier demo left in the folder is replaced.
     """
     began = time.monotonic()
+    torch.set_num_threads(1)  # the demo's matrices are small: threads would wait for each other
     raw, store, path = out / "raw", out / "scenes.zarr", out / "run"
 
     _say(1, f"drawing {scenes} + {test_scenes} scenes into {raw}")
