@@ -47,6 +47,7 @@ def test_training_raises_the_covering_of_scenes_never_seen(
     for method in ("untrained", "trained"):
         snapshot = run.load_snapshot(200, f"test-{method}-{next(iter(scene))}")
         assert snapshot["segmentations"].shape == (8, *snapshot["image"].shape[:2])
+        assert snapshot["counts"].tolist() == [2, 3, 4, 5, 6, 8, 12, 20]
         assert snapshot["maps"].shape[0] == {"untrained": 48, "trained": 20}[method]
 
 

@@ -5,12 +5,14 @@ A snapshot of a scene holds all that a picture of it needs, so that views read a
     image          (height, width, 3) uint8
     truths         (annotators, height, width) uint16
     maps           (features, rows, columns) float32, the factors X of the affinity
+    coupling       (features, features) float32, Λ; absent where it is the identity
     grid           (2,) float64, stride and offset of the cells of the maps, pixels
     eigenvalues    (count,) float64, descending
     eigenvectors   (count, fine_rows, fine_columns) float32, D^-½U at blocks of pixels
     rank           () int64, of the affinity
-    segmentations  (k, height, width) int32
-    coverings      (k, annotators) float64
+    counts         (segmentations,) int64, the k of each
+    segmentations  (segmentations, height, width) int32
+    coverings      (segmentations, annotators) float64
 """
 
 from collections.abc import Mapping
@@ -33,6 +35,7 @@ def look_at_scene(
 
     The model must be in evaluation mode.
     """
+    config = config or PoolConfig()
     device = next(model.parameters()).device
     with torch.inference_mode():
         maps = model.maps(scene.image.to(device))
@@ -42,7 +45,9 @@ def look_at_scene(
     truths = scene.truths.numpy(force=True)
     scores = evaluate_pool(pool.segmentations, list(truths))
     spectrum = pool.embedding.spectrum
-    return scores, {
+    learned = affinity.coupling
+    coupling = {} if learned is None else {"coupling": learned.numpy(force=True)}
+    return scores, coupling | {
         "image": scene.pixels,
         "truths": truths.astype(np.uint16),
         "maps": maps.numpy(force=True),
@@ -50,6 +55,7 @@ def look_at_scene(
         "eigenvalues": spectrum.values.numpy(force=True),
         "eigenvectors": pool.embedding.maps.numpy(force=True),
         "rank": np.array(spectrum.rank),
+        "counts": np.array(config.counts),
         "segmentations": np.stack(pool.segmentations),
         "coverings": scores.coverings,
     }
