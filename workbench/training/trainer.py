@@ -7,7 +7,6 @@ Devices, precision and later several processes are Lightning Fabric's.
 
 import math
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -163,7 +162,7 @@ class Trainer:
         self.run.log(self.step, **seen)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in seen.items())
         done = f"{self.step // self.steps_per_pass}/{self.config.passes}"
-        tqdm.write(f"pass {done}: {shown}", file=sys.stderr)
+        tqdm.write(f"pass {done}: {shown}")
 
     def _save(self) -> None:
         save_checkpoint(
