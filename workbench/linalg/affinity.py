@@ -12,6 +12,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.linalg.degrees import degrees
 from workbench.linalg.gram import gram
 
 
@@ -61,10 +62,7 @@ class Affinity:
     @cached_property
     def degrees(self) -> Float64[Tensor, "pixels"]:
         """W1 = XΛ(Xᵀ1), float64."""
-        total = self.x.sum(0, dtype=torch.float64)
-        if self.coupling is not None:
-            total = self.coupling.double() @ total
-        return self.x.double() @ total
+        return degrees(self.x, self.coupling)
 
     def __matmul__(self, v: Float[Tensor, "pixels columns"]) -> Float[Tensor, "pixels columns"]:
         """Wv, in O(pixels · features · columns)."""
