@@ -145,7 +145,8 @@ class Case:
         batched: takes leading dimensions.
         second_order: double backward works.
         vmap: `torch.vmap` over the leading dimension works.
-        compile: `torch.compile` works, graph breaks allowed.
+        compile: `torch.compile` works.
+        one_graph: and finds no graph break.
         single: float32 inputs are taken; outputs and gradients come back in float32.
         single_tolerance: relative, of float32 against float64 on the same (rounded) inputs.
         nan: NaN and Inf in any input must raise a WorkbenchError.
@@ -163,6 +164,7 @@ class Case:
     second_order: bool = True
     vmap: bool = True
     compile: bool = True
+    one_graph: bool = False
     single: bool = True
     single_tolerance: float = 1e-6
     nan: bool = True
