@@ -6,13 +6,20 @@ have no derivative of their own: each is called in the forward of a `torch.autog
 """
 
 import warnings
+from typing import Any
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.outcomes import IllConditionedWarning, check_finite, rounding_tolerance
+from workbench.linalg.outcomes import (
+    GaugeWarning,
+    IllConditionedWarning,
+    check_finite,
+    rounding_tolerance,
+)
+from workbench.linalg.transforms import batch_in_front
 
 INDEFINITE = 1e-4
 """A negative eigenvalue past this fraction of the largest is no rounding, not even of float32."""
@@ -21,11 +28,12 @@ _LIBRARY = torch.library.Library("workbench", "DEF")
 _LIBRARY.define("eigh(Tensor a) -> (Tensor, Tensor)")
 _LIBRARY.define("svd(Tensor x) -> (Tensor, Tensor, Tensor)")
 _LIBRARY.define("smallest_allowed(Tensor values, bool positive) -> Tensor")
+_LIBRARY.define("watch_gauge(Tensor turning, Tensor scale) -> Tensor")
 
 
 def eigh(
-    a: Float64[Tensor, "*batch n n"],
-) -> tuple[Float64[Tensor, "*batch n"], Float64[Tensor, "*batch n n"]]:
+    a: Float[Tensor, "*batch n n"],
+) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n n"]]:
     """`torch.linalg.eigh` of a finite symmetric matrix: eigenvalues ascending, eigenvectors.
 
     Raises:
@@ -36,10 +44,8 @@ def eigh(
 
 
 def svd(
-    x: Float64[Tensor, "*batch m n"],
-) -> tuple[
-    Float64[Tensor, "*batch m k"], Float64[Tensor, "*batch k"], Float64[Tensor, "*batch n k"]
-]:
+    x: Float[Tensor, "*batch m n"],
+) -> tuple[Float[Tensor, "*batch m k"], Float[Tensor, "*batch k"], Float[Tensor, "*batch n k"]]:
     """Thin `torch.linalg.svd` of a finite matrix, k = min(m, n): U, σ descending, V.
 
     Raises:
@@ -65,6 +71,19 @@ def smallest_allowed(
     """
     tau: Tensor = torch.ops.workbench.smallest_allowed(values, positive)
     return tau
+
+
+def watch_gauge(
+    turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"]
+) -> Float[Tensor, "*batch n n"]:
+    """`turning`, after a `GaugeWarning` where it is more than 1e-4 of the largest of `scale`.
+
+    Args:
+        turning: the part of a gradient that turns vectors of one eigenspace into each other.
+        scale: what it is small against, if the function did not depend on their choice.
+    """
+    watched: Tensor = torch.ops.workbench.watch_gauge(turning.detach(), scale.detach())
+    return watched
 
 
 @torch.library.impl(_LIBRARY, "eigh", "CompositeExplicitAutograd")
@@ -108,6 +127,19 @@ def _smallest_allowed(values: Tensor, positive: bool) -> Tensor:
     return tau
 
 
+@torch.library.impl(_LIBRARY, "watch_gauge", "CompositeExplicitAutograd")
+def _watch_gauge(turning: Tensor, scale: Tensor) -> Tensor:
+    if turning.numel() and bool(turning.abs().max() > 1e-4 * scale.abs().max()):
+        warnings.warn(
+            "the gradient depends on which vectors were chosen in the space of a repeated value, "
+            "so it is not defined: that part of it is taken as zero. Use a function of the whole "
+            "space (its projector), or linalg.matrix_function",
+            GaugeWarning,
+            stacklevel=2,
+        )
+    return turning.clone()
+
+
 def _eigh_shapes(a: Tensor) -> tuple[Tensor, Tensor]:
     return a.new_empty(a.shape[:-1]), torch.empty_like(a)
 
@@ -122,9 +154,16 @@ def _smallest_allowed_shapes(values: Tensor, positive: bool) -> Tensor:
     return values.new_empty(values.shape[:-1])
 
 
-for _name, _shapes in {
-    "eigh": _eigh_shapes,
-    "svd": _svd_shapes,
-    "smallest_allowed": _smallest_allowed_shapes,
-}.items():
-    torch.library.register_fake(f"workbench::{_name}", _shapes, lib=_LIBRARY)
+def _watch_gauge_shapes(turning: Tensor, scale: Tensor) -> Tensor:
+    return torch.empty_like(turning)
+
+
+def _watch_gauge_mapped(info: Any, in_dims: Any, *args: Tensor) -> tuple[Tensor, int]:
+    return torch.ops.workbench.watch_gauge(*batch_in_front(info, in_dims, args)), 0
+
+
+torch.library.register_fake("workbench::eigh", _eigh_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::svd", _svd_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::smallest_allowed", _smallest_allowed_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::watch_gauge", _watch_gauge_shapes, lib=_LIBRARY)
+torch.library.register_vmap("workbench::watch_gauge", _watch_gauge_mapped, lib=_LIBRARY)

@@ -1,7 +1,7 @@
 """What a factorisation found, and what it says when that is bad: tolerances, errors, warnings."""
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
@@ -14,12 +14,32 @@ class IllConditionedWarning(UserWarning):
     """
 
 
-def rounding_tolerance(values: Float64[Tensor, "*batch n"]) -> Float64[Tensor, "*batch"]:
-    """n · 2.2e-16 · max|values|: what rounding leaves of a zero eigenvalue or singular value."""
+class GaugeWarning(UserWarning):
+    """A gradient was asked for that depends on an arbitrary choice of vectors at a tie."""
+
+
+def rounding_tolerance(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+    """n · eps · max|values|: what rounding leaves of a zero eigenvalue or singular value.
+
+    eps is that of the dtype, 2.2e-16 for float64.
+    """
     n = values.shape[-1]
     if n == 0:
         return values.new_zeros(values.shape[:-1])
     return n * torch.finfo(values.dtype).eps * values.abs().amax(-1)
+
+
+def neighbour_gap(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+    """Smallest distance between sorted values; inf where there are fewer than two."""
+    if values.shape[-1] < 2:
+        return values.new_full(values.shape[:-1], torch.inf)
+    return values.diff(dim=-1).abs().amin(-1)
+
+
+def reciprocal(x: Tensor, tolerance: Tensor) -> Tensor:
+    """1/x, and 0 where |x| is not above the tolerance: finite, and so is its derivative."""
+    there = x.abs() > tolerance
+    return torch.where(there, 1.0 / torch.where(there, x, 1.0), 0.0)
 
 
 def check_finite(a: Float[Tensor, "*shape"], what: str) -> None:
