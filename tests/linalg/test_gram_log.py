@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.layers import SecondOrderPooling
 from workbench.linalg.gram_log import gram_log, gram_power
 
 EPSILON = 1e-3
@@ -244,6 +246,14 @@ def test_bad_arguments_are_named() -> None:
     for power in (0.0, 1.0, float("nan")):
         with pytest.raises(WorkbenchError, match=r"a power from 0\.2 to 0\.8"):
             gram_power(x, power)
+
+
+def test_options_that_do_not_exist_are_refused() -> None:
+    """By name without the tests' run-time checks of types, which come first here."""
+    with pytest.raises((WorkbenchError, TypeCheckError), match="normalisation"):
+        gram_log(torch.randn(3, 4), 0.1, "men")
+    with pytest.raises((WorkbenchError, TypeCheckError), match="function"):
+        SecondOrderPooling("lgo")
 
 
 def test_a_second_derivative_of_a_deficient_root_is_refused() -> None:

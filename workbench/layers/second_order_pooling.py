@@ -27,6 +27,9 @@ class SecondOrderPooling(nn.Module):
         power: p, from 0.2 to 0.8; ½ is the square root of MPN-COV.
         centre: subtract the mean feature of the region first: XᵀX/pixels is then its covariance.
         vectorised: give the upper triangle as `linalg.vectorise` does, not the matrix.
+
+    Raises:
+        WorkbenchError: there is no such function.
     """
 
     def __init__(
@@ -39,6 +42,8 @@ class SecondOrderPooling(nn.Module):
         vectorised: bool = False,
     ) -> None:
         super().__init__()
+        if function not in ("log", "power"):
+            raise WorkbenchError("function log or power", f"{function}", "choose one")
         self.function = function
         self.epsilon = (1e-3 if function == "log" else 0.0) if epsilon is None else epsilon
         self.normalisation = normalisation

@@ -10,7 +10,7 @@ Zuo, "Is Second-order Information Helpful for Large-scale Visual Recognition?", 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -98,7 +98,7 @@ def gram_log(
         The matrix, in the dtype of X and differentiable, with what was found on the way.
 
     Raises:
-        WorkbenchError: ε is not positive, or XᵀX is not finite.
+        WorkbenchError: an argument is out of its range, or XᵀX is not finite.
     """
     if not 0 < epsilon < float("inf"):
         raise WorkbenchError(
@@ -131,8 +131,8 @@ def gram_power(
         The matrix, in the dtype of X and differentiable, with what was found on the way.
 
     Raises:
-        WorkbenchError: p or ε is out of range, or XᵀX is not finite; in a double backward, X is
-            rank-deficient at ε = 0.
+        WorkbenchError: an argument is out of its range, or XᵀX is not finite; in a double backward
+            at ε = 0, X is rank-deficient.
     """
     if not 0.2 <= power <= 0.8:
         raise WorkbenchError("a power from 0.2 to 0.8", f"{power}", "0.5 is the square root")
@@ -147,6 +147,8 @@ def _gram_function(
     normalisation: Normalisation,
     lengths: Int[Tensor, "*batch"] | None,
 ) -> GramFunction:
+    if normalisation not in get_args(Normalisation):
+        raise WorkbenchError("normalisation sum or mean", f"{normalisation}", "choose one")
     rows, features = x.shape[-2:]
     precise = x.double()
     if normalisation == "mean" and lengths is None:

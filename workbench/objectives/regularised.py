@@ -6,7 +6,6 @@ over the batches of a pass, as the trainer does, gives an unbiased gradient of f
 """
 
 from collections.abc import Callable, Iterable
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -17,8 +16,6 @@ from workbench.errors import WorkbenchError
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """ξ: outputs (samples, classes) and labels (samples,) to a loss for each sample, (samples,)."""
-
-LossName = Literal["logistic", "squared hinge", "squared"]
 
 
 def logistic(
@@ -62,13 +59,13 @@ class RegularisedObjective(nn.Module):
     Args:
         network: gives (samples, classes) for its input; its trainable parameters are θ.
         cost: C > 0; the smaller, the stronger θ is held to zero.
-        loss: ξ, by name or as a function of its own.
+        loss: ξ, one of LOSSES by name, or a function of one's own.
 
     Raises:
         WorkbenchError: C is not positive, or there is no loss of that name.
     """
 
-    def __init__(self, network: nn.Module, cost: float, loss: Loss | LossName = "logistic") -> None:
+    def __init__(self, network: nn.Module, cost: float, loss: Loss | str = "logistic") -> None:
         super().__init__()
         if not 0 < cost < float("inf"):
             raise WorkbenchError("a cost C > 0", f"{cost}", "C = 1 is a place to start")
