@@ -8,11 +8,11 @@ which is equation (14) with its misprint mended (sym encloses the product, and t
 
 "paper" evaluates that as it stands, in the dtype of A: digits go as a gap closes, and it is NaN or
 Inf at a tie. "stable" works in float64, takes the antisymmetric part of M first (nothing else of it
-counts), and leaves out the pairs of eigenvalues that are tied, |λ_i − λ_j| ≤ τ.
+counts), drops of it what is rounding, and leaves out tied pairs of eigenvalues, |λ_i − λ_j| ≤ τ.
 
 **At a tie** the vectors of the eigenspace are an arbitrary choice, and what "stable" returns is:
   * right for L that depends on the eigenspace as a whole (its projector UᵢUᵢᵀ, a symmetric function
-    of its eigenvalues): the part left out is zero;
+    of its eigenvalues): the part left out is zero. For such L no digits go at a near tie either;
   * finite, but without the part that is not defined, for L that depends on the choice. A
     `GaugeWarning` says so during backward;
   * finite, but in general not right for L that pairs tied eigenvalues and vectors, as U f(Λ) Uᵀ
@@ -28,7 +28,13 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from workbench.linalg.factorise import eigh, watch_gauge
-from workbench.linalg.outcomes import check_square, neighbour_gap, reciprocal, rounding_tolerance
+from workbench.linalg.outcomes import (
+    check_square,
+    neighbour_gap,
+    reciprocal,
+    rounding_tolerance,
+    without_rounding,
+)
 from workbench.linalg.transforms import batch_in_front
 
 
@@ -53,7 +59,7 @@ class _Eig(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        a: Float[Tensor, "*batch n n"], tolerance: float | None, stable: bool
+        a: Float[Tensor, "*batch n n"], tolerance: float | None, stable: bool, eps: float
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         values, vectors = eigh(a)
         tau = rounding_tolerance(values)
@@ -64,25 +70,25 @@ class _Eig(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         values, vectors, gap, tau = output
-        ctx.stable = inputs[2]
+        ctx.stable, ctx.eps = inputs[2:]
         ctx.mark_non_differentiable(gap, tau)
         ctx.save_for_backward(values, vectors, tau)
 
     @staticmethod
     def backward(
         ctx: Any, to_values: Tensor, to_vectors: Tensor, *_: Any
-    ) -> tuple[Tensor, None, None]:
+    ) -> tuple[Tensor, None, None, None]:
         values, vectors, tau = ctx.saved_tensors
         m = vectors.mT @ to_vectors
         gaps = values[..., None, :] - values[..., :, None]  # 1/gaps is K̃ᵀ
         if ctx.stable:
-            inner = _stable(m, gaps, tau[..., None, None])
+            inner = _stable(m, gaps, tau[..., None, None], ctx.eps)
         else:
             # equation (13): nothing on the diagonal
             inner = 1 / (gaps + torch.diag_embed(torch.full_like(values, torch.inf))) * m
             inner = (inner + inner.mT) / 2
         inner = inner + torch.diag_embed(to_values)
-        return vectors @ inner @ vectors.mT, None, None
+        return vectors @ inner @ vectors.mT, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
@@ -93,11 +99,12 @@ def _stable(
     m: Float64[Tensor, "*batch n n"],
     gaps: Float64[Tensor, "*batch n n"],
     tau: Float64[Tensor, "*batch 1 1"],
+    eps: float,
 ) -> Float64[Tensor, "*batch n n"]:
     """(K̃ᵀ ∘ M)_sym = K̃ᵀ ∘ (M − Mᵀ)/2, without the tied pairs."""
     turning = (m - m.mT) / 2
     watch_gauge(torch.where(gaps.abs() > tau, 0.0, turning), m)
-    return reciprocal(gaps, tau) * turning
+    return reciprocal(gaps, tau) * without_rounding(turning, m, eps)
 
 
 def eig(
@@ -119,5 +126,6 @@ def eig(
     check_square(a)
     stable = method == "stable"
     work = a.double() if stable else a
-    values, vectors, gap, tau = _Eig.apply((work + work.mT) / 2, tolerance, stable)
+    eps = torch.finfo(a.dtype).eps
+    values, vectors, gap, tau = _Eig.apply((work + work.mT) / 2, tolerance, stable, eps)
     return Eigenpairs(values.to(a.dtype), vectors.to(a.dtype), gap, tau)

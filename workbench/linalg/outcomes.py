@@ -42,6 +42,20 @@ def reciprocal(x: Tensor, tolerance: Tensor) -> Tensor:
     return torch.where(there, 1.0 / torch.where(there, x, 1.0), 0.0)
 
 
+def without_rounding(
+    turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"], eps: float
+) -> Float[Tensor, "*batch n n"]:
+    """`turning`, zero where it is not above n · eps · max|scale|; its derivative stays as it was.
+
+    It is about to be divided by a gap. What is zero but for rounding would come out as
+    rounding/gap; what is left out errs by no more than that.
+    """
+    n = scale.shape[-1]
+    largest = scale.detach().abs().amax((-2, -1), keepdim=True) if n else scale
+    noise = turning.detach().abs() <= n * eps * largest
+    return turning - torch.where(noise, turning.detach(), 0.0)
+
+
 def check_finite(a: Float[Tensor, "*shape"], what: str) -> None:
     """Factorisations of NaN end in an unnamed error, a hang, or (on CUDA) in silence: say it first.
 

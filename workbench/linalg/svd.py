@@ -16,7 +16,8 @@ Vᵀ ∂L/∂V it splits 1/(σ_j² − σ_i²) into what is left of it:
     ∂L/∂X = U {(a + b) ∘ 1/(σ_j − σ_i) + (a − b) ∘ 1/(σ_j + σ_i) + (∂L/∂Σ)_diag} Vᵀ
             + (I − UUᵀ) ∂L/∂U Σ⁻¹Vᵀ + UΣ⁻¹(∂L/∂V)ᵀ(I − VVᵀ),
 
-in which no square is taken. Reciprocals of what is not above τ count as zero, which means:
+in which no square is taken; of a + b what is rounding is dropped. Reciprocals of what is not above
+τ count as zero, which means:
   * **at a tie** U and V may turn together, and the part a + b that turns them is left out. It is
     zero, and the gradient right, for L that depends on the space as a whole (projectors, UVᵀ);
     for L that depends on the choice of vectors the gradient is not defined, this part of it is
@@ -35,7 +36,12 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.linalg.factorise import svd as factorise
 from workbench.linalg.factorise import watch_gauge
-from workbench.linalg.outcomes import neighbour_gap, reciprocal, rounding_tolerance
+from workbench.linalg.outcomes import (
+    neighbour_gap,
+    reciprocal,
+    rounding_tolerance,
+    without_rounding,
+)
 from workbench.linalg.transforms import batch_in_front
 
 
@@ -64,7 +70,7 @@ class _SVD(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        x: Float[Tensor, "*batch m n"], tolerance: float | None, stable: bool
+        x: Float[Tensor, "*batch m n"], tolerance: float | None, stable: bool, eps: float
     ) -> tuple[Tensor, ...]:
         u, sigma, v = factorise(x)
         tau = rounding_tolerance(sigma) * (max(x.shape[-2:]) / max(1, sigma.shape[-1]))
@@ -75,18 +81,20 @@ class _SVD(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         u, sigma, v, *rest = output
-        ctx.stable = inputs[2]
+        ctx.stable, ctx.eps = inputs[2:]
         ctx.mark_non_differentiable(*rest)
         ctx.save_for_backward(u, sigma, v, rest[1])
 
     @staticmethod
     def backward(
         ctx: Any, to_u: Tensor, to_sigma: Tensor, to_v: Tensor, *_: Any
-    ) -> tuple[Tensor, None, None]:
+    ) -> tuple[Tensor, None, None, None]:
         u, sigma, v, tau = ctx.saved_tensors
         if ctx.stable:
-            return _stable(u, sigma, v, to_u, to_sigma, to_v, tau[..., None]), None, None
-        return _paper(u, sigma, v, to_u, to_sigma, to_v), None, None
+            result = _stable(u, sigma, v, to_u, to_sigma, to_v, tau[..., None], ctx.eps)
+        else:
+            result = _paper(u, sigma, v, to_u, to_sigma, to_v)
+        return result, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
@@ -94,22 +102,27 @@ class _SVD(torch.autograd.Function):
 
 
 def _stable(
-    u: Tensor, sigma: Tensor, v: Tensor, to_u: Tensor, to_sigma: Tensor, to_v: Tensor, tau: Tensor
+    u: Tensor,
+    sigma: Tensor,
+    v: Tensor,
+    to_u: Tensor,
+    to_sigma: Tensor,
+    to_v: Tensor,
+    tau: Tensor,
+    eps: float,
 ) -> Tensor:
     """The stable adjoint of the module's docstring."""
     turn_u, turn_v = u.mT @ to_u, v.mT @ to_v
     a, b = (turn_u - turn_u.mT) / 2, (turn_v - turn_v.mT) / 2
     gaps, sums = (sigma[..., None, :] + sign * sigma[..., :, None] for sign in (-1, 1))
-    square_tau = tau[..., None]
-    inner = reciprocal(gaps, square_tau) * (a + b) + reciprocal(sums, square_tau) * (a - b)
-    result = u @ (inner + torch.diag_embed(to_sigma)) @ v.mT
+    scale, square_tau = turn_u.abs() + turn_v.abs(), tau[..., None]
+    watch_gauge(torch.where(gaps.abs() > square_tau, 0.0, a + b), scale)
+    together = reciprocal(gaps, square_tau) * without_rounding(a + b, scale, eps)
+    apart = reciprocal(sums, square_tau) * (a - b)
+    result = u @ (together + apart + torch.diag_embed(to_sigma)) @ v.mT
     inverse = reciprocal(sigma, tau)[..., None, :]
     result = result + ((to_u - u @ turn_u) * inverse) @ v.mT
-    result = result + (u * inverse) @ (to_v - v @ turn_v).mT
-    # zero singular values are tied too: their vectors may turn apart, but a and b both count there
-    tied = gaps.abs() <= square_tau
-    watch_gauge(torch.where(tied, a + b, 0.0), turn_u.abs() + turn_v.abs())
-    return result
+    return result + (u * inverse) @ (to_v - v @ turn_v).mT
 
 
 def _paper(
@@ -150,5 +163,5 @@ def svd(
             'transpose it, or use method="stable"',
         )
     work = x.double() if stable else x
-    u, sigma, v, gap, tau, rank = _SVD.apply(work, tolerance, stable)
+    u, sigma, v, gap, tau, rank = _SVD.apply(work, tolerance, stable, torch.finfo(x.dtype).eps)
     return SingularTriplets(u.to(x.dtype), sigma.to(x.dtype), v.to(x.dtype), gap, tau, rank)
