@@ -1,4 +1,4 @@
-"""log(XᵀX + εI) and powers against 50 digits, dense oracles, and real shapes; the outcome."""
+"""log(XᵀX + εI) and powers against 50 digits, dense oracles, and at the shape of DeepO2P."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jaxtyping import TypeCheckError
 from torch import Tensor
 
-from workbench.errors import WorkbenchError
-from workbench.layers import SecondOrderPooling
+from tests.linalg.spectra import with_singular_values
 from workbench.linalg.gram_log import gram_log, gram_power
 
 EPSILON = 1e-3
@@ -56,13 +54,6 @@ def exact_gradient(x: Tensor, upstream: Tensor, f: Callable, slope: Callable, ep
             torch.tensor([[float(v) for v in row] for row in m.tolist()], dtype=torch.float64)
             for m in (value, gradient)
         )
-
-
-def with_singular_values(rows: int, features: int, values: list[float]) -> Tensor:
-    count = len(values)
-    left = torch.linalg.qr(torch.randn(rows, count, dtype=torch.float64))[0]
-    right = torch.linalg.qr(torch.randn(features, count, dtype=torch.float64))[0]
-    return (left * torch.tensor(values, dtype=torch.float64)) @ right.mT
 
 
 HARD = [
@@ -148,32 +139,6 @@ def test_mean_divides_by_the_rows_or_by_the_lengths_given() -> None:
     torch.testing.assert_close(found[0], gram_log(x[0], 0.1, "mean").value)
 
 
-@pytest.mark.parametrize("shape", [(0, 3), (2, 3)], ids=str)
-def test_rank_zero_is_log_epsilon(shape: tuple[int, int]) -> None:
-    x = torch.zeros(*shape, requires_grad=True)
-    found = gram_log(x, 0.1, "mean")
-    torch.testing.assert_close(found.value, torch.eye(3) * torch.tensor(0.1).log())
-    (gradient,) = torch.autograd.grad(found.value.sum(), x)
-    assert not gradient.any()
-    assert found.rank == 0
-    assert found.smallest == found.largest == 0.1
-    root = gram_power(x)
-    assert not root.value.any()
-    assert not torch.autograd.grad(root.value.sum(), x)[0].any()
-
-
-def test_the_outcome_is_that_of_the_spectrum() -> None:
-    x = with_singular_values(8, 5, [2.0, 1.0, 0.5]).expand(2, 8, 5)
-    found = gram_log(x, 0.01)
-    assert found.rank.tolist() == [3, 3]
-    torch.testing.assert_close(found.largest, torch.full((2,), 4.01).double())
-    torch.testing.assert_close(found.smallest, torch.full((2,), 0.01).double())
-    torch.testing.assert_close(found.condition, torch.full((2,), 401.0).double())
-    assert (found.tolerance < 1e-14).all()
-    assert found.side == "features"
-    assert not found.eigenvalues.requires_grad
-
-
 @given(
     rows=st.integers(0, 7),
     features=st.integers(1, 7),
@@ -215,17 +180,6 @@ def test_functional_transforms() -> None:
     torch.testing.assert_close(gradients, torch.autograd.grad(total, leaf)[0])
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (4, 3)], ids=str)
-def test_a_third_derivative_is_refused(shape: tuple[int, int]) -> None:
-    x = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-    value = gram_log(x, 0.1).value.square().sum()
-    for _ in range(2):
-        (gradient,) = torch.autograd.grad(value, x, create_graph=True)
-        value = gradient.square().sum()
-    with pytest.raises(WorkbenchError, match="at most two derivatives"):
-        torch.autograd.grad(value, x)
-
-
 def test_hessian_by_reverse_mode_twice() -> None:
     x = torch.randn(2, 3, dtype=torch.float64)
 
@@ -234,30 +188,3 @@ def test_hessian_by_reverse_mode_twice() -> None:
 
     found = torch.func.jacrev(torch.func.jacrev(loss))(x)
     torch.testing.assert_close(found, torch.autograd.functional.hessian(loss, x))
-
-
-def test_bad_arguments_are_named() -> None:
-    x = torch.randn(3, 4)
-    for epsilon in (0.0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(WorkbenchError, match="epsilon > 0"):
-            gram_log(x, epsilon)
-    with pytest.raises(WorkbenchError, match="epsilon ≥ 0"):
-        gram_power(x, 0.5, -1.0)
-    for power in (0.0, 1.0, float("nan")):
-        with pytest.raises(WorkbenchError, match=r"a power from 0\.2 to 0\.8"):
-            gram_power(x, power)
-
-
-def test_options_that_do_not_exist_are_refused() -> None:
-    """By name without the tests' run-time checks of types, which come first here."""
-    with pytest.raises((WorkbenchError, TypeCheckError), match="normalisation"):
-        gram_log(torch.randn(3, 4), 0.1, "men")
-    with pytest.raises((WorkbenchError, TypeCheckError), match="function"):
-        SecondOrderPooling("lgo")
-
-
-def test_a_second_derivative_of_a_deficient_root_is_refused() -> None:
-    x = with_singular_values(4, 6, [1.0, 0.5]).requires_grad_()
-    (gradient,) = torch.autograd.grad(gram_power(x).value.sum(), x, create_graph=True)
-    with pytest.raises(WorkbenchError, match="full rank"):
-        torch.autograd.grad(gradient.sum(), x)

@@ -19,6 +19,7 @@ Differentiable twice; a third time is refused. The double backward costs 128 pro
 side's size, in the memory of a few.
 """
 
+import warnings
 from typing import Any
 
 import torch
@@ -26,9 +27,13 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.outcomes import check_finite, rounding_tolerance
+from workbench.linalg.outcomes import IllConditionedWarning, check_finite, rounding_tolerance
 from workbench.linalg.stieltjes import Shifted
 from workbench.linalg.transforms import batch_in_front
+
+
+class EpsilonWarning(IllConditionedWarning):
+    """ε is so small beside XᵀX that float64 cannot tell the smallest eigenvalues from zero."""
 
 
 def function_of_gram(
@@ -193,12 +198,21 @@ class _SecondDerivative(torch.autograd.Function):
 def _eigenpairs(
     a: Float64[Tensor, "*batch n n"], function: Shifted
 ) -> tuple[Float64[Tensor, "*batch n"], Float64[Tensor, "*batch n n"]]:
-    """Eigenvalues t ≥ 0, ascending, and vectors; at ε = 0 what is below the tolerance is zero."""
+    """Eigenvalues t ≥ 0, ascending, and vectors; at ε = 0 those up to the tolerance are zero."""
     check_finite(a.sum(), "Gram matrix of the features")  # one NaN or Inf reaches the sum
     t, u = torch.linalg.eigh(a)
     t = t.clamp(min=0)
+    tolerance = rounding_tolerance(t)[..., None]
     if function.shift == 0:
-        t = torch.where(t > rounding_tolerance(t)[..., None], t, 0.0)
+        t = torch.where(t > tolerance, t, 0.0)
+    elif bool((t + function.shift <= tolerance).any()):
+        warnings.warn(
+            f"epsilon = {function.shift:.3g} is lost in the rounding error of the Gram matrix, up "
+            f"to {float(tolerance.max()):.3g}, and the smallest eigenvalues with it: raise epsilon "
+            "above it, or scale the features down",
+            EpsilonWarning,
+            stacklevel=2,
+        )
     return t, u
 
 

@@ -4,6 +4,8 @@ The work is an eigenproblem of the smaller side of X and half a dozen products (
 the mathematics), in float64 whatever the dtype of X. Repeated eigenvalues, dead channels, fewer
 rows than features, rank 0 and no rows at all are ordinary inputs: value and gradient are exact.
 
+An ε below the rounding error of XᵀX brings an `EpsilonWarning`, an `IllConditionedWarning`.
+
 Log-covariance pooling: Ionescu, Vantzos, Sminchisescu, ICCV 2015, §4; square root: Li, Xie, Wang,
 Zuo, "Is Second-order Information Helpful for Large-scale Visual Recognition?", ICCV 2017 (MPN-COV).
 """
@@ -17,9 +19,11 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.gram_adjoint import function_of_gram
+from workbench.linalg.gram_adjoint import EpsilonWarning, function_of_gram
 from workbench.linalg.outcomes import rounding_tolerance
 from workbench.linalg.stieltjes import Shifted
+
+__all__ = ["EpsilonWarning", "GramFunction", "Normalisation", "gram_log", "gram_power"]
 
 Normalisation = Literal["sum", "mean"]
 
