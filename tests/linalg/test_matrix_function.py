@@ -20,16 +20,9 @@ from workbench.linalg.matrix_function import (
     power,
     sqrt,
 )
+from workbench.linalg.named_functions import EXP, INVERSE_SQRT, LOG, SQRT, power_function
 from workbench.linalg.outcomes import IllConditionedWarning
-from workbench.linalg.scalar_function import (
-    EXP,
-    INVERSE_SQRT,
-    LOG,
-    SQRT,
-    ScalarFunction,
-    derived_second,
-    power_function,
-)
+from workbench.linalg.scalar_function import ScalarFunction, derived_second
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -118,6 +111,9 @@ def test_bad_arguments_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
             log(torch.zeros(shape))
         with pytest.raises(WorkbenchError, match="square matrices"):
             eig(torch.zeros(shape))
+    for floor in (0.0, -1.0):
+        with pytest.raises(WorkbenchError, match="a positive floor"):
+            log(torch.eye(3), floor=floor)
     with pytest.raises(WorkbenchError, match="a divided difference for f"):
         matrix_function(torch.eye(3), torch.sin)
 
@@ -147,6 +143,30 @@ def test_a_function_of_ones_own() -> None:
     assert torch.autograd.gradgradcheck(
         lambda a: matrix_function(a, torch.sin, sine_difference).value, a
     )
+
+
+def test_third_derivatives_are_refused_rather_than_wrong() -> None:
+    a = semidefinite([1.0, 2.0]).requires_grad_()
+    (first,) = torch.autograd.grad(log(a).value.square().sum(), a, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), a, create_graph=True)
+    with pytest.raises(WorkbenchError, match="at most two derivatives"):
+        torch.autograd.grad(second.sum(), a)
+
+
+@pytest.mark.parametrize(
+    "function", [log, lambda a: matrix_function(a, torch.sin, sine_difference)]
+)
+def test_hessians_by_functorch(function) -> None:
+    a = torch.stack([semidefinite([1.0, 2.0, 2.0]), semidefinite([1.0, 2.0, 3.0])])
+
+    def of_gradient(a: Tensor) -> Tensor:
+        return torch.func.grad(lambda a: function(a).value.square().sum())(a).square().sum()
+
+    found = torch.vmap(torch.func.grad(of_gradient))(a)
+    a.requires_grad_()
+    (first,) = torch.autograd.grad(function(a).value.square().sum(), a, create_graph=True)
+    (expected,) = torch.autograd.grad(first.square().sum(), a)
+    torch.testing.assert_close(found, expected)
 
 
 NAMED = {

@@ -122,7 +122,7 @@ def _smallest_allowed(values: Tensor, positive: bool) -> Tensor:
                 f"{below} of {values.numel()} eigenvalues are zero up to rounding, and a floor "
                 "stands in for them: add a ridge (A + εI), or choose floor=ε",
                 IllConditionedWarning,
-                stacklevel=2,
+                stacklevel=1,
             )
     return tau
 
@@ -135,7 +135,7 @@ def _watch_gauge(turning: Tensor, scale: Tensor) -> Tensor:
             "so it is not defined: that part of it is taken as zero. Use a function of the whole "
             "space (its projector), or linalg.matrix_function",
             GaugeWarning,
-            stacklevel=2,
+            stacklevel=1,
         )
     return turning.clone()
 

@@ -89,8 +89,6 @@ def _second(f: ScalarFunction, x: Levels, y: Levels, z: Levels) -> Tensor:
     all_kept = x.kept & y.kept & z.kept
     some_kept = x.kept | y.kept | z.kept
     smooth = f.second_difference(x.used, y.used, z.used)
-    if bool(all_kept.all()):
-        return smooth
     x, y = _swap(x, y)
     y, z = _swap(y, z)
     x, y = _swap(x, y)

@@ -19,29 +19,17 @@ n · 2.2e-16); `floor` sets τ as an absolute number.
   * f defined everywhere (exp, whole powers): they are left as they are, negative ones too.
 """
 
-import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.factorise import eigh, smallest_allowed
-from workbench.linalg.levels import Levels, first_differences, second_derivative
+from workbench.linalg.daleckii_krein import spectral_function
+from workbench.linalg.named_functions import EXP, INVERSE_SQRT, LOG, SQRT, power_function
 from workbench.linalg.outcomes import check_square, rounding_tolerance
-from workbench.linalg.scalar_function import (
-    EXP,
-    INVERSE_SQRT,
-    LOG,
-    SQRT,
-    Domain,
-    ScalarFunction,
-    power_function,
-)
-from workbench.linalg.transforms import batch_in_front
+from workbench.linalg.scalar_function import Domain, ScalarFunction
 
 
 class MatrixFunction(NamedTuple):
@@ -75,89 +63,6 @@ class MatrixFunction(NamedTuple):
         return magnitudes.amax(-1) / magnitudes.amin(-1)
 
 
-class _Spectral(torch.autograd.Function):
-    """A ↦ f(A), eigenvalues, eigenvectors, τ; only the first has a gradient."""
-
-    @staticmethod
-    def forward(
-        a: Float64[Tensor, "*batch n n"], f: ScalarFunction, floor: float | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        values, vectors = eigh(a)
-        tau = _tau(values, f.domain, floor)
-        levels = Levels.of(values, tau, raise_to_tau=_raises(f.domain, floor))
-        result = (vectors * f.value(levels.used)[..., None, :]) @ vectors.mT
-        return result, values, vectors, tau
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        a, ctx.f, ctx.floor = inputs
-        ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(a, *output[1:])
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Tensor, None, None]:
-        return _Adjoint.apply(upstream, *ctx.saved_tensors, ctx.f, ctx.floor), None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
-        return _Spectral.apply(*batch_in_front(info, in_dims, args)), (0, 0, 0, 0)
-
-
-class _Adjoint(torch.autograd.Function):
-    """(G, A) ↦ V (L ∘ (VᵀGV)) Vᵀ; the eigenpairs of A come with it, as constants."""
-
-    @staticmethod
-    def forward(
-        g: Float64[Tensor, "*batch n n"],
-        a: Float64[Tensor, "*batch n n"],
-        values: Float64[Tensor, "*batch n"],
-        vectors: Float64[Tensor, "*batch n n"],
-        tau: Float64[Tensor, "*batch"],
-        f: ScalarFunction,
-        floor: float | None,
-    ) -> Tensor:
-        levels = Levels.of(values, tau, raise_to_tau=_raises(f.domain, floor))
-        inner = first_differences(f, levels) * (vectors.mT @ g @ vectors)
-        return vectors @ inner @ vectors.mT
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        *tensors, ctx.f, ctx.floor = inputs
-        ctx.save_for_backward(*tensors)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        g, _, values, vectors, tau = ctx.saved_tensors
-        levels = Levels.of(values, tau, raise_to_tau=_raises(ctx.f.domain, ctx.floor))
-        h = vectors.mT @ upstream @ vectors
-        along_g = along_a = None
-        if ctx.needs_input_grad[0]:
-            along_g = vectors @ (first_differences(ctx.f, levels) * h) @ vectors.mT
-        if ctx.needs_input_grad[1]:
-            inner = second_derivative(ctx.f, levels, h, (vectors.mT @ g @ vectors).mT)
-            along_a = vectors @ inner @ vectors.mT
-        return along_g, along_a, None, None, None, None, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
-        return _Adjoint.apply(*batch_in_front(info, in_dims, args)), 0
-
-
-def _raises(domain: Domain, floor: float | None) -> bool:
-    """Whether eigenvalues up to τ are raised to it; else they are zero."""
-    return domain == "positive" or floor is not None
-
-
-def _tau(
-    values: Float64[Tensor, "*batch n"], domain: Domain, floor: float | None
-) -> Float64[Tensor, "*batch"]:
-    """τ for each matrix: the caller's, or −∞ where f is defined everywhere, or rounding."""
-    if floor is not None or domain == "all":
-        return values.new_full(values.shape[:-1], -math.inf if floor is None else floor)
-    return smallest_allowed(values, domain == "positive")
-
-
 def matrix_function(
     a: Float[Tensor, "*batch n n"],
     f: Callable[[Tensor], Tensor] | ScalarFunction,
@@ -180,7 +85,8 @@ def matrix_function(
 
     Raises:
         WorkbenchError: A is not square, or not finite; f is not defined everywhere, there is no
-            floor, and an eigenvalue is below −1e-4 max|λ|; f comes without divided differences.
+            floor, and an eigenvalue is below −1e-4 max|λ|; f comes without divided differences;
+            the floor is not positive.
     """
     if not isinstance(f, ScalarFunction):
         if divided_difference is None:
@@ -190,9 +96,15 @@ def matrix_function(
                 "pass (a, b) ↦ (f(a) − f(b))/(a − b), in a form that holds at a = b",
             )
         f = ScalarFunction(f, divided_difference, domain=domain)
+    if floor is not None and (floor < 0 or (floor == 0 and f.domain == "positive")):
+        raise WorkbenchError(
+            "a positive floor",
+            f"floor={floor}",
+            "pass the smallest eigenvalue to let through, or None for rounding",
+        )
     check_square(a)
     symmetric = (a.double() + a.double().mT) / 2
-    result, values, _, tau = _Spectral.apply(symmetric, f, floor)
+    result, values, tau = spectral_function(symmetric, f, floor)
     return MatrixFunction(result.to(a.dtype), values, tau)
 
 
