@@ -8,7 +8,7 @@ ETNA 44, 2015) with an eigendecomposition, which finds the rank as well: the err
 κε, at twice the cost and only where it is needed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,10 @@ REFINE_ABOVE = 1e8
 """Condition number of a Gram matrix past which it is taken twice: there κ²ε is 1e-8."""
 
 
+Visit = Callable[[slice, Tensor], None]
+"""Sees the rows of X in a slice, float64."""
+
+
 def pixel_chunks(x: Float[Tensor, "pixels features"]) -> Iterator[slice]:
     """Slices of at most `CHUNK` entries, at least a row each, that cover the rows of X in order."""
     entries = CHUNK if x.device.type == "cpu" else DEVICE_CHUNK
@@ -39,12 +43,18 @@ def gram(
     x: Float[Tensor, "pixels features"],
     weight: Float64[Tensor, "pixels"] | None = None,
     mix: Float64[Tensor, "features mixed"] | None = None,
+    visit: Visit | None = None,
 ) -> Float64[Tensor, "mixed mixed"]:
-    """`(X mix)ᵀ diag(weight) (X mix)` in float64; O(md²) time, O(d²) memory beside one chunk."""
+    """`(X mix)ᵀ diag(weight) (X mix)` in float64; O(md²) time, O(d²) memory beside one chunk.
+
+    `visit` is shown each chunk of X in float64 on the way, while it is in the cache.
+    """
     size = x.shape[1] if mix is None else mix.shape[1]
     total = x.new_zeros(size, size, dtype=torch.float64)
     for part in pixel_chunks(x):
         block = x[part].double()
+        if visit is not None:
+            visit(part, block)
         if mix is not None:
             block = block @ mix
         weighted = block if weight is None else block * weight[part, None]
@@ -85,6 +95,7 @@ def inverse_root(
     *,
     relative_tolerance: float | None = None,
     ridge: float = 0.0,
+    visit: Visit | None = None,
 ) -> InverseRoot:
     """Root of the pseudo-inverse of G = Xᵀ diag(weight) X.
 
@@ -94,11 +105,12 @@ def inverse_root(
         relative_tolerance: eigenvalues of G up to this fraction of the largest count as zero;
             default: features · 2.2e-16, the rounding error of G.
         ridge: this fraction of the mean eigenvalue, tr(G)/features, is added to those kept.
+        visit: see `gram`; each chunk is shown once.
 
     Raises:
         WorkbenchError: X is not finite.
     """
-    g = gram(x, weight)
+    g = gram(x, weight, visit=visit)
     if not bool(torch.isfinite(g).all()):
         raise WorkbenchError(
             "finite features",

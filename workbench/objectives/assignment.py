@@ -48,10 +48,18 @@ class Assignment:
         """EᵀX, summed in float64; differentiable, though then X is best float64."""
         total = x.new_zeros(self.segments, x.shape[1], dtype=torch.float64)
         for part in pixel_chunks(x):
-            block = x[part].double()
-            for column in self.columns:
-                total.index_add_(0, column[part], block)
+            self.add_chunk(total, part, x[part].double())
         return total
+
+    def add_chunk(
+        self,
+        total: Float64[Tensor, "segments features"],
+        part: slice,
+        block: Float64[Tensor, "chunk features"],
+    ) -> None:
+        """Add a chunk's part of EᵀX to the total, in place."""
+        for column in self.columns:
+            total.index_add_(0, column[part], block)
 
     def scatter(
         self, rows: Float64[Tensor, "segments features"], part: slice = slice(None)

@@ -20,6 +20,7 @@ The rank r is an integer: it is part of the value and has no gradient.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -72,11 +73,12 @@ class _Misalignment(torch.autograd.Function):
         x: Float[Tensor, "pixels features"],
         delta: Float64[Tensor, "pixels"] | None,
         assignment: Assignment,
+        sums: Float64[Tensor, "segments features"],
         inverse: InverseRoot,
         inversion: Inversion,
     ) -> Float64[Tensor, ""]:
         scale = rsqrt(assignment.volumes(delta))  # v^-½; a segment of volume 0 has S = 0
-        p = (assignment.gather(x) * scale) @ inverse.root  # v^-½SᵀR: Ẑᵀ = PRᵀ
+        p = (sums * scale) @ inverse.root  # v^-½SᵀR: Ẑᵀ = PRᵀ
         power = p.square().sum(1, keepdim=True)  # the diagonal of v^-½SᵀẐ
         ctx.save_for_backward(x, delta, p, scale, power * scale**2)
         ctx.assignment, ctx.inverse, ctx.inversion = assignment, inverse, inversion
@@ -85,14 +87,14 @@ class _Misalignment(torch.autograd.Function):
     @staticmethod
     def backward(
         ctx: Any, upstream: Float64[Tensor, ""]
-    ) -> tuple[Tensor, Tensor | None, None, None, None]:
+    ) -> tuple[Tensor, Tensor | None, None, None, None, None]:
         x, delta, p, scale, c = ctx.saved_tensors
         assignment: Assignment = ctx.assignment
         factor = upstream / assignment.annotators
         if torch.is_grad_enabled():  # somebody will differentiate this gradient
             of_x, of_delta = misalignment_gradient(x, delta, assignment, ctx.inversion)
             of_delta = None if of_delta is None else factor * of_delta
-            return (factor * of_x).to(x.dtype), of_delta, None, None, None
+            return (factor * of_x).to(x.dtype), of_delta, None, None, None, None
         root = ctx.inverse.root
         z = p @ root.T
         # ẐẐᵀ as left · right, as thin as can be; the root's columns make diag(δ)^-½X orthonormal
@@ -112,7 +114,7 @@ class _Misalignment(torch.autograd.Function):
                 squares = (block * pulled).sum(1) / 2
                 delta_gradient[part] = assignment.scatter(factor * c, part)[:, 0] - squares
             x_gradient[part] = pulled.sub_(assignment.scatter(spread, part))
-        return x_gradient, delta_gradient, None, None, None
+        return x_gradient, delta_gradient, None, None, None, None
 
 
 def j1(
@@ -171,17 +173,18 @@ def _objective(
             f"labels of shape {tuple(labels.shape)}",
             "sample the label maps at the affinity's grid first",
         )
-    x = affinity.x
+    x, assignment = affinity.x, Assignment.of(labels)
+    sums = x.new_zeros(assignment.segments, x.shape[1], dtype=torch.float64)  # Sᵀ
     with torch.no_grad():
         inverse = inverse_root(
             x,
             None if delta is None else reciprocal(delta),
             relative_tolerance=inversion.relative_tolerance,
             ridge=inversion.ridge,
+            visit=partial(assignment.add_chunk, sums),
         )
     warn_of_rank(inverse.rank, inverse.condition)
-    assignment = Assignment.of(labels)
-    misalignment: Tensor = _Misalignment.apply(x, delta, assignment, inverse, inversion)
+    misalignment: Tensor = _Misalignment.apply(x, delta, assignment, sums, inverse, inversion)
     segments = assignment.segments / assignment.annotators
     return ProjectorObjective(
         value=(inverse.rank + segments) / 2 + misalignment,
