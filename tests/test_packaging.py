@@ -10,6 +10,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from workbench.bench import peers
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCKED = {
@@ -20,8 +22,9 @@ LOCKED = {
 }
 REQUIREMENTS = [
     Requirement(text)
-    for group in [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    for extra, group in {"": PROJECT["dependencies"], **PROJECT["optional-dependencies"]}.items()
     for text in group
+    if extra != "bench"  # peers to measure, which nothing of ours needs: pinned, and not locked
 ]
 
 
@@ -33,6 +36,11 @@ def test_lock_satisfies_pyproject(requirement: Requirement) -> None:
 @pytest.mark.parametrize("name", sorted(LOCKED))
 def test_environment_is_the_locked_one(name: str) -> None:
     assert version(name).split("+")[0] == LOCKED[name]
+
+
+def test_peers_of_the_benchmarks_are_pinned_as_they_are_named() -> None:
+    named = {peer.requirement for peer in vars(peers).values() if isinstance(peer, peers.Peer)}
+    assert set(PROJECT["optional-dependencies"]["bench"]) == named
 
 
 def test_lock_pins_everything_exactly() -> None:

@@ -12,28 +12,8 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.gram import gram
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """Leading eigenpairs of M = D^-½WD^-½.
-
-    Attributes:
-        values: (count,) float64, descending, in [0, 1] for a nonnegative affinity.
-        vectors: (pixels, count) float64, orthonormal columns.
-        degrees: (pixels,) float64, the diagonal of D.
-        rank: numerical rank of M at `tolerance`.
-        tolerance: eigenvalues up to it count as zero (absolute; the largest is 1).
-        gap: values[count−1] − the next eigenvalue: how well the subspace is determined.
-    """
-
-    values: Float64[Tensor, "count"]
-    vectors: Float64[Tensor, "pixels count"]
-    degrees: Float64[Tensor, "pixels"]
-    rank: int
-    tolerance: float
-    gap: float
+from workbench.linalg.degrees import degrees
+from workbench.linalg.spectral import Spectrum, leading_eigenpairs
 
 
 @dataclass(frozen=True)
@@ -61,10 +41,7 @@ class Affinity:
     @cached_property
     def degrees(self) -> Float64[Tensor, "pixels"]:
         """W1 = XΛ(Xᵀ1), float64."""
-        total = self.x.sum(0, dtype=torch.float64)
-        if self.coupling is not None:
-            total = self.coupling.double() @ total
-        return self.x.double() @ total
+        return degrees(self.x, self.coupling)
 
     def __matmul__(self, v: Float[Tensor, "pixels columns"]) -> Float[Tensor, "pixels columns"]:
         """Wv, in O(pixels · features · columns)."""
@@ -84,27 +61,20 @@ class Affinity:
         """Top eigenpairs of D^-½WD^-½ from the d×d Gram matrix of D^-½XΛ^½.
 
         Fewer than `count` pairs come back where the rank is smaller. Pixels of degree zero (all
-        features off) have zero rows. Not differentiable: train through the objectives.
+        features off) have zero rows. Differentiable, once, in whatever rotations within the
+        subspace of the vectors leave alone, ties included: see `linalg.spectral`.
 
         Raises:
             WorkbenchError: a degree is negative, Λ has a negative eigenvalue, or X is not finite.
+
+        Warns:
+            ClosedGapWarning: gradients are recorded, and the next eigenvalue is (almost) the last.
         """
-        with torch.no_grad():
-            degrees = checked_degrees(self)
-            scale = torch.where(degrees > 0, degrees, 1.0).rsqrt() * (degrees > 0)
-            factor = self.x.double()
-            if self.coupling is not None:
-                factor = factor @ _square_root(self.coupling.double())
-            factor = factor * scale[:, None]
-            values, right = torch.linalg.eigh(gram(factor))
-            values, right = values.flip(0), right.flip(1)
-            tolerance = self.features * torch.finfo(torch.float64).eps
-            rank = int((values > tolerance).sum())
-            kept = min(count, rank)
-            vectors = factor @ (right[:, :kept] * values[:kept].rsqrt())
-            following = float(values[kept]) if kept < len(values) else 0.0
-            gap = float(values[kept - 1]) - following if kept else 0.0
-            return Spectrum(values[:kept], vectors, degrees, rank, tolerance, gap)
+        degrees = checked_degrees(self)
+        root = None
+        if self.coupling is not None:
+            root = _square_root(self.coupling.detach().double())
+        return leading_eigenpairs(self.x, self.coupling, root, degrees, count)
 
 
 def checked_degrees(affinity: Affinity) -> Float64[Tensor, "pixels"]:

@@ -8,7 +8,7 @@ ETNA 44, 2015) with an eigendecomposition, which finds the rank as well: the err
 κε, at twice the cost and only where it is needed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -17,29 +17,44 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 
-CHUNK = 65_536
-"""Pixels converted to float64 at a time: 128 MiB at 256 features."""
+CHUNK = 2**18
+"""Entries of X converted to float64 at a time on a CPU: 2 MiB, what a core's cache holds."""
+
+DEVICE_CHUNK = 2**25
+"""The same on an accelerator, where it is launches that cost: 256 MiB."""
 
 REFINE_ABOVE = 1e8
 """Condition number of a Gram matrix past which it is taken twice: there κ²ε is 1e-8."""
 
 
-def pixel_chunks(pixels: int) -> Iterator[slice]:
-    """Slices that cover `range(pixels)` in order."""
-    for start in range(0, pixels, CHUNK):
-        yield slice(start, min(start + CHUNK, pixels))
+Visit = Callable[[slice, Tensor], None]
+"""Sees the rows of X in a slice, float64."""
+
+
+def pixel_chunks(x: Float[Tensor, "pixels features"]) -> Iterator[slice]:
+    """Slices of at most `CHUNK` entries, at least a row each, that cover the rows of X in order."""
+    entries = CHUNK if x.device.type == "cpu" else DEVICE_CHUNK
+    rows = max(entries // max(x.shape[1], 1), 1)
+    for start in range(0, len(x), rows):
+        yield slice(start, min(start + rows, len(x)))
 
 
 def gram(
     x: Float[Tensor, "pixels features"],
     weight: Float64[Tensor, "pixels"] | None = None,
     mix: Float64[Tensor, "features mixed"] | None = None,
+    visit: Visit | None = None,
 ) -> Float64[Tensor, "mixed mixed"]:
-    """`(X mix)ᵀ diag(weight) (X mix)` in float64; O(md²) time, O(d²) memory beside one chunk."""
+    """`(X mix)ᵀ diag(weight) (X mix)` in float64; O(md²) time, O(d²) memory beside one chunk.
+
+    `visit` is shown each chunk of X in float64 on the way, while it is in the cache.
+    """
     size = x.shape[1] if mix is None else mix.shape[1]
     total = x.new_zeros(size, size, dtype=torch.float64)
-    for part in pixel_chunks(len(x)):
+    for part in pixel_chunks(x):
         block = x[part].double()
+        if visit is not None:
+            visit(part, block)
         if mix is not None:
             block = block @ mix
         weighted = block if weight is None else block * weight[part, None]
@@ -59,6 +74,8 @@ class InverseRoot:
         tolerance: the threshold used, in the units of G.
         condition: largest over smallest eigenvalue above the tolerance, the ridge included: κ² of
             the weighted features (1 at rank 0).
+        gap: the smallest eigenvalue that counts less the next, as a fraction of the largest: where
+            it is no more than rounding, so is the rank (0 at rank 0).
         ridge: ρ, in the units of G.
         refined: whether the Gram matrix was taken twice.
     """
@@ -67,6 +84,7 @@ class InverseRoot:
     rank: int
     tolerance: float
     condition: float
+    gap: float
     ridge: float
     refined: bool
 
@@ -77,6 +95,7 @@ def inverse_root(
     *,
     relative_tolerance: float | None = None,
     ridge: float = 0.0,
+    visit: Visit | None = None,
 ) -> InverseRoot:
     """Root of the pseudo-inverse of G = Xᵀ diag(weight) X.
 
@@ -86,11 +105,12 @@ def inverse_root(
         relative_tolerance: eigenvalues of G up to this fraction of the largest count as zero;
             default: features · 2.2e-16, the rounding error of G.
         ridge: this fraction of the mean eigenvalue, tr(G)/features, is added to those kept.
+        visit: see `gram`; each chunk is shown once.
 
     Raises:
         WorkbenchError: X is not finite.
     """
-    g = gram(x, weight)
+    g = gram(x, weight, visit=visit)
     if not bool(torch.isfinite(g).all()):
         raise WorkbenchError(
             "finite features",
@@ -100,15 +120,18 @@ def inverse_root(
     values, vectors = torch.linalg.eigh(g)
     if relative_tolerance is None:
         relative_tolerance = len(g) * torch.finfo(g.dtype).eps
-    tolerance = relative_tolerance * float(values[-1].clamp(min=0.0))
-    kept = values > tolerance
-    lift = ridge * float(values.mean())
-    raised = values[kept] + lift
-    rank = len(raised)
-    condition = float(raised[-1] / raised[0]) if rank else 1.0
-    root = vectors[:, kept] * raised.rsqrt()
+    found = values.clamp(min=0.0).tolist()
+    largest = max(found, default=0.0)
+    tolerance = relative_tolerance * largest
+    lift = ridge * sum(found) / max(len(found), 1)
+    rank = sum(value > tolerance for value in found)
+    first = len(found) - rank
+    condition = (largest + lift) / (found[first] + lift) if rank else 1.0
+    following = found[first - 1] if first else 0.0
+    gap = (found[first] - following) / largest if rank else 0.0
+    root = vectors[:, first:] * (values[first:] + lift).rsqrt()
     refined = condition > REFINE_ABOVE
     if refined:
         again, turn = torch.linalg.eigh(gram(x, weight, root) + lift * root.T @ root)
         root = root @ (turn * again.rsqrt())
-    return InverseRoot(root, rank, tolerance, condition, lift, refined)
+    return InverseRoot(root, rank, tolerance, condition, gap, lift, refined)

@@ -11,7 +11,7 @@ each pixel,
 J2 at δ = 1 and J1 at the degrees δ = XΛXᵀ1, through which autograd then reaches X and Λ. Value and
 adjoint cost O(md²) time and O(md) memory; products with E are segment sums. Everything d×d is
 accumulated in float64 whatever the dtype of X: rank collapse is the normal end of training, and
-condition numbers grow with it.
+condition numbers grow with it. Derivatives of higher order are there too (`objectives.curvature`).
 
 Several human segmentations of one image share all but E, so with labels of shape
 (annotators, pixels) the mean over the annotators comes at the price of one.
@@ -20,16 +20,19 @@ The rank r is an integer: it is part of the value and has no gradient.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.affinity import Affinity, checked_degrees
+from workbench.linalg.conditioning import warn_of_rank
 from workbench.linalg.gram import InverseRoot, inverse_root, pixel_chunks
+from workbench.objectives.assignment import Assignment
+from workbench.objectives.curvature import Inversion, misalignment_gradient, reciprocal, rsqrt
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class ProjectorObjective:
         rank: numerical rank of W.
         tolerance: eigenvalues of the Gram matrix G up to it counted as zero.
         condition: ratio of the extreme eigenvalues of G that count: κ² of the features.
+        gap: the smallest eigenvalue of G that counts less the next, as a fraction of the largest.
+        refined: whether κ was so large that G was taken a second time.
     """
 
     value: Float64[Tensor, ""]
@@ -50,57 +55,12 @@ class ProjectorObjective:
     rank: int
     tolerance: float
     condition: float
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """Human segmentations of the same pixels: their one-hot matrices E, side by side.
-
-    Attributes:
-        columns: (annotators, pixels) int64, for each pixel the column that holds its one. Different
-            annotators have different columns; no column is empty.
-        segments: number of columns, over all annotators.
-    """
-
-    columns: Int[Tensor, "annotators pixels"]
-    segments: int
-
-    @classmethod
-    def of(cls, labels: Int[Tensor, "*annotators pixels"]) -> "Assignment":
-        """From label maps of any values, (pixels,) or (annotators, pixels)."""
-        rows, offset = [], 0
-        for row in torch.atleast_2d(labels):
-            names, column = torch.unique(row, return_inverse=True)
-            rows.append(column + offset)
-            offset += len(names)
-        return cls(torch.stack(rows), offset)
-
-    @property
-    def annotators(self) -> int:
-        """How many segmentations there are."""
-        return len(self.columns)
-
-    def gather(self, x: Float[Tensor, "pixels features"]) -> Float64[Tensor, "segments features"]:
-        """EᵀX, summed in float64."""
-        total = x.new_zeros(self.segments, x.shape[1], dtype=torch.float64)
-        for part in pixel_chunks(len(x)):
-            block = x[part].double()
-            for column in self.columns:
-                total.index_add_(0, column[part], block)
-        return total
-
-    def scatter(
-        self, rows: Float64[Tensor, "segments features"], part: slice
-    ) -> Float64[Tensor, "chunk features"]:
-        """E · rows, for a chunk of the pixels: to each the sum of its segments' rows."""
-        total = rows[self.columns[0, part]]
-        for column in self.columns[1:, part]:
-            total += rows[column]
-        return total
+    gap: float
+    refined: bool
 
 
 class _Misalignment(torch.autograd.Function):
-    """−Tr(ẐᵀSv^-½), averaged over annotators, as a function of X and δ.
+    """−Tr(ẐᵀSv^-½), averaged over annotators, as a function of X and δ (None: all ones).
 
     Adjoints (Y = diag(δ)⁻¹XẐ, c_j = (SᵀẐ)_jj v_j^(-3/2)):
         ∂/∂X = −2(Ev^-½ − Y)Ẑᵀ,   ∂/∂δ_i = c_label(i) − ‖Y_i‖².
@@ -111,41 +71,50 @@ class _Misalignment(torch.autograd.Function):
     def forward(
         ctx: Any,
         x: Float[Tensor, "pixels features"],
-        delta: Float64[Tensor, "pixels"],
+        delta: Float64[Tensor, "pixels"] | None,
         assignment: Assignment,
+        sums: Float64[Tensor, "segments features"],
         inverse: InverseRoot,
-        ridge: float,
+        inversion: Inversion,
     ) -> Float64[Tensor, ""]:
-        volume = assignment.gather(delta[:, None])  # v
-        scale = torch.where(volume > 0, volume, 1.0).rsqrt()  # a segment of volume 0 has S = 0
-        s = assignment.gather(x) * scale  # v^-½Sᵀ
-        p = s @ inverse.root  # Ẑᵀ = PRᵀ
+        scale = rsqrt(assignment.volumes(delta))  # v^-½; a segment of volume 0 has S = 0
+        p = (sums * scale) @ inverse.root  # v^-½SᵀR: Ẑᵀ = PRᵀ
         power = p.square().sum(1, keepdim=True)  # the diagonal of v^-½SᵀẐ
         ctx.save_for_backward(x, delta, p, scale, power * scale**2)
-        ctx.assignment, ctx.inverse, ctx.ridge = assignment, inverse, ridge
+        ctx.assignment, ctx.inverse, ctx.inversion = assignment, inverse, inversion
         return -power.sum() / assignment.annotators
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any, upstream: Float64[Tensor, ""]
-    ) -> tuple[Tensor, Tensor, None, None, None]:
+    ) -> tuple[Tensor, Tensor | None, None, None, None, None]:
         x, delta, p, scale, c = ctx.saved_tensors
         assignment: Assignment = ctx.assignment
+        factor = upstream / assignment.annotators
+        if torch.is_grad_enabled():  # somebody will differentiate this gradient
+            of_x, of_delta = misalignment_gradient(x, delta, assignment, ctx.inversion)
+            of_delta = None if of_delta is None else factor * of_delta
+            return (factor * of_x).to(x.dtype), of_delta, None, None, None, None
         root = ctx.inverse.root
         z = p @ root.T
-        core = p.T @ p  # ẐẐᵀ = R core Rᵀ
-        lift = ctx.ridge / len(root) * z.square().sum()
-        factor = upstream / assignment.annotators
-        x_gradient, delta_gradient = torch.empty_like(x), torch.empty_like(delta)
-        for part in pixel_chunks(len(x)):
-            block = x[part].double() * _reciprocal(delta[part])[:, None]  # diag(δ)⁻¹X
-            pulled = torch.add(((block @ root) @ core) @ root.T, block, alpha=float(lift))  # YẐᵀ
-            x_gradient[part] = -2 * factor * (assignment.scatter(scale * z, part) - pulled)
-            delta_gradient[part] = factor * (
-                assignment.scatter(c, part)[:, 0] - (block * pulled).sum(1)
-            )
-        return x_gradient, delta_gradient, None, None, None
+        # ẐẐᵀ as left · right, as thin as can be; the root's columns make diag(δ)^-½X orthonormal
+        left, right = (z.T, z) if len(z) < root.shape[1] else (root, (p.T @ p) @ root.T)
+        lift = 2 * factor * (ctx.inversion.ridge / len(root)) * z.square().sum()
+        right, spread = 2 * factor * right, 2 * factor * scale * z
+        x_gradient = torch.empty_like(x)
+        delta_gradient = None if delta is None else torch.empty_like(delta)
+        for part in pixel_chunks(x):
+            block = x[part].double()
+            if delta is not None:
+                block = block * reciprocal(delta[part])[:, None]  # diag(δ)⁻¹X
+            pulled = (block @ left) @ right  # 2YẐᵀ
+            if ctx.inversion.ridge:
+                pulled += lift * block
+            if delta_gradient is not None:
+                squares = (block * pulled).sum(1) / 2
+                delta_gradient[part] = assignment.scatter(factor * c, part)[:, 0] - squares
+            x_gradient[part] = pulled.sub_(assignment.scatter(spread, part))
+        return x_gradient, delta_gradient, None, None, None, None
 
 
 def j1(
@@ -168,8 +137,13 @@ def j1(
 
     Raises:
         WorkbenchError: the shapes do not fit, X or Λ is not finite, or a degree is negative.
+
+    Warns:
+        RankCollapseWarning: every feature of every pixel is zero.
+        UncertainRankWarning: see `linalg.conditioning`; a ridge helps.
     """
-    return _objective(affinity, checked_degrees(affinity), labels, relative_tolerance, ridge)
+    inversion = Inversion(relative_tolerance, ridge)
+    return _objective(affinity, checked_degrees(affinity), labels, inversion)
 
 
 def j2(
@@ -184,16 +158,14 @@ def j2(
     The range of W is that of X, so Λ does not enter and cannot be trained by J2.
     Arguments and errors are those of `j1`.
     """
-    ones = torch.ones(affinity.pixels, dtype=torch.float64, device=affinity.x.device)
-    return _objective(affinity, ones, labels, relative_tolerance, ridge)
+    return _objective(affinity, None, labels, Inversion(relative_tolerance, ridge))
 
 
 def _objective(
     affinity: Affinity,
-    delta: Float64[Tensor, "pixels"],
+    delta: Float64[Tensor, "pixels"] | None,
     labels: Int[Tensor, "..."],
-    relative_tolerance: float | None,
-    ridge: float,
+    inversion: Inversion,
 ) -> ProjectorObjective:
     if labels.shape[-1] != affinity.pixels:
         raise WorkbenchError(
@@ -201,13 +173,18 @@ def _objective(
             f"labels of shape {tuple(labels.shape)}",
             "sample the label maps at the affinity's grid first",
         )
-    x = affinity.x
+    x, assignment = affinity.x, Assignment.of(labels)
+    sums = x.new_zeros(assignment.segments, x.shape[1], dtype=torch.float64)  # Sᵀ
     with torch.no_grad():
         inverse = inverse_root(
-            x, _reciprocal(delta), relative_tolerance=relative_tolerance, ridge=ridge
+            x,
+            None if delta is None else reciprocal(delta),
+            relative_tolerance=inversion.relative_tolerance,
+            ridge=inversion.ridge,
+            visit=partial(assignment.add_chunk, sums),
         )
-    assignment = Assignment.of(labels)
-    misalignment: Tensor = _Misalignment.apply(x, delta, assignment, inverse, ridge)
+    warn_of_rank(inverse.rank, inverse.condition)
+    misalignment: Tensor = _Misalignment.apply(x, delta, assignment, sums, inverse, inversion)
     segments = assignment.segments / assignment.annotators
     return ProjectorObjective(
         value=(inverse.rank + segments) / 2 + misalignment,
@@ -215,8 +192,6 @@ def _objective(
         rank=inverse.rank,
         tolerance=inverse.tolerance,
         condition=inverse.condition,
+        gap=inverse.gap,
+        refined=inverse.refined,
     )
-
-
-def _reciprocal(delta: Float64[Tensor, "pixels"]) -> Float64[Tensor, "pixels"]:
-    return torch.where(delta > 0, 1.0 / torch.where(delta > 0, delta, 1.0), 0.0)

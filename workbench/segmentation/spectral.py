@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.linalg.affinity import Affinity, Spectrum
+from workbench.linalg.affinity import Affinity
+from workbench.linalg.spectral import Spectrum
 from workbench.segmentation.grid import Grid
 
 

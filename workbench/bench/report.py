@@ -1,0 +1,190 @@
+"""A benchmark's result: rows of figures, targets and how far each is met, notes, and curves."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.evaluation.rendering import Rows, as_markdown, as_text
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method on one case.
+
+    Attributes:
+        case: what is computed, at which size.
+        method: by whom.
+        seconds: median; None where only an error is of interest.
+        ratio: seconds over ours in the same case; above 1 we are faster.
+        peak: bytes beyond what was there; None: not measured.
+        error: relative error of the gradient, or sin θ; NaN where NaN came out.
+        floor: bytes and flops that the case cannot do without.
+    """
+
+    case: str
+    method: str
+    seconds: float | None = None
+    ratio: float | None = None
+    peak: int | None = None
+    error: float | None = None
+    floor: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the project promises of a case.
+
+    Attributes:
+        name: the promise.
+        found: the figure, in words.
+        met: None where it could not be measured here.
+    """
+
+    name: str
+    found: str
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Error against gap, by method; gap 0 is a tie."""
+
+    title: str
+    gaps: tuple[float, ...]
+    errors: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that one run of a benchmark found.
+
+    Attributes:
+        name: layers or ncuts.
+        rows: in the order in which they were measured.
+        targets: with what was found.
+        notes: missing peers, and what the figures do not say.
+        provenance: see `runs.provenance`.
+        curves: to be drawn.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...]
+    provenance: dict[str, Any]
+    curves: tuple[Curves, ...] = field(default=())
+
+    def measured(self) -> Rows:
+        """The table of figures."""
+        header = ["case", "method", "time", "× ours", "peak memory", "error", "floor"]
+        return [
+            header,
+            *(
+                [
+                    row.case,
+                    row.method,
+                    duration(row.seconds),
+                    "–" if row.ratio is None else _figure(row.ratio),
+                    "–" if row.peak is None else f"{row.peak / 2**20:.1f} MiB",
+                    "–" if row.error is None else f"{row.error:.1e}",
+                    row.floor,
+                ]
+                for row in self.rows
+            ),
+        ]
+
+    def promised(self) -> Rows:
+        """The table of targets."""
+        words = {True: "met", False: "missed", None: "not judged"}
+        return [
+            ["target", "found", ""],
+            *([target.name, target.found, words[target.met]] for target in self.targets),
+        ]
+
+    def gap_rows(self, curves: Curves) -> Rows:
+        """A curve's table."""
+        header = [curves.title, *("tie" if gap == 0 else f"{gap:.0e}" for gap in curves.gaps)]
+        return [
+            header,
+            *([name, *(f"{e:.0e}" for e in errors)] for name, errors in curves.errors.items()),
+        ]
+
+    def tables(self) -> list[Rows]:
+        """All of them, in order."""
+        return [self.measured(), *map(self.gap_rows, self.curves), self.promised()]
+
+    def to_text(self) -> str:
+        """For a terminal."""
+        return "\n\n".join([*map(as_text, self.tables()), *self.notes, self._origin()])
+
+    def to_markdown(self) -> str:
+        """For a README."""
+        notes = "\n".join(f"- {note}" for note in (*self.notes, self._origin()))
+        return "\n\n".join([*map(as_markdown, self.tables()), notes]) + "\n"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Strict JSON: NaN and infinities are strings."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)), parse_constant=str)
+        return values
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write name.txt, name.md, name.json and a plot of the curves; say where."""
+        from workbench.bench.plot import draw  # matplotlib takes a second
+
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = {
+            "txt": self.to_text() + "\n",
+            "md": self.to_markdown(),
+            "json": json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n",
+        }
+        paths = []
+        for suffix, text in texts.items():
+            paths.append(folder / f"{self.name}.{suffix}")
+            paths[-1].write_text(text, encoding="utf-8")
+        if self.curves:
+            paths.append(folder / f"{self.name}.png")
+            draw(self.curves, paths[-1])
+        return paths
+
+    def _origin(self) -> str:
+        machine, commit = self.provenance["machine"], self.provenance["commit"]
+        where = machine["device"] or machine["cpu"]
+        dirty = " with changes" if self.provenance["dirty"] else ""
+        return (
+            f"{machine['host']}, {where}, {machine['threads']} thread(s), "
+            f"commit {(commit or 'unknown')[:10]}{dirty}, {self.provenance['started']}"
+        )
+
+
+def duration(seconds: float | None) -> str:
+    """In the unit that reads best."""
+    if seconds is None:
+        return "–"
+    unit, scale = ("s", 1) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+    return f"{seconds * scale:.3g} {unit}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if 100 <= value < 1e7 else f"{value:.3g}"
+
+
+def at_least(name: str, found: float | None, bound: float, words: str) -> Target:
+    """A target met where the figure reaches the bound; `words` has a place {} for it."""
+    if found is None or math.isnan(found):
+        return Target(name, "–", None)
+    return Target(name, words.format(_figure(found)), found >= bound)
+
+
+def at_most(name: str, found: float | None, bound: float, words: str) -> Target:
+    """A target met where the figure stays within the bound."""
+    if found is None:
+        return Target(name, "–", None)
+    return Target(name, words.format(_figure(found)), found <= bound)
+
+
+def find(rows: Sequence[Row], case: str, method: str) -> Row | None:
+    """The row of that case and method, if it was measured."""
+    return next((row for row in rows if row.case == case and row.method == method), None)

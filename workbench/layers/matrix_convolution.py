@@ -1,0 +1,111 @@
+"""The convolutional layer as the matrix product that it is: S = Wφ(Z) + b1ᵀ (third seed, Lin)."""
+
+import math
+from functools import lru_cache
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.convolution import Pair, PatchOperator
+
+
+class MatrixConvolution(nn.Module):
+    """Wφ(Z) + b1ᵀ, equal to `nn.Conv2d`, with W, φ and P_φ to be looked at.
+
+    Args:
+        channels: of the input maps.
+        outputs: channels of the output maps.
+        kernel: rows and columns of the kernel; so are, in this order, stride, padding, dilation.
+        stride: from one place of the kernel to the next.
+        padding: zeros around the map.
+        dilation: between the entries of the kernel.
+        bias: whether there is a b.
+
+    Attributes:
+        weight: W, (outputs, channels · kernel rows · kernel columns).
+        bias: b, (outputs,), or None.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        outputs: int,
+        kernel: Pair,
+        stride: Pair = (1, 1),
+        padding: Pair = (0, 0),
+        dilation: Pair = (1, 1),
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.channels, self.kernel, self.stride = channels, kernel, stride
+        self.padding, self.dilation = padding, dilation
+        patch = channels * math.prod(kernel)
+        bound = patch**-0.5  # as nn.Conv2d starts
+        self.weight = nn.Parameter(torch.empty(outputs, patch).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(outputs).uniform_(-bound, bound)) if bias else None
+
+    @classmethod
+    def of(cls, convolution: nn.Conv2d) -> "MatrixConvolution":
+        """The same layer with a copy of the weights.
+
+        Raises:
+            WorkbenchError: it has groups, padding by name, or padding other than zeros.
+        """
+        padding = convolution.padding
+        if convolution.groups != 1 or convolution.padding_mode != "zeros" or padding == "same":
+            raise WorkbenchError(
+                "a convolution without groups, padded with a number of zeros",
+                f"{convolution}",
+                "split the groups, and give the padding as a number",
+            )
+        layer = cls(
+            convolution.in_channels,
+            convolution.out_channels,
+            _pair(convolution.kernel_size),
+            _pair(convolution.stride),
+            (0, 0) if isinstance(padding, str) else _pair(padding),
+            _pair(convolution.dilation),
+            convolution.bias is not None,
+        ).to(convolution.weight)
+        with torch.no_grad():
+            layer.weight.copy_(convolution.weight.flatten(1))
+            if layer.bias is not None and convolution.bias is not None:
+                layer.bias.copy_(convolution.bias)
+        return layer
+
+    def operator(self, height: int, width: int) -> PatchOperator:
+        """φ for maps of this size; the last few are kept."""
+        return _operator(
+            self.channels, height, width, self.kernel, self.stride, self.padding, self.dilation
+        )
+
+    def forward(
+        self, maps: Float[Tensor, "*batch channels height width"]
+    ) -> Float[Tensor, "*batch outputs rows columns"]:
+        """S, its columns laid out as maps again.
+
+        Raises:
+            WorkbenchError: other channels, or maps too small for the kernel.
+        """
+        phi = self.operator(*maps.shape[-2:])
+        s = self.weight @ phi(maps)
+        if self.bias is not None:
+            s = s + self.bias[:, None]
+        return s.reshape(*s.shape[:-1], *phi.output_size)
+
+    def extra_repr(self) -> str:
+        """The settings, for print(network)."""
+        return (
+            f"{self.channels}, {len(self.weight)}, kernel={self.kernel}, stride={self.stride}, "
+            f"padding={self.padding}, dilation={self.dilation}, bias={self.bias is not None}"
+        )
+
+
+_operator = lru_cache(maxsize=8)(PatchOperator)
+
+
+def _pair(values: tuple[int, ...]) -> Pair:
+    rows, columns = values
+    return rows, columns

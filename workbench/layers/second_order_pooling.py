@@ -1,0 +1,165 @@
+"""Second-order pooling of feature maps and of regions of any shape (paper §4; MPN-COV)."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.gram_log import GramFunction, Normalisation, gram_log, gram_power
+from workbench.linalg.vectorise import vectorise
+
+
+class SecondOrderPooling(nn.Module):
+    """log(XᵀX + εI) or (XᵀX + εI)^p of the features X of an image, or of each of its regions.
+
+    A region without a pixel has XᵀX = 0 and pools to log ε · I, or ε^p · I. There is no parameter:
+    to reduce the number of features, put a 1×1 convolution in front.
+
+    Args:
+        function: "log", or "power" with p = `power`.
+        epsilon: ε; default: 1e-3 for the logarithm, 0 for the power.
+        normalisation: "mean" divides XᵀX by the number of pixels, "sum" does not.
+        power: p, from 0.2 to 0.8; ½ is the square root of MPN-COV.
+        centre: subtract the mean feature of the region first: XᵀX/pixels is then its covariance.
+        vectorised: give the upper triangle as `linalg.vectorise` does, not the matrix.
+
+    Raises:
+        WorkbenchError: there is no such function.
+    """
+
+    def __init__(
+        self,
+        function: Literal["log", "power"] = "log",
+        epsilon: float | None = None,
+        normalisation: Normalisation = "mean",
+        power: float = 0.5,
+        centre: bool = False,
+        vectorised: bool = False,
+    ) -> None:
+        super().__init__()
+        if function not in ("log", "power"):
+            raise WorkbenchError("function log or power", f"{function}", "choose one")
+        self.function = function
+        self.epsilon = (1e-3 if function == "log" else 0.0) if epsilon is None else epsilon
+        self.normalisation = normalisation
+        self.power, self.centre, self.vectorised = power, centre, vectorised
+
+    def forward(
+        self,
+        maps: Float[Tensor, "batch features height width"],
+        masks: Bool[Tensor, "batch height width"] | None = None,
+    ) -> Tensor:
+        """One matrix, or vector, for each map: (batch, features, features) or (batch, entries).
+
+        Args:
+            maps: float32 or float64; what lies outside the mask is not looked at, NaN neither.
+            masks: which pixels belong to the region; None: all.
+
+        Raises:
+            WorkbenchError: see `linalg.gram_log`.
+        """
+        return self._formed(self.pool(maps, masks))
+
+    def pool(
+        self,
+        maps: Float[Tensor, "batch features height width"],
+        masks: Bool[Tensor, "batch height width"] | None = None,
+    ) -> GramFunction:
+        """As `forward`, the matrix with rank, tolerance and eigenvalues."""
+        x = maps.flatten(2).mT
+        if masks is None:
+            inside = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
+        else:
+            inside = masks.flatten(1)
+            x = torch.where(inside[..., None], x, 0.0)
+        return self._pooled(x, inside)
+
+    def regions(
+        self,
+        features: Sequence[Float[Tensor, "_ features"]] | Float[Tensor, "total features"],
+        lengths: Sequence[int] | None = None,
+    ) -> Tensor:
+        """One matrix, or vector, for each region: (regions, features, features) or (…, entries).
+
+        Args:
+            features: one tensor (pixels, features) a region; or all of them in one, region after
+                region, with their lengths.
+            lengths: the pixels of each region; only where `features` is one tensor.
+
+        Raises:
+            WorkbenchError: no regions, or lengths that do not fit; see `linalg.gram_log` for more.
+        """
+        return self._formed(self.pool_regions(features, lengths))
+
+    def pool_regions(
+        self,
+        features: Sequence[Float[Tensor, "_ features"]] | Float[Tensor, "total features"],
+        lengths: Sequence[int] | None = None,
+    ) -> GramFunction:
+        """As `regions`, the matrices with rank, tolerance and eigenvalues.
+
+        Regions whose lengths have the same number of binary digits are padded with rows of zeros
+        and computed together, so that no more than half of the rows is padding.
+        """
+        regions = _split(features, lengths)
+        buckets: dict[int, list[int]] = {}
+        for index, region in enumerate(regions):
+            buckets.setdefault(len(region).bit_length(), []).append(index)
+        pooled = [self._bucket([regions[i] for i in members]) for members in buckets.values()]
+        order = torch.tensor([i for members in buckets.values() for i in members]).argsort()
+        order = order.to(regions[0].device)
+        side = max(result.eigenvalues.shape[-1] for result in pooled)
+        eigenvalues = [pad(p.eigenvalues, (side - p.eigenvalues.shape[-1], 0)) for p in pooled]
+        return GramFunction(
+            torch.cat([result.value for result in pooled])[order],
+            torch.cat(eigenvalues)[order],
+            pooled[0].features,
+            self.epsilon,
+        )
+
+    def _bucket(self, regions: list[Tensor]) -> GramFunction:
+        x = pad_sequence(regions, batch_first=True)
+        lengths = torch.tensor([len(region) for region in regions], device=x.device)
+        return self._pooled(x, torch.arange(x.shape[1], device=x.device) < lengths[:, None])
+
+    def _pooled(
+        self, x: Float[Tensor, "batch rows features"], inside: Bool[Tensor, "batch rows"]
+    ) -> GramFunction:
+        """Of X with zeros in the rows that are not inside."""
+        lengths = inside.sum(1)
+        if self.centre:
+            mean = x.sum(1) / lengths.clamp(min=1)[:, None]
+            x = torch.where(inside[..., None], x - mean[:, None], 0.0)
+        if self.function == "log":
+            return gram_log(x, self.epsilon, self.normalisation, lengths)
+        return gram_power(x, self.power, self.epsilon, self.normalisation, lengths)
+
+    def _formed(self, pooled: GramFunction) -> Tensor:
+        return vectorise(pooled.value) if self.vectorised else pooled.value
+
+    def extra_repr(self) -> str:
+        """The settings, for print(network)."""
+        what = "log" if self.function == "log" else f"power={self.power:g}"
+        flags = [name for name in ("centre", "vectorised") if getattr(self, name)]
+        return ", ".join([what, f"epsilon={self.epsilon:g}", self.normalisation, *flags])
+
+
+def _split(
+    features: Sequence[Tensor] | Tensor, lengths: Sequence[int] | None
+) -> list[Float[Tensor, "_ features"]]:
+    if isinstance(features, Tensor):
+        if lengths is None or sum(lengths) != len(features):
+            raise WorkbenchError(
+                f"lengths that sum to the {len(features)} rows of the features",
+                "no lengths" if lengths is None else f"a sum of {sum(lengths)}",
+                "pass the number of pixels of each region, or a list of tensors",
+            )
+        features = features.split(list(lengths))
+    if not features:
+        raise WorkbenchError("at least one region", "none", "skip images without regions")
+    return list(features)

@@ -1,0 +1,140 @@
+"""The autograd functions behind `matrix_function`: f(A), its adjoint, and the derivative of that.
+
+Each takes its eigenpairs from the one before, so there is one factorisation; each has its own rule
+for `torch.vmap`, so that what reads numbers (or differentiates f) sees plain tensors.
+"""
+
+import math
+from typing import Any
+
+from jaxtyping import Float64
+from torch import Tensor
+from torch.autograd import Function
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.factorise import eigh, smallest_allowed
+from workbench.linalg.levels import Levels, first_differences, second_derivative
+from workbench.linalg.scalar_function import Domain, ScalarFunction
+from workbench.linalg.transforms import batch_in_front
+
+
+def spectral_function(
+    a: Float64[Tensor, "*batch n n"], f: ScalarFunction, floor: float | None
+) -> tuple[Float64[Tensor, "*batch n n"], Float64[Tensor, "*batch n"], Float64[Tensor, "*batch"]]:
+    """f(A), twice differentiable, the eigenvalues of A, and τ; see `matrix_function`."""
+    value, eigenvalues, _, tau = _Spectral.apply(a, f, floor)
+    return value, eigenvalues, tau
+
+
+class _Spectral(Function):
+    """A ↦ f(A), eigenvalues, eigenvectors, τ; only the first has a gradient."""
+
+    @staticmethod
+    def forward(
+        a: Float64[Tensor, "*batch n n"], f: ScalarFunction, floor: float | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        values, vectors = eigh(a)
+        tau = _tau(values, f.domain, floor)
+        levels = Levels.of(values, tau, raise_to_tau=_raises(f.domain, floor))
+        result = (vectors * f.value(levels.used)[..., None, :]) @ vectors.mT
+        return result, values, vectors, tau
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        a, ctx.f, ctx.floor = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(a, *output[1:])
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Tensor, None, None]:
+        return _Adjoint.apply(upstream, *ctx.saved_tensors, ctx.f, ctx.floor), None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
+        return _Spectral.apply(*batch_in_front(info, in_dims, args)), (0, 0, 0, 0)
+
+
+class _Adjoint(Function):
+    """(G, A) ↦ V (L ∘ (VᵀGV)) Vᵀ; the eigenpairs of A come with it, as constants."""
+
+    @staticmethod
+    def forward(
+        g: Float64[Tensor, "*batch n n"],
+        a: Float64[Tensor, "*batch n n"],
+        values: Float64[Tensor, "*batch n"],
+        vectors: Float64[Tensor, "*batch n n"],
+        tau: Float64[Tensor, "*batch"],
+        f: ScalarFunction,
+        floor: float | None,
+    ) -> Tensor:
+        levels = Levels.of(values, tau, raise_to_tau=_raises(f.domain, floor))
+        inner = first_differences(f, levels) * (vectors.mT @ g @ vectors)
+        return vectors @ inner @ vectors.mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        *tensors, ctx.f, ctx.floor = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+        g, *spectrum = ctx.saved_tensors
+        along_g = along_a = None
+        if ctx.needs_input_grad[0]:
+            along_g = _Adjoint.apply(upstream, *spectrum, ctx.f, ctx.floor)
+        if ctx.needs_input_grad[1]:
+            along_a = _Second.apply(upstream, g, *spectrum, ctx.f, ctx.floor)
+        return along_g, along_a, None, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        return _Adjoint.apply(*batch_in_front(info, in_dims, args)), 0
+
+
+class _Second(Function):
+    """(H, G, A) ↦ V T Vᵀ of the module's docstring: the last derivative there is."""
+
+    @staticmethod
+    def forward(
+        h: Float64[Tensor, "*batch n n"],
+        g: Float64[Tensor, "*batch n n"],
+        a: Float64[Tensor, "*batch n n"],
+        values: Float64[Tensor, "*batch n"],
+        vectors: Float64[Tensor, "*batch n n"],
+        tau: Float64[Tensor, "*batch"],
+        f: ScalarFunction,
+        floor: float | None,
+    ) -> Tensor:
+        levels = Levels.of(values, tau, raise_to_tau=_raises(f.domain, floor))
+        turned_h, turned_g = vectors.mT @ h @ vectors, vectors.mT @ g @ vectors
+        return vectors @ second_derivative(f, levels, turned_h, turned_g.mT) @ vectors.mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> None:
+        raise WorkbenchError(
+            "at most two derivatives of a matrix function",
+            "a third",
+            "take it by finite differences of the second",
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        return _Second.apply(*batch_in_front(info, in_dims, args)), 0
+
+
+def _raises(domain: Domain, floor: float | None) -> bool:
+    """Whether eigenvalues up to τ are raised to it; else they are zero."""
+    return domain == "positive" or floor is not None
+
+
+def _tau(
+    values: Float64[Tensor, "*batch n"], domain: Domain, floor: float | None
+) -> Float64[Tensor, "*batch"]:
+    """τ for each matrix: the caller's, or −∞ where f is defined everywhere, or rounding."""
+    if floor is not None or domain == "all":
+        return values.new_full(values.shape[:-1], -math.inf if floor is None else floor)
+    return smallest_allowed(values, domain == "positive")

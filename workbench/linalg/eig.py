@@ -1,0 +1,131 @@
+"""The EIG layer: A ↦ (Λ, U) with A = UΛUᵀ (paper, Proposition 2).
+
+With M = Uᵀ ∂L/∂U, both methods return
+
+    ∂L/∂A = U { (K̃ᵀ ∘ M)_sym + (∂L/∂Λ)_diag } Uᵀ,   K̃_ij = 1/(λ_i − λ_j),
+
+which is equation (14) with its misprint mended (sym encloses the product, and there is no 2).
+
+"paper" evaluates that as it stands, in the dtype of A: digits go as a gap closes, and it is NaN or
+Inf at a tie. "stable" works in float64, takes the antisymmetric part of M first (nothing else of it
+counts), drops of it what is rounding, and leaves out tied pairs of eigenvalues, |λ_i − λ_j| ≤ τ.
+
+**At a tie** the vectors of the eigenspace are an arbitrary choice, and what "stable" returns is:
+  * right for L that depends on the eigenspace as a whole (its projector UᵢUᵢᵀ, a symmetric function
+    of its eigenvalues): the part left out is zero. For such L no digits go at a near tie either;
+  * finite, but without the part that is not defined, for L that depends on the choice. A
+    `GaugeWarning` says so during backward;
+  * finite, but in general not right for L that pairs tied eigenvalues and vectors, as U f(Λ) Uᵀ
+    does: there the true entry is a limit 0/0 that no gradient with respect to (Λ, U) can tell. Such
+    L are functions of the matrix: `matrix_function` has their gradients right at every tie.
+Just above τ such an L has a relative error of rounding/gap.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from workbench.linalg.factorise import eigh, watch_gauge
+from workbench.linalg.outcomes import (
+    check_square,
+    neighbour_gap,
+    reciprocal,
+    rounding_tolerance,
+    without_rounding,
+)
+from workbench.linalg.transforms import batch_in_front
+
+
+class Eigenpairs(NamedTuple):
+    """Eigenvalues and eigenvectors, and how well they are determined.
+
+    Attributes:
+        values: (*batch, n) ascending, in the dtype of A, differentiable twice.
+        vectors: (*batch, n, n) orthonormal columns, in the dtype of A, differentiable twice.
+        gap: (*batch) smallest distance between two eigenvalues; inf for n < 2. No gradient.
+        tolerance: (*batch) τ: eigenvalues at most so far apart are tied. No gradient.
+    """
+
+    values: Float[Tensor, "*batch n"]
+    vectors: Float[Tensor, "*batch n n"]
+    gap: Float[Tensor, "*batch"]
+    tolerance: Float[Tensor, "*batch"]
+
+
+class _Eig(torch.autograd.Function):
+    """A ↦ Λ, U, gap, τ. The backward pass is written in differentiable operations."""
+
+    @staticmethod
+    def forward(
+        a: Float[Tensor, "*batch n n"], tolerance: float | None, stable: bool, eps: float
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        values, vectors = eigh(a)
+        tau = rounding_tolerance(values)
+        if tolerance is not None:
+            tau = torch.full_like(tau, tolerance)
+        return values, vectors, neighbour_gap(values), tau
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        values, vectors, gap, tau = output
+        ctx.stable, ctx.eps = inputs[2:]
+        ctx.mark_non_differentiable(gap, tau)
+        ctx.save_for_backward(values, vectors, tau)
+
+    @staticmethod
+    def backward(
+        ctx: Any, to_values: Tensor, to_vectors: Tensor, *_: Any
+    ) -> tuple[Tensor, None, None, None]:
+        values, vectors, tau = ctx.saved_tensors
+        m = vectors.mT @ to_vectors
+        gaps = values[..., None, :] - values[..., :, None]  # 1/gaps is K̃ᵀ
+        if ctx.stable:
+            inner = _stable(m, gaps, tau[..., None, None], ctx.eps)
+        else:
+            # equation (13): nothing on the diagonal
+            inner = 1 / (gaps + torch.diag_embed(torch.full_like(values, torch.inf))) * m
+            inner = (inner + inner.mT) / 2
+        inner = inner + torch.diag_embed(to_values)
+        return vectors @ inner @ vectors.mT, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
+        return _Eig.apply(*batch_in_front(info, in_dims, args)), (0, 0, 0, 0)
+
+
+def _stable(
+    m: Float64[Tensor, "*batch n n"],
+    gaps: Float64[Tensor, "*batch n n"],
+    tau: Float64[Tensor, "*batch 1 1"],
+    eps: float,
+) -> Float64[Tensor, "*batch n n"]:
+    """(K̃ᵀ ∘ M)_sym = K̃ᵀ ∘ (M − Mᵀ)/2, without the tied pairs."""
+    turning = (m - m.mT) / 2
+    watch_gauge(torch.where(gaps.abs() > tau, 0.0, turning), m)
+    return reciprocal(gaps, tau) * without_rounding(turning, m, eps)
+
+
+def eig(
+    a: Float[Tensor, "*batch n n"],
+    *,
+    method: Literal["stable", "paper"] = "stable",
+    tolerance: float | None = None,
+) -> Eigenpairs:
+    """Eigenvalues and eigenvectors of the symmetric part of A (Proposition 2).
+
+    Args:
+        a: (*batch, n, n) float32 or float64; of it (A + Aᵀ)/2 counts.
+        method: "stable", or "paper" for equations (12)–(14); see the module.
+        tolerance: τ, absolute, of "stable"; None: n · 2.2e-16 · max|λ|.
+
+    Raises:
+        WorkbenchError: A is not square, or not finite.
+    """
+    check_square(a)
+    stable = method == "stable"
+    work = a.double() if stable else a
+    eps = torch.finfo(a.dtype).eps
+    values, vectors, gap, tau = _Eig.apply((work + work.mT) / 2, tolerance, stable, eps)
+    return Eigenpairs(values.to(a.dtype), vectors.to(a.dtype), gap, tau)

@@ -1,0 +1,169 @@
+"""Factorisations that look at their input, as operators of torch: opaque to `torch.compile`.
+
+To refuse NaN and to warn of a small eigenvalue one must read numbers, which a traced graph cannot.
+Behind an operator the tracer sees shapes alone, so a layer compiles into one graph. The operators
+have no derivative of their own: each is called in the forward of a `torch.autograd.Function`.
+"""
+
+import warnings
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.outcomes import (
+    GaugeWarning,
+    IllConditionedWarning,
+    check_finite,
+    rounding_tolerance,
+)
+from workbench.linalg.transforms import batch_in_front
+
+INDEFINITE = 1e-4
+"""A negative eigenvalue past this fraction of the largest is no rounding, not even of float32."""
+
+_LIBRARY = torch.library.Library("workbench", "DEF")
+_LIBRARY.define("eigh(Tensor a) -> (Tensor, Tensor)")
+_LIBRARY.define("svd(Tensor x) -> (Tensor, Tensor, Tensor)")
+_LIBRARY.define("smallest_allowed(Tensor values, bool positive) -> Tensor")
+_LIBRARY.define("watch_gauge(Tensor turning, Tensor scale) -> Tensor")
+
+
+def eigh(
+    a: Float[Tensor, "*batch n n"],
+) -> tuple[Float[Tensor, "*batch n"], Float[Tensor, "*batch n n"]]:
+    """`torch.linalg.eigh` of a finite symmetric matrix: eigenvalues ascending, eigenvectors.
+
+    Raises:
+        WorkbenchError: an entry is NaN or Inf.
+    """
+    values, vectors = torch.ops.workbench.eigh(a)
+    return values, vectors
+
+
+def svd(
+    x: Float[Tensor, "*batch m n"],
+) -> tuple[Float[Tensor, "*batch m k"], Float[Tensor, "*batch k"], Float[Tensor, "*batch n k"]]:
+    """Thin `torch.linalg.svd` of a finite matrix, k = min(m, n): U, σ descending, V.
+
+    Raises:
+        WorkbenchError: an entry is NaN or Inf.
+    """
+    u, sigma, v = torch.ops.workbench.svd(x)
+    return u, sigma, v
+
+
+def smallest_allowed(
+    values: Float64[Tensor, "*batch n"], positive: bool
+) -> Float64[Tensor, "*batch"]:
+    """τ, up to which the eigenvalues of a semidefinite matrix are zero up to rounding.
+
+    n · 2.2e-16 · max|values|, or n · 2.2e-16 where all are zero.
+
+    Args:
+        values: eigenvalues.
+        positive: whether one at or below τ is worth an `IllConditionedWarning`.
+
+    Raises:
+        WorkbenchError: an eigenvalue is so negative that the matrix was not semidefinite.
+    """
+    tau: Tensor = torch.ops.workbench.smallest_allowed(values, positive)
+    return tau
+
+
+def watch_gauge(
+    turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"]
+) -> Float[Tensor, "*batch n n"]:
+    """`turning`, after a `GaugeWarning` where it is more than 1e-4 of the largest of `scale`.
+
+    Args:
+        turning: the part of a gradient that turns vectors of one eigenspace into each other.
+        scale: what it is small against, if the function did not depend on their choice.
+    """
+    watched: Tensor = torch.ops.workbench.watch_gauge(turning.detach(), scale.detach())
+    return watched
+
+
+@torch.library.impl(_LIBRARY, "eigh", "CompositeExplicitAutograd")
+def _eigh(a: Tensor) -> tuple[Tensor, Tensor]:
+    check_finite(a, "matrix")
+    values, vectors = torch.linalg.eigh(a)
+    return values, vectors
+
+
+@torch.library.impl(_LIBRARY, "svd", "CompositeExplicitAutograd")
+def _svd(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    check_finite(x, "matrix")
+    u, sigma, vh = torch.linalg.svd(x, full_matrices=False)
+    return u, sigma, vh.mT.contiguous()
+
+
+@torch.library.impl(_LIBRARY, "smallest_allowed", "CompositeExplicitAutograd")
+def _smallest_allowed(values: Tensor, positive: bool) -> Tensor:
+    n = values.shape[-1]
+    tau = rounding_tolerance(values)
+    tau = torch.where(tau > 0, tau, n * torch.finfo(values.dtype).eps)
+    if values.numel() == 0:
+        return tau
+    largest = values.abs().amax(-1)
+    lowest = float((values.amin(-1) / torch.where(largest > 0, largest, 1.0)).min())
+    if lowest < -INDEFINITE:
+        raise WorkbenchError(
+            "a positive semidefinite matrix",
+            f"an eigenvalue of {lowest:.3g} times the largest in magnitude",
+            "add a ridge (A + εI), or pass floor=ε to raise the eigenvalues to it",
+        )
+    if positive:
+        below = int((values <= tau[..., None]).sum())
+        if below:
+            warnings.warn(
+                f"{below} of {values.numel()} eigenvalues are zero up to rounding, and a floor "
+                "stands in for them: add a ridge (A + εI), or choose floor=ε",
+                IllConditionedWarning,
+                stacklevel=1,
+            )
+    return tau
+
+
+@torch.library.impl(_LIBRARY, "watch_gauge", "CompositeExplicitAutograd")
+def _watch_gauge(turning: Tensor, scale: Tensor) -> Tensor:
+    if turning.numel() and bool(turning.abs().max() > 1e-4 * scale.abs().max()):
+        warnings.warn(
+            "the gradient depends on which vectors were chosen in the space of a repeated value, "
+            "so it is not defined: that part of it is taken as zero. Use a function of the whole "
+            "space (its projector), or linalg.matrix_function",
+            GaugeWarning,
+            stacklevel=1,
+        )
+    return turning.clone()
+
+
+def _eigh_shapes(a: Tensor) -> tuple[Tensor, Tensor]:
+    return a.new_empty(a.shape[:-1]), torch.empty_like(a)
+
+
+def _svd_shapes(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    *batch, m, n = x.shape
+    k = min(m, n)
+    return x.new_empty(*batch, m, k), x.new_empty(*batch, k), x.new_empty(*batch, n, k)
+
+
+def _smallest_allowed_shapes(values: Tensor, positive: bool) -> Tensor:
+    return values.new_empty(values.shape[:-1])
+
+
+def _watch_gauge_shapes(turning: Tensor, scale: Tensor) -> Tensor:
+    return torch.empty_like(turning)
+
+
+def _watch_gauge_mapped(info: Any, in_dims: Any, *args: Tensor) -> tuple[Tensor, int]:
+    return torch.ops.workbench.watch_gauge(*batch_in_front(info, in_dims, args)), 0
+
+
+torch.library.register_fake("workbench::eigh", _eigh_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::svd", _svd_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::smallest_allowed", _smallest_allowed_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::watch_gauge", _watch_gauge_shapes, lib=_LIBRARY)
+torch.library.register_vmap("workbench::watch_gauge", _watch_gauge_mapped, lib=_LIBRARY)

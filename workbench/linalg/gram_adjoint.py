@@ -1,0 +1,222 @@
+"""f(XᵀX) and its adjoint, through the smaller side of X; f is log(ε + t) or (ε + t)^p.
+
+With A = XᵀX, B = XXᵀ and q(t) = (f(t) − f(0))/t = f[t,0] the matrix is
+
+    f(A)                   where X has no fewer rows than features,
+    f(0)·I + Xᵀ q(B) X     where it has fewer.
+
+Both are smooth functions of the small side: no basis of the null space is formed and no singular
+value is divided by. In the eigenvectors U of B, with W = UᵀX, S = sym(∂L/∂C) and f[·] the divided
+differences of `linalg.stieltjes`, the adjoint of the second is
+
+    ∂L/∂X = 2U [diag(q) W S + (f[tᵢ,tⱼ,0] ∘ (W S Wᵀ)) W],
+
+which is that of the thin SVD, 2UΣ[(L∘H)Vᵀ + diag(q)(VᵀS − HVᵀ)] with H = VᵀSV and L = f[tᵢ,tⱼ],
+written in W = ΣVᵀ: (Lᵢⱼ − qᵢ)/tⱼ is the next divided difference. Equations 22 and 23 of Ionescu,
+Vantzos, Sminchisescu (ICCV 2015) drop the null space where X has fewer rows than features.
+
+Differentiable twice; a third time is refused. The double backward costs 128 products of the small
+side's size, in the memory of a few.
+"""
+
+import warnings
+from typing import Any
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.outcomes import IllConditionedWarning, check_finite, rounding_tolerance
+from workbench.linalg.stieltjes import Shifted
+from workbench.linalg.transforms import batch_in_front
+
+
+class EpsilonWarning(IllConditionedWarning):
+    """ε is so small beside XᵀX that float64 cannot tell the smallest eigenvalues from zero."""
+
+
+def function_of_gram(
+    x: Float64[Tensor, "*batch rows features"], function: Shifted
+) -> tuple[Float64[Tensor, "*batch features features"], Float64[Tensor, "*batch side"]]:
+    """f(XᵀX), and the eigenvalues t ≥ 0 of the smaller side, ascending.
+
+    Raises:
+        WorkbenchError: XᵀX is not finite; in a double backward at ε = 0, X is rank-deficient.
+    """
+    if x.shape[-2] < x.shape[-1]:
+        value, t, *_ = _Wide.apply(x, function)
+        return value, t
+    value, t, _ = _Spectral.apply(x.mT @ x, function, False)
+    return value, t
+
+
+class _Wide(torch.autograd.Function):
+    """X ↦ f(0)·I + Xᵀq(XXᵀ)X, and t, U, W: the eigenpairs of XXᵀ and UᵀX."""
+
+    @staticmethod
+    def forward(
+        x: Float64[Tensor, "*batch rows features"], function: Shifted
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        t, u = _eigenpairs(x @ x.mT, function)
+        w = u.mT @ x
+        root = w * function.slope(t).sqrt()[..., None]
+        return _raised(root.mT @ root, function.at_zero), t, u, w
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        x, ctx.function = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(x, *output[1:])
+
+    @staticmethod
+    def backward(
+        ctx: Any, upstream: Float64[Tensor, "*batch features features"], *_: Any
+    ) -> tuple[Tensor, None]:
+        x, t, u, w = ctx.saved_tensors
+        s = upstream + upstream.mT  # 2 sym(∂L/∂C)
+        if torch.is_grad_enabled():  # the same in steps that are differentiable once more
+            b, xs = x @ x.mT, x @ s
+            q, t, u = _Spectral.apply(b, ctx.function, True)
+            return q @ xs + _Derivative.apply(b, xs @ x.mT, t, u, ctx.function, True) @ x, None
+        ws = w @ s
+        mixed = ctx.function.resolvents(t).first(anchored=True) * (ws @ w.mT)
+        return u @ torch.addcmul(mixed @ w, ws, ctx.function.slope(t)[..., None]), None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
+        return _Wide.apply(*batch_in_front(info, in_dims, arguments)), (0, 0, 0, 0)
+
+
+class _Spectral(torch.autograd.Function):
+    """A ↦ f(A), or anchored q(A), of a symmetric A ≥ 0, and its eigenpairs t, U."""
+
+    @staticmethod
+    def forward(
+        a: Float64[Tensor, "*batch n n"], function: Shifted, anchored: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        t, u = _eigenpairs(a, function)
+        values = function.slope(t) if anchored else function.rise(t)
+        value = (u * values[..., None, :]) @ u.mT
+        return value if anchored else _raised(value, function.at_zero), t, u
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        a, ctx.function, ctx.anchored = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(a, *output[1:])
+
+    @staticmethod
+    def backward(
+        ctx: Any, upstream: Float64[Tensor, "*batch n n"], *_: Any
+    ) -> tuple[Tensor, None, None]:
+        a, t, u = ctx.saved_tensors
+        s = (upstream + upstream.mT) / 2
+        return _Derivative.apply(a, s, t, u, ctx.function, ctx.anchored), None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
+        return _Spectral.apply(*batch_in_front(info, in_dims, arguments)), (0, 0, 0)
+
+
+class _Derivative(torch.autograd.Function):
+    """(A, K) ↦ the derivative of `_Spectral` at A along a symmetric K: self-adjoint in K."""
+
+    @staticmethod
+    def forward(
+        a: Float64[Tensor, "*batch n n"],
+        k: Float64[Tensor, "*batch n n"],
+        t: Float64[Tensor, "*batch n"],
+        u: Float64[Tensor, "*batch n n"],
+        function: Shifted,
+        anchored: bool,
+    ) -> Tensor:
+        table = function.resolvents(t).first(anchored)
+        derivative: Tensor = u @ (table * (u.mT @ k @ u)) @ u.mT
+        return derivative
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        *tensors, ctx.function, ctx.anchored = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Float64[Tensor, "*batch n n"]) -> tuple[Tensor | None, ...]:
+        along = _SecondDerivative.apply(upstream, *ctx.saved_tensors, ctx.function, ctx.anchored)
+        return *along, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
+        return _Derivative.apply(*batch_in_front(info, in_dims, arguments)), 0
+
+
+class _SecondDerivative(torch.autograd.Function):
+    """The adjoint of `_Derivative` in A and K, for an upstream E.
+
+    Not `once_differentiable`: under `torch.autograd.grad` with named inputs that gives a third
+    derivative with a part missing, and says nothing.
+    """
+
+    @staticmethod
+    def forward(
+        upstream: Float64[Tensor, "*batch n n"],
+        a: Float64[Tensor, "*batch n n"],
+        k: Float64[Tensor, "*batch n n"],
+        t: Float64[Tensor, "*batch n"],
+        u: Float64[Tensor, "*batch n n"],
+        function: Shifted,
+        anchored: bool,
+    ) -> tuple[Tensor, Tensor]:
+        resolvents = function.resolvents(t)
+        if resolvents.kept is not None and not bool(resolvents.kept.all()):
+            raise WorkbenchError(
+                "full rank for the second derivative of a power at epsilon = 0",
+                "an eigenvalue of zero",
+                "give epsilon > 0",
+            )
+        e = (upstream + upstream.mT) / 2
+        e, k = u.mT @ e @ u, u.mT @ k @ u
+        along_k = u @ (resolvents.first(anchored) * e) @ u.mT
+        along_a = u @ resolvents.second(k, e, anchored) @ u.mT
+        return along_a, along_k
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Nothing to keep."""
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> None:
+        raise WorkbenchError(
+            "at most two derivatives", "a third", "take finite differences of the second"
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
+        return _SecondDerivative.apply(*batch_in_front(info, in_dims, arguments)), (0, 0)
+
+
+def _eigenpairs(
+    a: Float64[Tensor, "*batch n n"], function: Shifted
+) -> tuple[Float64[Tensor, "*batch n"], Float64[Tensor, "*batch n n"]]:
+    """Eigenvalues t ≥ 0, ascending, and vectors; at ε = 0 those up to the tolerance are zero."""
+    check_finite(a.sum(), "Gram matrix of the features")  # one NaN or Inf reaches the sum
+    t, u = torch.linalg.eigh(a)
+    t = t.clamp(min=0)
+    tolerance = rounding_tolerance(t)[..., None]
+    if function.shift == 0:
+        t = torch.where(t > tolerance, t, 0.0)
+    elif bool((t + function.shift <= tolerance).any()):
+        warnings.warn(
+            f"epsilon = {function.shift:.3g} is lost in the rounding error of the Gram matrix, up "
+            f"to {float(tolerance.max()):.3g}, and the smallest eigenvalues with it: raise epsilon "
+            "above it, or scale the features down",
+            EpsilonWarning,
+            stacklevel=2,
+        )
+    return t, u
+
+
+def _raised(a: Float64[Tensor, "*batch n n"], by: float) -> Float64[Tensor, "*batch n n"]:
+    """a + by · I, in place: a has just been made."""
+    a.diagonal(dim1=-2, dim2=-1).add_(by)
+    return a

@@ -1,0 +1,75 @@
+"""(AᵀA + ρI)⁺B as a function that can be differentiated as often as one likes.
+
+On matrices A of constant rank r the pseudo-inverse is smooth, and its derivative is Golub and
+Pereyra's (SIAM J. Numer. Anal. 10, 1973, eq. 4.12), here for K = (G + ρI)⁺ on the range of G = AᵀA,
+
+    dK = −K dG K − dρ K² + KG⁺ dG (I − P) + (I − P) dG G⁺K,   P = G⁺G,
+
+K G⁺ being the divided difference of λ ↦ 1/(λ + ρ) on the range and 0 off it. Written with products
+KB only, the adjoint of such a product is made of such products, and so is the adjoint's adjoint.
+"""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+
+class _Solve(torch.autograd.Function):
+    """B ↦ KB with K applied as R((I + ρRᵀR)⁻¹(RᵀB)), RRᵀ = G⁺."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: Float64[Tensor, "rows features"],
+        b: Float64[Tensor, "features columns"],
+        ridge: Float64[Tensor, ""],
+        root: Float64[Tensor, "features rank"],
+    ) -> Float64[Tensor, "features columns"]:
+        inner = root.T @ b
+        if bool(ridge != 0):
+            core = torch.eye(root.shape[1], dtype=root.dtype, device=root.device)
+            inner = torch.linalg.solve(core + ridge * (root.T @ root), inner)
+        solution = root @ inner
+        ctx.save_for_backward(a, b, ridge, root, solution)
+        return solution
+
+    @staticmethod
+    def backward(
+        ctx: Any, upstream: Float64[Tensor, "features columns"]
+    ) -> tuple[Tensor, Tensor, Tensor, None]:
+        a, b, ridge, root, solution = ctx.saved_tensors
+        zero = torch.zeros_like(ridge)
+
+        def outside(c: Tensor) -> Tensor:
+            inside: Tensor = _Solve.apply(a, a.T @ (a @ c), zero, root)
+            return c - inside
+
+        pulled: Tensor = _Solve.apply(a, upstream, ridge, root)
+        of_g = -pulled @ solution.T
+        if root.shape[1] < root.shape[0]:
+            of_g = of_g + _Solve.apply(a, pulled, zero, root) @ outside(b).T
+            of_g = of_g + outside(upstream) @ _Solve.apply(a, solution, zero, root).T
+        return a @ (of_g + of_g.T), pulled, -(pulled * solution).sum(), None
+
+
+def gram_solve(
+    a: Float64[Tensor, "rows features"],
+    b: Float64[Tensor, "features columns"],
+    root: Float64[Tensor, "features rank"],
+    ridge: Float64[Tensor, ""] | None = None,
+) -> Float64[Tensor, "features columns"]:
+    """(AᵀA + ρI)⁺B on the range of AᵀA, differentiable to any order in A, B and ρ.
+
+    Args:
+        a: (rows, features) float64, A.
+        b: (features, columns) float64, B.
+        root: (features, rank) float64, R with RRᵀ = (AᵀA)⁺, as `gram.inverse_root` finds it without
+            a ridge; no gradient flows through it, since A's own says all.
+        ridge: ρ ≥ 0, scalar float64; None: 0.
+    """
+    if ridge is None:
+        ridge = torch.zeros((), dtype=a.dtype, device=a.device)
+    solution: Tensor = _Solve.apply(a, b, ridge, root)
+    return solution

@@ -1,0 +1,84 @@
+"""What a factorisation found, and what it says when that is bad: tolerances, errors, warnings."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+
+
+class IllConditionedWarning(UserWarning):
+    """Eigenvalues were so small that a floor stood in for them.
+
+    `warnings.simplefilter("error", IllConditionedWarning)` makes it an error.
+    """
+
+
+class GaugeWarning(UserWarning):
+    """A gradient was asked for that depends on an arbitrary choice of vectors at a tie."""
+
+
+def rounding_tolerance(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+    """n · eps · max|values|: what rounding leaves of a zero eigenvalue or singular value.
+
+    eps is that of the dtype, 2.2e-16 for float64.
+    """
+    n = values.shape[-1]
+    if n == 0:
+        return values.new_zeros(values.shape[:-1])
+    return n * torch.finfo(values.dtype).eps * values.abs().amax(-1)
+
+
+def neighbour_gap(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
+    """Smallest distance between sorted values; inf where there are fewer than two."""
+    if values.shape[-1] < 2:
+        return values.new_full(values.shape[:-1], torch.inf)
+    return values.diff(dim=-1).abs().amin(-1)
+
+
+def reciprocal(x: Tensor, tolerance: Tensor) -> Tensor:
+    """1/x, and 0 where |x| is not above the tolerance: finite, and so is its derivative."""
+    there = x.abs() > tolerance
+    return torch.where(there, 1.0 / torch.where(there, x, 1.0), 0.0)
+
+
+def without_rounding(
+    turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"], eps: float
+) -> Float[Tensor, "*batch n n"]:
+    """`turning`, zero where it is not above n · eps · max|scale|; its derivative stays as it was.
+
+    It is about to be divided by a gap. What is zero but for rounding would come out as
+    rounding/gap; what is left out errs by no more than that.
+    """
+    n = scale.shape[-1]
+    largest = scale.detach().abs().amax((-2, -1), keepdim=True) if n else scale
+    noise = turning.detach().abs() <= n * eps * largest
+    return turning - torch.where(noise, turning.detach(), 0.0)
+
+
+def check_finite(a: Float[Tensor, "*shape"], what: str) -> None:
+    """Factorisations of NaN end in an unnamed error, a hang, or (on CUDA) in silence: say it first.
+
+    Raises:
+        WorkbenchError: an entry is NaN or Inf.
+    """
+    if not bool(torch.isfinite(a).all()):
+        raise WorkbenchError(
+            f"a finite {what}",
+            "NaN or Inf among its entries",
+            "lower the learning rate, or look for NaN in the input",
+        )
+
+
+def check_square(a: Tensor) -> None:
+    """A matrix function, and an eigendecomposition, need a square matrix.
+
+    Raises:
+        WorkbenchError: it is not.
+    """
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise WorkbenchError(
+            "square matrices, (*batch, n, n)",
+            f"a tensor of shape {tuple(a.shape)}",
+            "of features (m, d), pass the Gram matrix x.mT @ x, or use the SVD layer",
+        )

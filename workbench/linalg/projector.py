@@ -1,0 +1,207 @@
+"""Π_A, the orthogonal projector on the range of a matrix, and A⁺ (paper §4.2, Lemma 1).
+
+Lemma 1 differentiates Π_A through A⁺. On matrices of constant rank both are smooth (Golub and
+Pereyra, SIAM J. Numer. Anal. 10, 1973, eq. 4.11 and 4.12):
+
+    dΠ = N dA A⁺ + (N dA A⁺)ᵀ,                          N = I − AA⁺,
+    dA⁺ = −A⁺ dA A⁺ + A⁺A⁺ᵀ dAᵀ N + N' dAᵀ A⁺ᵀA⁺,       N' = I − A⁺A.
+
+At a rank-deficient matrix that is what "the gradient" means here: the derivative along changes of A
+that keep its rank; there is none along the others, since the projector jumps. It is finite. The
+adjoints are made of A, A⁺ and Π_A themselves, so derivatives of any order come out.
+
+Factors come from an SVD in float64 whatever the dtype of A, so that the condition number is never
+squared; for X of many pixels use `objectives` or `linalg.gram`, which need no pixels² memory.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.conditioning import UncertainRankWarning
+from workbench.linalg.outcomes import check_finite
+
+UNCERTAIN = 10.0
+"""A singular value within this factor above the tolerance makes the rank uncertain."""
+
+
+@dataclass(frozen=True)
+class RangeResult:
+    """A function of the range of A, and what its one factorisation found.
+
+    Attributes:
+        value: Π_A, (*batch, rows, rows), or A⁺, (*batch, columns, rows), in the dtype of A.
+        rank: (*batch,) how many singular values exceed the tolerance.
+        tolerance: (*batch,) in the units of A.
+        condition: (*batch,) largest over smallest singular value that counts; 1 at rank 0.
+        gap: (*batch,) the smallest singular value that counts less the next, as a fraction of the
+            largest; 0 at rank 0.
+    """
+
+    value: Float[Tensor, "*batch out rows"]
+    rank: Int[Tensor, "*batch"]
+    tolerance: Float64[Tensor, "*batch"]
+    condition: Float64[Tensor, "*batch"]
+    gap: Float64[Tensor, "*batch"]
+
+
+def projector(
+    a: Float[Tensor, "*shape"], *, relative_tolerance: float | None = None
+) -> RangeResult:
+    """Π_A = AA⁺, the orthogonal projector on the range of A, differentiable to any order.
+
+    Args:
+        a: (*batch, rows, columns) float32 or float64, of any shape and rank.
+        relative_tolerance: singular values up to this fraction of the largest count as zero;
+            default: max(rows, columns) times the rounding error of A's dtype.
+
+    Raises:
+        WorkbenchError: A has fewer than two dimensions, or NaN or Inf among its entries.
+
+    Warns:
+        UncertainRankWarning: a singular value barely exceeds the tolerance.
+    """
+    wide, factors = _factors(a, relative_tolerance)
+    inverse = _inverse(wide, factors)
+    value: Tensor = _Projector.apply(wide, inverse, factors.left)
+    return factors.result(value.to(a.dtype))
+
+
+def pseudo_inverse(
+    a: Float[Tensor, "*shape"], *, relative_tolerance: float | None = None
+) -> RangeResult:
+    """A⁺, of Moore and Penrose, differentiable to any order.
+
+    Arguments, errors and warnings are those of `projector`.
+    """
+    wide, factors = _factors(a, relative_tolerance)
+    return factors.result(_inverse(wide, factors).to(a.dtype))
+
+
+@dataclass(frozen=True)
+class _Factors:
+    """A = left diag(values) rightᵀ on its range: columns beyond the rank are zero."""
+
+    left: Float64[Tensor, "*batch rows least"]
+    values: Float64[Tensor, "*batch least"]
+    right: Float64[Tensor, "*batch columns least"]
+    rank: Int[Tensor, "*batch"]
+    tolerance: Float64[Tensor, "*batch"]
+
+    def result(self, value: Float[Tensor, "*batch out rows"]) -> RangeResult:
+        """The value with what was found."""
+        padded = torch.nn.functional.pad(self.values, (1, 1))  # 0, σ_1, …, σ_least, 0
+
+        def at(index: Tensor) -> Tensor:
+            return padded.gather(-1, index[..., None])[..., 0]
+
+        largest, last = at(self.rank.clamp(max=1)), at(self.rank)
+        found = self.rank > 0
+        condition = torch.where(found, largest / last, 1.0)
+        following = torch.where(found, at(self.rank + 1), 0.0)
+        gap = torch.where(found, (last - following) / torch.where(found, largest, 1.0), 0.0)
+        return RangeResult(value, self.rank, self.tolerance, condition, gap)
+
+
+def _factors(
+    a: Float[Tensor, "*shape"], relative_tolerance: float | None
+) -> tuple[Float64[Tensor, "*batch rows columns"], _Factors]:
+    if a.ndim < 2:
+        raise WorkbenchError(
+            "matrices, (*batch, rows, columns)",
+            f"a tensor of shape {tuple(a.shape)}",
+            "make a vector a matrix of one column, a[:, None]",
+        )
+    check_finite(a, "matrix")
+    if relative_tolerance is None:
+        relative_tolerance = max(a.shape[-2:]) * torch.finfo(a.dtype).eps
+    wide = a.double()
+    with torch.no_grad():
+        left, values, right = torch.linalg.svd(wide, full_matrices=False)
+        tolerance = relative_tolerance * torch.nn.functional.pad(values, (0, 1))[..., 0]
+        kept = values > tolerance[..., None]
+        rank = kept.sum(-1)
+        if bool((kept & (values <= UNCERTAIN * tolerance[..., None])).any()):
+            warnings.warn(
+                f"a singular value exceeds the tolerance, {relative_tolerance:.1e} of the largest, "
+                f"by less than {UNCERTAIN:.0f} times: rounding may decide the rank; give a "
+                "relative_tolerance that lies in a gap of the spectrum",
+                UncertainRankWarning,
+                stacklevel=3,
+            )
+        mask = kept[..., None, :].double()
+    return wide, _Factors(left * mask, values, right.mT * mask, rank, tolerance)
+
+
+def _inverse(
+    a: Float64[Tensor, "*batch rows columns"], factors: _Factors
+) -> Float64[Tensor, "*batch columns rows"]:
+    kept = factors.values > factors.tolerance[..., None]
+    inverse_values = torch.where(kept, 1 / torch.where(kept, factors.values, 1.0), 0.0)
+    value = (factors.right * inverse_values[..., None, :]) @ factors.left.mT
+    ranks = factors.rank
+    full = tuple(bool((ranks == size).all()) for size in a.shape[-2:])
+    if a.shape[-2] >= a.shape[-1]:
+        inverse: Tensor = _PseudoInverse.apply(a, value, full)
+        return inverse
+    transposed: Tensor = _PseudoInverse.apply(a.mT, value.mT, full[::-1])
+    return transposed.mT
+
+
+class _PseudoInverse(torch.autograd.Function):
+    """A ↦ A⁺ for rows ≥ columns; `full` says whether all rows, all columns are independent."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: Float64[Tensor, "*batch rows columns"],
+        value: Float64[Tensor, "*batch columns rows"],
+        full: tuple[bool, bool],
+    ) -> Float64[Tensor, "*batch columns rows"]:
+        inverse = value.clone()
+        ctx.save_for_backward(a, inverse)
+        ctx.full = full
+        return inverse
+
+    @staticmethod
+    def backward(
+        ctx: Any, upstream: Float64[Tensor, "*batch columns rows"]
+    ) -> tuple[Tensor, None, None]:
+        a, inverse = ctx.saved_tensors
+        full_rows, full_columns = ctx.full
+        gradient = -inverse.mT @ (upstream @ inverse.mT)
+        if not full_rows:  # else N = 0
+            outer = upstream.mT @ (inverse @ inverse.mT)
+            gradient = gradient + outer - a @ (inverse @ outer)
+        if not full_columns:  # else N' = 0
+            outer = inverse.mT @ (inverse @ upstream.mT)
+            gradient = gradient + outer - outer @ (inverse @ a)
+        return gradient, None, None
+
+
+class _Projector(torch.autograd.Function):
+    """A ↦ Π_A, given A⁺ (whose own graph serves the second derivative) and a basis."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: Float64[Tensor, "*batch rows columns"],
+        inverse: Float64[Tensor, "*batch columns rows"],
+        basis: Float64[Tensor, "*batch rows least"],
+    ) -> Float64[Tensor, "*batch rows rows"]:
+        value = basis @ basis.mT
+        ctx.save_for_backward(inverse, value)
+        return value
+
+    @staticmethod
+    def backward(
+        ctx: Any, upstream: Float64[Tensor, "*batch rows rows"]
+    ) -> tuple[Tensor, None, None]:
+        inverse, value = ctx.saved_tensors
+        pulled = (upstream + upstream.mT) @ inverse.mT
+        return pulled - value @ pulled, None, None

@@ -1,0 +1,174 @@
+"""Leading eigenpairs of M = D^-½WD^-½ from the factors of W = XΛXᵀ, differentiable.
+
+With A = D^-½X and F = AΛ^½ the eigenproblem is that of FᵀF = VΛ_MVᵀ, d×d, and U = FV_kλ^-½. What
+has a derivative is the subspace, UUᵀ, and not its basis. So the adjoint is that of the basis that
+does not turn within the subspace: a loss that rotations inside the subspace leave alone (a function
+of UUᵀ, of principal angles, of ‖UᵀY‖) gets its exact gradient, ties among the first k included.
+By first-order perturbation theory (Stewart and Sun, Matrix Perturbation Theory, ch. V),
+
+    ∂L/∂M = sym(QUᵀ),  Q = Σ_{j>k} u_j (u_jᵀ ∂L/∂u_i) / (λ_i − λ_j),
+
+where only eigenvalues on different sides of the cut meet. With u_ju_jᵀλ_j = Fv_jv_jᵀFᵀ and
+1/(λ_i − λ_j) = 1/λ_i + λ_j/(λ_i(λ_i − λ_j)) it needs neither the null space nor a division by λ_j:
+
+    Q = (I − UUᵀ) ∂L/∂U λ^-1 + F V_r((V_rᵀFᵀ ∂L/∂U) ∘ 1/(λ_i(λ_i − λ_j))).
+
+O(md²) time, O(md) memory; nothing m×d is held in float64.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from workbench.linalg.conditioning import warn_of_gap
+from workbench.linalg.gram import gram, pixel_chunks
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Leading eigenpairs of M = D^-½WD^-½.
+
+    Attributes:
+        values: (count,) float64, descending, in [0, 1] for a nonnegative affinity.
+        vectors: (pixels, count) float64, orthonormal columns.
+        degrees: (pixels,) float64, the diagonal of D.
+        rank: numerical rank of M at `tolerance`.
+        tolerance: eigenvalues up to it count as zero (absolute; the largest is 1).
+        gap: values[count−1] − the next eigenvalue: how well the subspace is determined.
+    """
+
+    values: Float64[Tensor, "count"]
+    vectors: Float64[Tensor, "pixels count"]
+    degrees: Float64[Tensor, "pixels"]
+    rank: int
+    tolerance: float
+    gap: float
+
+
+@dataclass(frozen=True)
+class _Eigen:
+    """Of FᵀF: all pairs by descending value; the first `kept` are the result's."""
+
+    values: Float64[Tensor, "features"]
+    vectors: Float64[Tensor, "features features"]
+    root: Float64[Tensor, "features features"]  # Λ^½
+    kept: int
+    tolerance: float
+
+
+class _Leading(torch.autograd.Function):
+    """λ_k and U as functions of X, Λ and the degrees."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Float[Tensor, "pixels features"],
+        coupling: Float[Tensor, "features features"] | None,
+        degrees: Float64[Tensor, "pixels"],
+        eigen: _Eigen,
+    ) -> tuple[Float64[Tensor, "count"], Float64[Tensor, "pixels count"]]:
+        values = eigen.values[: eigen.kept].clone()
+        mix = eigen.root @ (eigen.vectors[:, : eigen.kept] * values.rsqrt())
+        vectors = x.new_empty(len(x), eigen.kept, dtype=torch.float64)
+        for part in pixel_chunks(x):
+            vectors[part] = _normalised(x[part], degrees[part]) @ mix
+        ctx.save_for_backward(x, coupling, degrees, vectors)
+        ctx.eigen = eigen
+        return values, vectors
+
+    @staticmethod
+    @once_differentiable
+    def backward(
+        ctx: Any,
+        of_values: Float64[Tensor, "count"],
+        of_vectors: Float64[Tensor, "pixels count"],
+    ) -> tuple[Tensor, Tensor | None, Tensor, None]:
+        x, coupling, degrees, vectors = ctx.saved_tensors
+        eigen: _Eigen = ctx.eigen
+        k, root = eigen.kept, eigen.root
+        values, rest = eigen.values[:k], eigen.values[k:]
+        leading, others = eigen.vectors[:, :k], eigen.vectors[:, k:]
+        pulled = x.new_zeros(x.shape[1], k, dtype=torch.float64)  # Aᵀ ∂L/∂U
+        for part in pixel_chunks(x):
+            pulled.addmm_(_normalised(x[part], degrees[part]).T, of_vectors[part])
+        gaps = values - rest[:, None]
+        across = torch.where(gaps > eigen.tolerance, 1 / (values * gaps), 0.0)
+        inner = (others.T @ (root.T @ pulled)) * across
+        inside = (vectors.T @ of_vectors) / values - of_values.diag()
+        # Q = ∂L/∂U λ^-1 − U inside + A mix
+        mix = root @ (others @ inner)
+        u_f = values.sqrt()[:, None] * leading.T  # UᵀF
+        q_f = (pulled / values).T @ root - inside.T @ u_f + inner.T @ (rest[:, None] * others.T)
+        u_right, q_right = u_f @ root.T, q_f @ root.T  # UᵀAΛ and QᵀAΛ
+        of_x, of_degrees = torch.empty_like(x), torch.zeros_like(degrees)
+        u_a, q_a = torch.zeros_like(u_right), torch.zeros_like(q_right)
+        for part in pixel_chunks(x):
+            a, u = _normalised(x[part], degrees[part]), vectors[part]
+            q = of_vectors[part] / values - u @ inside + a @ mix
+            of_a = q @ u_right + u @ q_right
+            weight = _weight(degrees[part])
+            of_x[part] = of_a * weight[:, None]
+            of_degrees[part] = (of_a * a).sum(1) * weight.square() / -2
+            if coupling is not None:
+                u_a.addmm_(u.T, a)
+                q_a.addmm_(q.T, a)
+        product = q_a.T @ u_a
+        of_coupling = None if coupling is None else ((product + product.T) / 2).to(coupling.dtype)
+        return of_x, of_coupling, of_degrees, None
+
+
+def leading_eigenpairs(
+    x: Float[Tensor, "pixels features"],
+    coupling: Float[Tensor, "features features"] | None,
+    root: Float64[Tensor, "features features"] | None,
+    degrees: Float64[Tensor, "pixels"],
+    count: int,
+) -> Spectrum:
+    """Top eigenpairs of D^-½XΛXᵀD^-½, differentiable in X, Λ (as a symmetric matrix) and D.
+
+    Eigenvalues are differentiable one by one where they are simple, and in symmetric functions of
+    tied ones. Where the gap after the last vector is closed the subspace has no derivative: pairs
+    across the cut that differ by no more than the tolerance then contribute nothing.
+
+    Args:
+        x: (pixels, features) float32 or float64, X.
+        coupling: (features, features) symmetric, Λ; None: the identity.
+        root: (features, features) float64, symmetric Λ^½; None: the identity.
+        degrees: (pixels,) float64, nonnegative; a pixel of degree zero gets a zero row.
+        count: how many; fewer come back where the rank is smaller.
+
+    Warns:
+        ClosedGapWarning: the gap is of the size of rounding, and a derivative may be asked for.
+    """
+    with torch.no_grad():
+        if root is None:
+            root = torch.eye(x.shape[1], dtype=torch.float64, device=x.device)
+        weight = _weight(degrees).square()
+        ascending, basis = torch.linalg.eigh(gram(x, weight, None if coupling is None else root))
+        values, basis = ascending.flip(0), basis.flip(1)
+        tolerance = x.shape[1] * torch.finfo(torch.float64).eps
+        found = values.tolist()
+        rank = sum(value > tolerance for value in found)
+        kept = min(count, rank)
+        following = max(found[kept], 0.0) if kept < len(found) else 0.0
+        gap = found[kept - 1] - following if kept else 0.0
+    eigen = _Eigen(values, basis, root, kept, tolerance)
+    leading: tuple[Tensor, Tensor] = _Leading.apply(x, coupling, degrees, eigen)
+    if kept and leading[1].requires_grad:
+        warn_of_gap(gap / found[0], kept)
+    return Spectrum(*leading, degrees, rank, tolerance, gap)
+
+
+def _weight(degrees: Float64[Tensor, "pixels"]) -> Float64[Tensor, "pixels"]:
+    return torch.where(degrees > 0, degrees, 1.0).rsqrt() * (degrees > 0)
+
+
+def _normalised(
+    x: Float[Tensor, "pixels features"], degrees: Float64[Tensor, "pixels"]
+) -> Float64[Tensor, "pixels features"]:
+    """Rows of A = D^-½X."""
+    return x.double() * _weight(degrees)[:, None]

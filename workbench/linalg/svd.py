@@ -1,0 +1,167 @@
+"""The SVD layer: X ↦ (U, Σ, V) with X = UΣVᵀ (paper, Proposition 1).
+
+U: (m, k), V: (n, k), k = min(m, n): the thin factorisation. What a full one adds is a basis of a
+null space, of which only the projector I − UUᵀ is determined.
+
+"paper" is equation (11), in the dtype of X, for m ≥ n:
+
+    ∂L/∂X = DVᵀ + U(∂L/∂Σ − UᵀD)_diag Vᵀ + 2UΣ(Kᵀ ∘ (Vᵀ(∂L/∂V − VDᵀUΣ)))_sym Vᵀ,
+    D = ∂L/∂U Σ⁻¹,   K_ij = 1/(σ_i² − σ_j²):
+
+digits go with the square of the gap, and it is NaN or Inf at a tie or a zero singular value.
+
+"stable" works in float64, for any m and n. With a, b the antisymmetric parts of Uᵀ ∂L/∂U and
+Vᵀ ∂L/∂V it splits 1/(σ_j² − σ_i²) into what is left of it:
+
+    ∂L/∂X = U {(a + b) ∘ 1/(σ_j − σ_i) + (a − b) ∘ 1/(σ_j + σ_i) + (∂L/∂Σ)_diag} Vᵀ
+            + (I − UUᵀ) ∂L/∂U Σ⁻¹Vᵀ + UΣ⁻¹(∂L/∂V)ᵀ(I − VVᵀ),
+
+in which no square is taken; of a + b what is rounding is dropped. Reciprocals of what is not above
+τ count as zero, which means:
+  * **at a tie** U and V may turn together, and the part a + b that turns them is left out. It is
+    zero, and the gradient right, for L that depends on the space as a whole (projectors, UVᵀ);
+    for L that depends on the choice of vectors the gradient is not defined, this part of it is
+    taken as zero, and a `GaugeWarning` says so in backward. L that pairs tied singular values
+    and vectors, as U f(Σ) Vᵀ does, is finite but in general not right: see `eig`;
+  * **at zero singular values** the vectors are arbitrary, and the derivative is that along
+    matrices of the same rank.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from workbench.errors import WorkbenchError
+from workbench.linalg.factorise import svd as factorise
+from workbench.linalg.factorise import watch_gauge
+from workbench.linalg.outcomes import (
+    neighbour_gap,
+    reciprocal,
+    rounding_tolerance,
+    without_rounding,
+)
+from workbench.linalg.transforms import batch_in_front
+
+
+class SingularTriplets(NamedTuple):
+    """The thin SVD, and how well it is determined; k = min(m, n).
+
+    Attributes:
+        u: (*batch, m, k) orthonormal columns, in the dtype of X, differentiable twice.
+        sigma: (*batch, k) descending, in the dtype of X, differentiable twice.
+        v: (*batch, n, k) orthonormal columns, in the dtype of X, differentiable twice.
+        gap: (*batch) smallest distance between two singular values; inf for k < 2. No gradient.
+        tolerance: (*batch) τ: what is not above it counts as zero. No gradient.
+        rank: (*batch) how many singular values exceed τ.
+    """
+
+    u: Float[Tensor, "*batch m k"]
+    sigma: Float[Tensor, "*batch k"]
+    v: Float[Tensor, "*batch n k"]
+    gap: Float[Tensor, "*batch"]
+    tolerance: Float[Tensor, "*batch"]
+    rank: Int[Tensor, "*batch"]
+
+
+class _SVD(torch.autograd.Function):
+    """X ↦ U, σ, V, gap, τ, rank. The backward pass is written in differentiable operations."""
+
+    @staticmethod
+    def forward(
+        x: Float[Tensor, "*batch m n"], tolerance: float | None, stable: bool, eps: float
+    ) -> tuple[Tensor, ...]:
+        u, sigma, v = factorise(x)
+        tau = rounding_tolerance(sigma) * (max(x.shape[-2:]) / max(1, sigma.shape[-1]))
+        if tolerance is not None:
+            tau = torch.full_like(tau, tolerance)
+        return u, sigma, v, neighbour_gap(sigma), tau, (sigma > tau[..., None]).sum(-1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        u, sigma, v, *rest = output
+        ctx.stable, ctx.eps = inputs[2:]
+        ctx.mark_non_differentiable(*rest)
+        ctx.save_for_backward(u, sigma, v, rest[1])
+
+    @staticmethod
+    def backward(
+        ctx: Any, to_u: Tensor, to_sigma: Tensor, to_v: Tensor, *_: Any
+    ) -> tuple[Tensor, None, None, None]:
+        u, sigma, v, tau = ctx.saved_tensors
+        if ctx.stable:
+            result = _stable(u, sigma, v, to_u, to_sigma, to_v, tau[..., None], ctx.eps)
+        else:
+            result = _paper(u, sigma, v, to_u, to_sigma, to_v)
+        return result, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
+        return _SVD.apply(*batch_in_front(info, in_dims, args)), (0,) * 6
+
+
+def _stable(
+    u: Tensor,
+    sigma: Tensor,
+    v: Tensor,
+    to_u: Tensor,
+    to_sigma: Tensor,
+    to_v: Tensor,
+    tau: Tensor,
+    eps: float,
+) -> Tensor:
+    """The stable adjoint of the module's docstring."""
+    turn_u, turn_v = u.mT @ to_u, v.mT @ to_v
+    a, b = (turn_u - turn_u.mT) / 2, (turn_v - turn_v.mT) / 2
+    gaps, sums = (sigma[..., None, :] + sign * sigma[..., :, None] for sign in (-1, 1))
+    scale, square_tau = turn_u.abs() + turn_v.abs(), tau[..., None]
+    watch_gauge(torch.where(gaps.abs() > square_tau, 0.0, a + b), scale)
+    together = reciprocal(gaps, square_tau) * without_rounding(a + b, scale, eps)
+    apart = reciprocal(sums, square_tau) * (a - b)
+    result = u @ (together + apart + torch.diag_embed(to_sigma)) @ v.mT
+    inverse = reciprocal(sigma, tau)[..., None, :]
+    result = result + ((to_u - u @ turn_u) * inverse) @ v.mT
+    return result + (u * inverse) @ (to_v - v @ turn_v).mT
+
+
+def _paper(
+    u: Tensor, sigma: Tensor, v: Tensor, to_u: Tensor, to_sigma: Tensor, to_v: Tensor
+) -> Tensor:
+    """Equation (11), with U's first n columns alone: U₂ of (10) is not part of the thin SVD."""
+    d = to_u / sigma[..., None, :]
+    squares = sigma.square()
+    # equation (9), transposed: nothing on the diagonal
+    k = squares[..., None, :] - squares[..., :, None]
+    k = 1 / (k + torch.diag_embed(torch.full_like(sigma, torch.inf)))
+    turn = k * (v.mT @ to_v - d.mT @ (u * sigma[..., None, :]))
+    diagonal = torch.diag_embed(to_sigma - (u * d).sum(-2))
+    return d @ v.mT + u @ (diagonal + sigma[..., :, None] * (turn + turn.mT)) @ v.mT
+
+
+def svd(
+    x: Float[Tensor, "*batch m n"],
+    *,
+    method: Literal["stable", "paper"] = "stable",
+    tolerance: float | None = None,
+) -> SingularTriplets:
+    """Thin singular value decomposition (Proposition 1).
+
+    Args:
+        x: (*batch, m, n) float32 or float64.
+        method: "stable", or "paper" for equations (8)–(11), m ≥ n; see the module.
+        tolerance: τ, absolute, of "stable"; None: max(m, n) · 2.2e-16 · σ₁.
+
+    Raises:
+        WorkbenchError: X is not finite, or is wider than high with "paper".
+    """
+    stable = method == "stable"
+    if not stable and x.shape[-2] < x.shape[-1]:
+        raise WorkbenchError(
+            "at least as many rows as columns for the paper's equations",
+            f"a matrix of shape {tuple(x.shape[-2:])}",
+            'transpose it, or use method="stable"',
+        )
+    work = x.double() if stable else x
+    u, sigma, v, gap, tau, rank = _SVD.apply(work, tolerance, stable, torch.finfo(x.dtype).eps)
+    return SingularTriplets(u.to(x.dtype), sigma.to(x.dtype), v.to(x.dtype), gap, tau, rank)

@@ -1,0 +1,71 @@
+"""Human segmentations as one-hot matrices E that are never formed: products are segment sums."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from workbench.linalg.gram import pixel_chunks
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Human segmentations of the same pixels: their one-hot matrices E, side by side.
+
+    Attributes:
+        columns: (annotators, pixels) int64, for each pixel the column that holds its one. Different
+            annotators have different columns; no column is empty.
+        segments: number of columns, over all annotators.
+    """
+
+    columns: Int[Tensor, "annotators pixels"]
+    segments: int
+
+    @classmethod
+    def of(cls, labels: Int[Tensor, "*annotators pixels"]) -> "Assignment":
+        """From label maps of any values, (pixels,) or (annotators, pixels)."""
+        rows, offset = [], 0
+        for row in torch.atleast_2d(labels):
+            names, column = torch.unique(row, return_inverse=True)
+            rows.append(column + offset)
+            offset += len(names)
+        return cls(torch.stack(rows), offset)
+
+    @property
+    def annotators(self) -> int:
+        """How many segmentations there are."""
+        return len(self.columns)
+
+    def volumes(self, delta: Float64[Tensor, "pixels"] | None) -> Float64[Tensor, "segments 1"]:
+        """Eᵀδ as a column; without δ, how many pixels each segment has."""
+        if delta is not None:
+            return self.gather(delta[:, None])
+        counts = torch.bincount(self.columns.flatten(), minlength=self.segments)
+        return counts.double()[:, None]
+
+    def gather(self, x: Float[Tensor, "pixels features"]) -> Float64[Tensor, "segments features"]:
+        """EᵀX, summed in float64; differentiable, though then X is best float64."""
+        total = x.new_zeros(self.segments, x.shape[1], dtype=torch.float64)
+        for part in pixel_chunks(x):
+            self.add_chunk(total, part, x[part].double())
+        return total
+
+    def add_chunk(
+        self,
+        total: Float64[Tensor, "segments features"],
+        part: slice,
+        block: Float64[Tensor, "chunk features"],
+    ) -> None:
+        """Add a chunk's part of EᵀX to the total, in place."""
+        for column in self.columns:
+            total.index_add_(0, column[part], block)
+
+    def scatter(
+        self, rows: Float64[Tensor, "segments features"], part: slice = slice(None)
+    ) -> Float64[Tensor, "chunk features"]:
+        """E · rows, for a chunk of the pixels: to each the sum of its segments' rows."""
+        total = rows[self.columns[0, part]]
+        for column in self.columns[1:, part]:
+            total += rows[column]
+        return total
