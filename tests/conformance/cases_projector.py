@@ -43,7 +43,9 @@ def widened(a: Tensor) -> Tensor:
 def pinv_of_factors(a: Tensor) -> Tensor:
     """(AB)⁺ = B⁺A⁺ for A of independent columns and B of independent rows."""
     mixing = torch.linspace(0.2, 2, 6 * a.shape[-1], dtype=a.dtype, device=a.device)
-    return torch.linalg.pinv((9 * mixing.square()).cos().reshape(a.shape[-1], 6)) @ torch.linalg.pinv(a)
+    return torch.linalg.pinv(
+        (9 * mixing.square()).cos().reshape(a.shape[-1], 6)
+    ) @ torch.linalg.pinv(a)
 
 
 def by_pinv(a: Tensor) -> Tensor:
