@@ -56,7 +56,7 @@ NEWTON_SCHULZ = "Newton–Schulz, 5 steps"
 
 def bench_layers(sizes: LayerSizes, device: torch.device) -> Report:
     """Every table, ours beside whatever peers are installed."""
-    peers = Peers()
+    peers, origin = Peers(), provenance()
     methods = logarithms(peers)
     generator = torch.Generator().manual_seed(0)
     rows: list[Row] = []
@@ -73,7 +73,7 @@ def bench_layers(sizes: LayerSizes, device: torch.device) -> Report:
             curves_of(singles, methods, "relative gap", sizes.gaps, with_gap, device),
             curves_of(singles, methods, "smallest eigenvalue", SMALLEST, down_to, device),
         )
-    return Report("layers", tuple(rows), _targets(rows), tuple(peers.notes()), provenance(), curves)
+    return Report("layers", tuple(rows), _targets(rows), tuple(peers.notes()), origin, curves)
 
 
 def deep_features(sizes: LayerSizes, generator: torch.Generator) -> Tensor:
