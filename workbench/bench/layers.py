@@ -1,23 +1,28 @@
 """`workbench bench layers`: log and sqrt layers in time, memory and gradient error."""
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from workbench.bench.curves import (
+    SMALLEST,
+    curves_of,
+    down_to,
+    error_of,
+    gradient_task,
+    with_gap,
+)
 from workbench.bench.exact import (
     gram_gradient,
-    log_gradient,
     log_slopes,
-    relative_error,
     sqrt_slopes,
 )
 from workbench.bench.logarithms import OURS, Method, logarithms, newton_schulz, sqrt_by_eigh
 from workbench.bench.measure import medians, peak_bytes
 from workbench.bench.peers import Peers
-from workbench.bench.report import Curves, Report, Row, Target, at_least, at_most, find
+from workbench.bench.report import Report, Row, Target, at_least, at_most, find
 from workbench.linalg import sqrt
 from workbench.linalg.gram_log import gram_log, gram_power
 from workbench.runs.provenance import provenance
@@ -51,7 +56,7 @@ NEWTON_SCHULZ = "Newton–Schulz, 5 steps"
 
 def bench_layers(sizes: LayerSizes, device: torch.device) -> Report:
     """Every table, ours beside whatever peers are installed."""
-    peers = Peers()
+    peers, origin = Peers(), provenance()
     methods = logarithms(peers)
     generator = torch.Generator().manual_seed(0)
     rows: list[Row] = []
@@ -62,11 +67,13 @@ def bench_layers(sizes: LayerSizes, device: torch.device) -> Report:
             rows += _log_rows(x, methods, sizes.repeats)
         rows += _root_rows(deep_features(sizes, generator).to(device), sizes.repeats)
         rows += _sqrt_rows(sizes, device, generator)
-        curves = tuple(
-            _gap_curves(dtype, methods, sizes.gaps, device)
-            for dtype in (torch.float64, torch.float32)
+        singles, doubles = torch.float32, torch.float64
+        curves = (
+            curves_of(doubles, methods, "relative gap", sizes.gaps, with_gap, device),
+            curves_of(singles, methods, "relative gap", sizes.gaps, with_gap, device),
+            curves_of(singles, methods, "smallest eigenvalue", SMALLEST, down_to, device),
         )
-    return Report("layers", tuple(rows), _targets(rows), tuple(peers.notes()), provenance(), curves)
+    return Report("layers", tuple(rows), _targets(rows), tuple(peers.notes()), origin, curves)
 
 
 def deep_features(sizes: LayerSizes, generator: torch.Generator) -> Tensor:
@@ -158,8 +165,8 @@ def _rows(
     repeats: int,
 ) -> list[Row]:
     """Value and gradient of each function, ours first: time, memory, error."""
-    tasks = {name: _task(function, x, upstream) for name, function in functions.items()}
-    errors = {name: _error(task, expected) for name, task in tasks.items()}
+    tasks = {name: gradient_task(function, x, upstream) for name, function in functions.items()}
+    errors = {name: error_of(task, expected) for name, task in tasks.items()}
     able = {name: task for name, task in tasks.items() if errors[name] is not None}
     seconds = medians(able, repeats)
     return [
@@ -174,45 +181,6 @@ def _rows(
         )
         for name, task in tasks.items()
     ]
-
-
-def _task(function: Method, x: Tensor, upstream: Tensor) -> Callable[[], Tensor]:
-    def task() -> Tensor:
-        leaf = x.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad((function(leaf) * upstream).sum(), leaf)
-        return gradient
-
-    return task
-
-
-def _error(task: Callable[[], Tensor], expected: Tensor) -> float | None:
-    """Of the gradient; None where the method gives up, as LAPACK does on what it cannot solve."""
-    try:
-        return relative_error(task(), expected)
-    except RuntimeError:
-        return None
-
-
-def _gap_curves(
-    dtype: torch.dtype, methods: dict[str, Method], gaps: tuple[float, ...], device: torch.device
-) -> Curves:
-    """Gradient error of log at d = 16, condition 128, with one pair of eigenvalues at the gap."""
-    errors: dict[str, list[float]] = {name: [] for name in methods}
-    for gap in gaps:
-        generator = torch.Generator().manual_seed(3)
-        q, _ = torch.linalg.qr(torch.randn(16, 16, generator=generator).double())
-        values = torch.logspace(0, 7, 16, base=2).double()
-        values[8] = values[7] * (1 + gap)
-        a = (q * values) @ q.T
-        a = ((a + a.T) / 2).to(dtype)
-        upstream = torch.randn(16, 16, generator=generator).to(dtype)
-        upstream = (upstream + upstream.T) / 2
-        expected = log_gradient(a, upstream.double())
-        for name, method in methods.items():
-            error = _error(_task(method, a.to(device), upstream.to(device)), expected)
-            errors[name].append(float("nan") if error is None else error)
-    title = f"log, d = 16, float{torch.finfo(dtype).bits}"
-    return Curves(title, gaps, {name: tuple(found) for name, found in errors.items()})
 
 
 def _targets(rows: list[Row]) -> tuple[Target, ...]:

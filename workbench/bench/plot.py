@@ -9,28 +9,30 @@ import numpy as np
 from workbench.bench.report import Curves
 
 _OURS = "#1467b3"
+_OTHERS = ("#e07b00", "#8d929b", "#2f9e44", "#c92a2a", "#7048e8")
+_MARKS = "sv^Dx"
 
 
 def draw(curves: Sequence[Curves], path: Path) -> None:
-    """One panel for each; a tie stands at the left end, and NaN is drawn as an error of 100 %+."""
+    """One panel for each; a tie stands at the left end, and NaN is drawn as the largest error."""
     figure, panels = plt.subplots(
-        1, len(curves), figsize=(5.2 * len(curves), 4), squeeze=False, layout="constrained"
+        1, len(curves), figsize=(5 * len(curves), 4.2), squeeze=False, layout="constrained"
     )
     for panel, one in zip(panels[0], curves, strict=True):
-        positive = [gap for gap in one.gaps if gap > 0]
-        tie = min(positive, default=1.0) / 100
-        gaps = [gap or tie for gap in one.gaps]
+        tie = min((point for point in one.at if point > 0), default=1.0) / 100
+        points = [point or tie for point in one.at]
+        rivals = iter(zip(_OTHERS, _MARKS, strict=True))
         for name, errors in one.errors.items():
-            ours = name.startswith("workbench")
-            shown = np.nan_to_num(np.clip(errors, 1e-16, 1e2), nan=1e2)
-            panel.loglog(
-                gaps, shown, marker="o" if ours else ".", label=name,
-                linewidth=2.2 if ours else 1.0, color=_OURS if ours else None,
-                zorder=3 if ours else 2,
-            )  # fmt: skip
-        panel.set(title=one.title, xlabel="relative gap (left end: tie)", ylim=(1e-16, 3e2))
-        panel.set_ylabel("relative error of the gradient (top: NaN)")
+            shown = np.nan_to_num(np.clip(errors, 1e-16, 1e3), nan=1e3)
+            if name.startswith("workbench"):  # a broad band, so that who equals it stays visible
+                panel.loglog(points, shown, "o-", color=_OURS, label=name, linewidth=5, alpha=0.8)
+            else:
+                colour, mark = next(rivals)
+                panel.loglog(points, shown, mark + "--", color=colour, label=name, linewidth=1.2)
+        ties = " (left end: tie)" if 0 in one.at else ""
+        panel.set(title=one.title, xlabel=one.axis + ties, ylim=(1e-16, 3e3))
         panel.grid(alpha=0.3)
-        panel.legend(fontsize=7)
-    figure.savefig(path, dpi=150)
+    panels[0, 0].set_ylabel("relative error of the gradient (top: NaN)")
+    panels[0, 0].legend(fontsize=8)
+    figure.savefig(path, dpi=120)
     plt.close(figure)

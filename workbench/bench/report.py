@@ -50,10 +50,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Curves:
-    """Error against gap, by method; gap 0 is a tie."""
+    """Error of the gradient by method, against a gap (0: a tie) or what else the axis says."""
 
     title: str
-    gaps: tuple[float, ...]
+    axis: str
+    at: tuple[float, ...]
     errors: dict[str, tuple[float, ...]]
 
 
@@ -104,9 +105,10 @@ class Report:
             *([target.name, target.found, words[target.met]] for target in self.targets),
         ]
 
-    def gap_rows(self, curves: Curves) -> Rows:
+    def curve_rows(self, curves: Curves) -> Rows:
         """A curve's table."""
-        header = [curves.title, *("tie" if gap == 0 else f"{gap:.0e}" for gap in curves.gaps)]
+        header = [f"{curves.title}: error at {curves.axis}"]
+        header += ["tie" if point == 0 else f"{point:.0e}" for point in curves.at]
         return [
             header,
             *([name, *(f"{e:.0e}" for e in errors)] for name, errors in curves.errors.items()),
@@ -114,7 +116,7 @@ class Report:
 
     def tables(self) -> list[Rows]:
         """All of them, in order."""
-        return [self.measured(), *map(self.gap_rows, self.curves), self.promised()]
+        return [self.measured(), *map(self.curve_rows, self.curves), self.promised()]
 
     def to_text(self) -> str:
         """For a terminal."""
