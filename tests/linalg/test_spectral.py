@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from workbench.errors import WorkbenchError
 from workbench.linalg import Affinity
 from workbench.linalg.conditioning import ClosedGapWarning
 
@@ -121,3 +122,12 @@ def test_chunks_of_pixels_change_nothing(x: Tensor, monkeypatch: pytest.MonkeyPa
     whole = gradients()
     monkeypatch.setattr("workbench.linalg.gram.CHUNK", 15)
     torch.testing.assert_close(gradients(), whole)
+
+
+def test_a_second_derivative_is_refused_and_not_silently_incomplete() -> None:
+    x = torch.rand(12, 4, dtype=torch.float64, requires_grad=True)
+    vectors = Affinity(x).spectrum(2).vectors
+    loss = (vectors @ vectors.T)[:5, :5].square().sum()
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+    with pytest.raises(WorkbenchError, match="one derivative of a spectrum"):
+        torch.autograd.grad(gradient.square().sum(), x)

@@ -44,6 +44,6 @@ class Peers:
         """A sentence for each that was missing, with the command that installs it."""
         return [
             f"{requirement} is not here ({why}); to include it: pip install '{requirement}', "
-            "or pip install '.[bench]' for all peers"
+            "or pip install -e '.[bench]' for all peers"
             for requirement, why in self.missing.items()
         ]

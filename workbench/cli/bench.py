@@ -20,7 +20,7 @@ def bench() -> None:
     """Time, memory and gradient error beside the libraries that one would otherwise pick.
 
     All run in turn in one process, so ratios hold on a busy machine too. Peers come with
-    `pip install '.[bench]'`; those that are missing are named, and the rest runs.
+    `pip install -e '.[bench]'`; those that are missing are named, and the rest runs.
     """
 
 

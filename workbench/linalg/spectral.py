@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from workbench.errors import WorkbenchError
 from workbench.linalg.conditioning import warn_of_gap
 from workbench.linalg.gram import gram, pixel_chunks
 
@@ -81,14 +81,33 @@ class _Leading(torch.autograd.Function):
         return values, vectors
 
     @staticmethod
-    @once_differentiable
     def backward(
         ctx: Any,
         of_values: Float64[Tensor, "count"],
         of_vectors: Float64[Tensor, "pixels count"],
     ) -> tuple[Tensor, Tensor | None, Tensor, None]:
-        x, coupling, degrees, vectors = ctx.saved_tensors
-        eigen: _Eigen = ctx.eigen
+        gradients = _LeadingAdjoint.apply(of_values, of_vectors, *ctx.saved_tensors, ctx.eigen)
+        return *gradients, None
+
+
+class _LeadingAdjoint(torch.autograd.Function):
+    """The adjoint of `_Leading` in X, Λ and the degrees; a second derivative is refused.
+
+    A `once_differentiable` would not do: torch.autograd.grad with named inputs walks around it, and
+    returns what is left of the second derivative without a word.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        of_values: Float64[Tensor, "count"],
+        of_vectors: Float64[Tensor, "pixels count"],
+        x: Float[Tensor, "pixels features"],
+        coupling: Float[Tensor, "features features"] | None,
+        degrees: Float64[Tensor, "pixels"],
+        vectors: Float64[Tensor, "pixels count"],
+        eigen: _Eigen,
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         k, root = eigen.kept, eigen.root
         values, rest = eigen.values[:k], eigen.values[k:]
         leading, others = eigen.vectors[:, :k], eigen.vectors[:, k:]
@@ -118,7 +137,15 @@ class _Leading(torch.autograd.Function):
                 q_a.addmm_(q.T, a)
         product = q_a.T @ u_a
         of_coupling = None if coupling is None else ((product + product.T) / 2).to(coupling.dtype)
-        return of_x, of_coupling, of_degrees, None
+        return of_x, of_coupling, of_degrees
+
+    @staticmethod
+    def backward(ctx: Any, *_: Any) -> None:
+        raise WorkbenchError(
+            "one derivative of a spectrum",
+            "a second",
+            "take finite differences of the first; objectives.j1 and j2 have every derivative",
+        )
 
 
 def leading_eigenpairs(
