@@ -1,4 +1,7 @@
-"""What a factorisation found, and what it says when that is bad: tolerances, errors, warnings."""
+"""What a factorisation found, and what it says when that is bad: tolerances, errors, warnings.
+
+Warnings of subspaces, whose rank or gap rounding has decided, are in `conditioning`.
+"""
 
 import torch
 from jaxtyping import Float
