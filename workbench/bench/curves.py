@@ -8,7 +8,7 @@ from torch import Tensor
 
 from workbench.bench.exact import log_gradient, relative_error
 from workbench.bench.logarithms import Method
-from workbench.bench.report import Curves
+from workbench.bench.records import Curves
 
 SMALLEST = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """Smallest eigenvalues of a curve in float32, the largest being 1."""

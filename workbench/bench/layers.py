@@ -22,7 +22,8 @@ from workbench.bench.exact import (
 from workbench.bench.logarithms import OURS, Method, logarithms, newton_schulz, sqrt_by_eigh
 from workbench.bench.measure import medians, peak_bytes
 from workbench.bench.peers import Peers
-from workbench.bench.report import Report, Row, Target, at_least, at_most, find
+from workbench.bench.records import Row, Target
+from workbench.bench.report import Report, at_least, at_most, find
 from workbench.linalg import sqrt
 from workbench.linalg.gram_log import gram_log, gram_power
 from workbench.runs.provenance import provenance

@@ -13,7 +13,8 @@ from workbench.bench.embeddings import EIGSH, OURS, SKLEARN, embeddings
 from workbench.bench.exact import relative_error
 from workbench.bench.measure import medians, peak_bytes
 from workbench.bench.peers import Peers
-from workbench.bench.report import Report, Row, Target, at_least, at_most, find
+from workbench.bench.records import Row, Target
+from workbench.bench.report import Report, at_least, at_most, find
 from workbench.linalg import Affinity
 from workbench.objectives import j1, j2
 from workbench.runs.provenance import provenance

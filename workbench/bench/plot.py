@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from workbench.bench.report import Curves
+from workbench.bench.records import Curves
 
 _OURS = "#1467b3"
 _OTHERS = ("#e07b00", "#8d929b", "#2f9e44", "#c92a2a", "#7048e8")
