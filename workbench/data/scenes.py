@@ -38,10 +38,6 @@ class Scene:
         """RGB in [0, 1], float32."""
         return torch.from_numpy(self.pixels).permute(2, 0, 1).float() / 255
 
-    def to(self, device: torch.device) -> "Scene":
-        """The same scene with its label maps on a device."""
-        return Scene(self.id, self.pixels, self.truths.to(device))
-
     def flipped(self) -> "Scene":
         """The scene in a mirror."""
         return Scene(self.id, np.ascontiguousarray(self.pixels[:, ::-1]), self.truths.flip(2))

@@ -38,9 +38,7 @@ def look_at_scene(
     config = config or PoolConfig()
     device = next(model.parameters()).device
     with torch.inference_mode():
-        maps = model.maps(scene.image.to(device))
-        affinity = model.ncuts(maps)
-        shape = (maps.shape[1], maps.shape[2])
+        affinity, shape = model(scene.image.to(device))
         pool = segment(affinity, shape, model.grid, scene.size, config)
     truths = scene.truths.numpy(force=True)
     scores = evaluate_pool(pool.segmentations, list(truths))
@@ -50,7 +48,7 @@ def look_at_scene(
     return scores, coupling | {
         "image": scene.pixels,
         "truths": truths.astype(np.uint16),
-        "maps": maps.numpy(force=True),
+        "maps": affinity.x.T.unflatten(1, shape).numpy(force=True),
         "grid": np.array([model.grid.stride, model.grid.offset]),
         "eigenvalues": spectrum.values.numpy(force=True),
         "eigenvectors": pool.embedding.maps.numpy(force=True),

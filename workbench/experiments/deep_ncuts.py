@@ -86,7 +86,7 @@ def evaluate_deep_ncuts(
     scenes = Scenes.open(store or config.store, split).first(limit)
     models = {"untrained": untrained_model(config)} if untrained else {}
     models["trained"] = trained_model(run)
-    step = int(run.metrics().index.max())
+    step = run.step
     methods = []
     with tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar:
         for method, model in models.items():

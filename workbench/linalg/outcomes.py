@@ -39,10 +39,15 @@ def neighbour_gap(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
     return values.diff(dim=-1).abs().amin(-1)
 
 
-def reciprocal(x: Tensor, tolerance: Tensor) -> Tensor:
+def reciprocal(x: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
     """1/x, and 0 where |x| is not above the tolerance: finite, and so is its derivative."""
     there = x.abs() > tolerance
     return torch.where(there, 1.0 / torch.where(there, x, 1.0), 0.0)
+
+
+def rsqrt(x: Tensor) -> Tensor:
+    """x^-½ where x > 0, else 0, also in its derivatives: D^-½ with pixels of degree zero."""
+    return torch.where(x > 0, torch.where(x > 0, x, 1.0).rsqrt(), 0.0)
 
 
 def without_rounding(

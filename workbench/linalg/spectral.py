@@ -26,6 +26,7 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.linalg.conditioning import warn_of_gap
 from workbench.linalg.gram import gram, pixel_chunks
+from workbench.linalg.outcomes import reciprocal, rsqrt
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class _LeadingAdjoint(torch.autograd.Function):
             a, u = _normalised(x[part], degrees[part]), vectors[part]
             q = of_vectors[part] / values - u @ inside + a @ mix
             of_a = q @ u_right + u @ q_right
-            weight = _weight(degrees[part])
+            weight = rsqrt(degrees[part])
             of_x[part] = of_a * weight[:, None]
             of_degrees[part] = (of_a * a).sum(1) * weight.square() / -2
             if coupling is not None:
@@ -174,7 +175,7 @@ def leading_eigenpairs(
     with torch.no_grad():
         if root is None:
             root = torch.eye(x.shape[1], dtype=torch.float64, device=x.device)
-        weight = _weight(degrees).square()
+        weight = reciprocal(degrees)
         ascending, basis = torch.linalg.eigh(gram(x, weight, None if coupling is None else root))
         values, basis = ascending.flip(0), basis.flip(1)
         tolerance = x.shape[1] * torch.finfo(torch.float64).eps
@@ -190,12 +191,8 @@ def leading_eigenpairs(
     return Spectrum(*leading, degrees, rank, tolerance, gap)
 
 
-def _weight(degrees: Float64[Tensor, "pixels"]) -> Float64[Tensor, "pixels"]:
-    return torch.where(degrees > 0, degrees, 1.0).rsqrt() * (degrees > 0)
-
-
 def _normalised(
     x: Float[Tensor, "pixels features"], degrees: Float64[Tensor, "pixels"]
 ) -> Float64[Tensor, "pixels features"]:
     """Rows of A = D^-½X."""
-    return x.double() * _weight(degrees)[:, None]
+    return x.double() * rsqrt(degrees)[:, None]

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from workbench.linalg.gram import inverse_root
 from workbench.linalg.gram_solve import gram_solve
+from workbench.linalg.outcomes import reciprocal, rsqrt
 from workbench.objectives.assignment import Assignment
 
 
@@ -50,13 +51,3 @@ def misalignment_gradient(
         return of_x, None
     c = (z * s).sum(1, keepdim=True) * scale**2
     return of_x, assignment.scatter(c)[:, 0] - (whole * pulled).sum(1)
-
-
-def reciprocal(delta: Float64[Tensor, "pixels"]) -> Float64[Tensor, "pixels"]:
-    """1/δ where δ > 0, else 0."""
-    return torch.where(delta > 0, 1.0 / torch.where(delta > 0, delta, 1.0), 0.0)
-
-
-def rsqrt(weights: Float64[Tensor, "..."]) -> Float64[Tensor, "..."]:
-    """w^-½ where w > 0, else 0, also in its derivatives."""
-    return torch.where(weights > 0, torch.where(weights > 0, weights, 1.0).rsqrt(), 0.0)

@@ -31,8 +31,9 @@ from workbench.errors import WorkbenchError
 from workbench.linalg.affinity import Affinity, checked_degrees
 from workbench.linalg.conditioning import warn_of_rank
 from workbench.linalg.gram import InverseRoot, inverse_root, pixel_chunks
+from workbench.linalg.outcomes import reciprocal, rsqrt
 from workbench.objectives.assignment import Assignment
-from workbench.objectives.curvature import Inversion, misalignment_gradient, reciprocal, rsqrt
+from workbench.objectives.curvature import Inversion, misalignment_gradient
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.linalg.affinity import Affinity
+from workbench.linalg.outcomes import rsqrt
 from workbench.linalg.spectral import Spectrum
 from workbench.segmentation.grid import Grid
 
@@ -47,7 +48,7 @@ def spectral_embedding(
     """
     spectrum = affinity.spectrum(dimensions)
     degrees = spectrum.degrees
-    scale = torch.where(degrees > 0, degrees, 1.0).rsqrt() * degrees.mean().sqrt()
+    scale = rsqrt(degrees) * degrees.mean().sqrt()
     points = (spectrum.vectors * scale[:, None]).T.float()
     stacked = torch.cat([points, (degrees / degrees.mean()).float()[None]])
     fine = grid.interpolate(stacked.unflatten(1, shape), *image, step=step)

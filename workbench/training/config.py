@@ -55,8 +55,8 @@ class LoopConfig:
 class DeepNCutsConfig(LoopConfig):
     """How a DeepNCuts is trained (paper §6.2: one image a step, the new layers ten times faster).
 
-    Optimizer, rate and decay were chosen on forty held-out training images of BSDS300. The paper's
-    rate of 1e-4, whose optimizer it does not name, overfits 160 images with AdamW.
+    Optimizer, rate and decay were chosen on forty held-out training images of BSDS300, where AdamW
+    did worse at the paper's rate of 1e-4, whose optimizer is not named.
 
     Attributes:
         store: path of the zarr store of scenes.

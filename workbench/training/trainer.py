@@ -109,9 +109,10 @@ class Trainer:
                 while self.step < self.steps and not stop.is_set():
                     bar.set_postfix(self._advance(), refresh=False)
                     bar.update()
-                    if self.step % self.steps_per_pass == 0:
+                    pass_over = self.step % self.steps_per_pass == 0
+                    if pass_over:
                         self._look()
-                    if self.step % self.steps_per_pass == 0 or stop.is_set():
+                    if pass_over or stop.is_set():
                         self._save()
         finished = self.step == self.steps
         self.run.append("finished" if finished else "interrupted", self.step)

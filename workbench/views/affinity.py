@@ -14,6 +14,7 @@ from scipy.ndimage import distance_transform_edt
 
 from workbench.evaluation.networks import Snapshot
 from workbench.linalg.affinity import Affinity
+from workbench.linalg.outcomes import rsqrt
 from workbench.segmentation import Grid
 from workbench.views.paint import LabelMap, boundary_layer, fineness
 from workbench.views.panels import AXES, ceiling, heat, photo, row
@@ -137,7 +138,7 @@ def _rows(
     values = affinity.rows(index)
     if normalized:
         degrees = affinity.degrees
-        scale = torch.where(degrees > 0, degrees, torch.inf).rsqrt()
+        scale = rsqrt(degrees)
         values = (scale[index, None] * values * scale).float()
     return values.numpy()
 
