@@ -4,7 +4,8 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from workbench.segmentation.clustering import nearest, weighted_kmeans
+from workbench.errors import WorkbenchError
+from workbench.segmentation.clustering import nearest, nested_kmeans, weighted_kmeans
 
 
 def blobs(count: int, clusters: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -30,10 +31,55 @@ def test_a_weight_is_as_good_as_copies() -> None:
     assert weighted.cost == pytest.approx(copied.cost, rel=1e-2)
 
 
-def test_cost_is_no_worse_than_scikit_learns() -> None:
-    points, weights = torch.randn(500, 6), torch.rand(500)
-    theirs = KMeans(7, n_init=8, random_state=0).fit(points.numpy(), sample_weight=weights.numpy())
-    assert weighted_kmeans(points, weights, 7, restarts=8).cost <= 1.05 * theirs.inertia_
+@pytest.mark.parametrize("count", [300, 5000])  # all points in every round, and samples of them
+def test_cost_is_no_worse_than_scikit_learns(count: int) -> None:
+    points, _ = blobs(count, 12)
+    points, weights = points + torch.randn(count, 12), torch.rand(count)
+    counts = (3, 7, 12)
+    for k, ours in zip(counts, nested_kmeans(points, weights, counts), strict=True):
+        theirs = KMeans(k, n_init=8, random_state=0)
+        theirs.fit(points.numpy(), sample_weight=weights.numpy())
+        assert ours.cost <= 1.03 * theirs.inertia_
+
+
+def test_cost_is_that_of_the_labels_and_labels_are_nearest() -> None:
+    points, weights = torch.randn(3000, 5), torch.rand(3000)
+    for found in nested_kmeans(points, weights, (2, 6), dimensions=(2, 5)):
+        near = points[:, : found.centres.shape[1]]
+        squares = torch.cdist(near.double(), found.centres.double()).square()
+        own = squares.gather(1, found.labels[:, None])[:, 0]
+        torch.testing.assert_close(own, squares.amin(1), rtol=1e-4, atol=1e-4)
+        assert found.cost == pytest.approx(float(own @ weights.double()), rel=1e-4)
+        assert torch.equal(nearest(near, found.centres), found.labels)
+
+
+def test_every_k_gets_its_own_clusters_and_dimensions_in_the_order_asked_for() -> None:
+    points, _ = blobs(2000, 8)
+    found = nested_kmeans(points, torch.ones(2000), (8, 2, 4), dimensions=(8, 2, 5))
+    assert [c.centres.shape for c in found] == [(8, 8), (2, 2), (4, 5)]
+    alike = nested_kmeans(points, torch.ones(2000), (2, 4, 8), dimensions=(2, 5, 8))
+    assert [torch.equal(found[i].labels, alike[j].labels) for i, j in ((0, 2), (1, 0), (2, 1))]
+
+
+def test_a_far_origin_costs_no_digits() -> None:
+    points, truth = blobs(2000, 3)
+    found = weighted_kmeans(points + 3000, torch.ones(2000), 3)
+    pairs = set(zip(truth.tolist(), found.labels.tolist(), strict=True))
+    assert len(pairs) == 3
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+def test_points_that_are_not_finite_are_refused(bad: float) -> None:
+    points = torch.randn(10, 2)
+    points[3, 1] = bad
+    with pytest.raises(WorkbenchError, match="embedding"):
+        weighted_kmeans(points, torch.ones(10), 2)
+
+
+def test_nearest_is_that_of_all_distances() -> None:
+    points, centres = torch.randn(500, 4), torch.randn(9, 4)
+    assert torch.equal(nearest(points, centres), torch.cdist(points, centres).argmin(1))
+    assert nearest(points, centres[[2, 2, 2]]).unique().tolist() == [0]  # the first of equals
 
 
 def test_same_seed_same_labels() -> None:

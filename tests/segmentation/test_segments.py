@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from skimage.measure import label
 
-from workbench.segmentation.segments import connected_segments
+from workbench.segmentation.segments import _border_lengths, connected_segments
 
 MAPS = arrays(
     np.int64, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3)
@@ -37,3 +37,18 @@ def test_a_speck_joins_the_neighbour_with_the_longest_border() -> None:
     found = connected_segments(clusters, 5)
     assert len(np.unique(found)) == 2
     assert found[3, 4] == found[0, 0]
+
+
+@given(MAPS)
+def test_borders_are_those_counted_pixel_by_pixel(clusters: np.ndarray) -> None:
+    segments = connected_segments(clusters)
+    counted: dict[tuple[int, int], int] = {}
+    places = set(np.ndindex(segments.shape))
+    for i, j in places:
+        for near in ((i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1)):
+            if near in places and segments[near] != segments[i, j]:
+                pair = int(segments[i, j]), int(segments[near])
+                counted[pair] = counted.get(pair, 0) + 1
+    found = _border_lengths(segments)
+    assert {(i, j): n for i, around in found.items() for j, n in around.items()} == counted
+    assert set(found) == set(range(1, int(segments.max()) + 1))

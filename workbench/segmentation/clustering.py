@@ -2,13 +2,30 @@
 
 The eigenvectors U of D^-½WD^-½ become the points D^-½U with weights D; their weighted k-means cost
 is the distance between the subspace of U and that of the clustering.
+
+The eight segmentations of an image are eight clusterings of the same points, and share work:
+
+- Every k starts from the clusters of the k before it, and adds k-means++ seeds (Arthur and
+  Vassilvitskii, SODA 2007) to them, differently in each of several runs.
+- The runs go through a tournament: all take a few steps of Lloyd's algorithm on a sample of the
+  points, the best of them more steps on a larger one, and the winner ends on all points. A smooth
+  embedding has far fewer distinct places than pixels, so that a sample tells the runs apart.
+- A step is two matrix products. With rows [1; Pᵀ] for the points and [−½‖c‖², c] for the centres,
+  the first gives scores that are highest for the nearest centre; the second takes the clusters'
+  indicators to their masses and weighted sums.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from workbench.linalg.outcomes import check_finite
+
+TOLERANCE = 1e-4
+"""Lloyd's algorithm stops where a step gains less than this share of the points' total variance."""
 
 
 @dataclass(frozen=True)
@@ -20,82 +37,214 @@ class Clustering:
     cost: float
 
 
+@dataclass(frozen=True)
+class _Round:
+    """Of the tournament: runs that take part (a share of all, at least one), on how many points."""
+
+    share: float
+    points: int | None  # None: all
+    steps: int
+
+
+ROUNDS = (_Round(1.0, 600, 8), _Round(0.25, 2400, 15), _Round(0.0, None, 10))
+"""Chosen on training images of BSDS300: a cost .3 % above scikit-learn's at a tenth of the time."""
+
+
 def weighted_kmeans(
     points: Float[Tensor, "points dimensions"],
     weights: Float[Tensor, "points"],
     clusters: int,
     *,
-    restarts: int = 4,
-    iterations: int = 40,
+    restarts: int = 8,
     seed: int = 0,
 ) -> Clustering:
-    """The cheapest of several runs of Lloyd's algorithm from k-means++ seeds, side by side.
+    """`nested_kmeans` for a single k, of all coordinates."""
+    return nested_kmeans(points, weights, (clusters,), restarts=restarts, seed=seed)[0]
 
-    Deterministic for a seed. Clusters that fall empty are dropped, so fewer may come back. Where no
-    point has any weight, all count the same.
+
+@torch.no_grad()
+def nested_kmeans(
+    points: Float[Tensor, "points dimensions"],
+    weights: Float[Tensor, "points"],
+    counts: Sequence[int],
+    *,
+    dimensions: Sequence[int] | None = None,
+    restarts: int = 8,
+    seed: int = 0,
+) -> tuple[Clustering, ...]:
+    """One clustering for every k, each grown out of the next smaller one.
+
+    Deterministic for a seed and a list of counts. Clusters that fall empty are dropped, so fewer
+    may come back. Where no point has any weight, all count the same.
+
+    Args:
+        points: fastest where `points.T` is contiguous, as it is for maps of an image.
+        weights: nonnegative.
+        counts: every k, in any order.
+        dimensions: how many leading coordinates each k looks at; default: all.
+        restarts: runs that each k's tournament begins with.
+        seed: of the samples and of k-means++.
+
+    Raises:
+        WorkbenchError: a coordinate is NaN or infinite.
     """
+    check_finite(points, "embedding")
+    dimensions = dimensions or [points.shape[1]] * len(counts)
+    weights = weights.to(points.dtype)
     if not bool(weights.sum() > 0):
         weights = torch.ones_like(weights)
+    middle = weights @ points / weights.sum()  # scores would cancel far from the origin
     generator = torch.Generator(device=points.device).manual_seed(seed)
-    centres = _plus_plus(points, weights, clusters, restarts, generator)
-    labels = _nearest(points, centres)
-    for _ in range(iterations):
-        centres = _means(points, weights, labels, centres)
-        previous, labels = labels, _nearest(points, centres)
-        if torch.equal(previous, labels):
-            break
-    own = centres.take_along_dim(labels[..., None], 1)
-    costs = ((points - own).square().sum(2) * weights).sum(1)
-    best = int(costs.argmin())
-    used, names = torch.unique(labels[best], return_inverse=True)
-    return Clustering(names, centres[best, used], float(costs[best]))
+    everything = _Sample.of(points - middle, weights)
+    samples = [everything.draw(round_.points, generator) for round_ in ROUNDS]
+    found: dict[tuple[int, int], Clustering] = {}
+    begun = torch.zeros_like(everything.weights, dtype=torch.long)  # all in one cluster
+    for clusters, used in sorted(set(zip(counts, dimensions, strict=True))):
+        grown = everything.means(begun, used)
+        centres = _tournament(samples, _plus_plus(samples[0], grown, clusters, restarts, generator))
+        labels = _nearest(everything.rows[1 : used + 1], centres)
+        names, begun = torch.unique(labels, return_inverse=True)
+        centres = centres[names] + middle[:used]
+        apart = points[:, :used] - centres[begun]
+        cost = float(weights @ apart.square().sum(1))
+        found[clusters, used] = Clustering(begun, centres, cost)
+    return tuple(found[wanted] for wanted in zip(counts, dimensions, strict=True))
 
 
+@torch.no_grad()
 def nearest(
     points: Float[Tensor, "points dimensions"], centres: Float[Tensor, "clusters dimensions"]
 ) -> Int[Tensor, "points"]:
-    """For each point the index of the centre closest to it."""
-    return _nearest(points, centres[None])[0]
+    """For each point the centre closest to it; fastest where `points.T` is contiguous."""
+    return _nearest(points.T, centres)
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Points as the two products of a step want them.
+
+    Attributes:
+        rows: (1 + dimensions, points), [1; Pᵀ].
+        weighted: (points, 1 + dimensions), the transpose with every point times its weight.
+        weights: (points,)
+    """
+
+    rows: Float[Tensor, "_ points"]
+    weighted: Float[Tensor, "points _"]
+    weights: Float[Tensor, "points"]
+
+    @classmethod
+    def of(
+        cls, points: Float[Tensor, "points dimensions"], weights: Float[Tensor, "points"]
+    ) -> "_Sample":
+        rows = torch.cat([points.new_ones(1, len(points)), points.T])
+        return cls(rows, (rows * weights).T.contiguous(), weights)
+
+    def draw(self, size: int | None, generator: torch.Generator) -> "_Sample":
+        """One point at random out of each of `size` runs of consecutive ones; self where fewer."""
+        count = len(self.weights)
+        if size is None or size >= count:
+            return self
+        place = torch.arange(size, device=self.rows.device)
+        jitter = torch.rand(size, generator=generator, device=self.rows.device)
+        drawn = ((place + jitter) * (count / size)).long().clamp(max=count - 1)
+        weights = self.weights[drawn]
+        if not bool(weights.sum() > 0):
+            weights = torch.ones_like(weights)
+        return _Sample.of(self.rows[1:, drawn].T, weights)
+
+    def means(
+        self, labels: Int[Tensor, "points"], dimensions: int
+    ) -> Float[Tensor, "clusters {dimensions}"]:
+        """Weighted means of the leading coordinates of the clusters that have any weight."""
+        indicators = torch.nn.functional.one_hot(labels).T.to(self.rows.dtype)
+        sums = indicators @ self.weighted[:, : dimensions + 1]
+        sums = sums[sums[:, 0] > 0]
+        return sums[:, 1:] / sums[:, :1]
+
+
+def _tournament(
+    samples: Sequence[_Sample], centres: Float[Tensor, "runs clusters dimensions"]
+) -> Float[Tensor, "clusters dimensions"]:
+    """The centres of the run that wins."""
+    runs = len(centres)
+    for round_, sample in zip(ROUNDS, samples, strict=True):
+        kept = max(1, round(round_.share * runs))
+        centres, gains = _lloyd(sample, centres[:kept], round_.steps)
+        centres = centres[gains.argsort(descending=True, stable=True)]
+    return centres[0]
+
+
+def _lloyd(
+    sample: _Sample, centres: Float[Tensor, "runs clusters dimensions"], steps: int
+) -> tuple[Float[Tensor, "runs clusters dimensions"], Float[Tensor, "runs"]]:
+    """Some steps of Lloyd's algorithm, and how far each run has lowered the cost (halved).
+
+    A cluster without weight keeps its centre. A point between two equally near centres counts for
+    both: centres that coincide stay together, and the second loses its points at the end.
+    """
+    runs, clusters, dimensions = centres.shape
+    rows, weighted = sample.rows[: dimensions + 1], sample.weighted[:, : dimensions + 1]
+    enough = TOLERANCE / 2 * (weighted[:, 1:].T * rows[1:]).sum()
+    gains = torch.full_like(centres[:, 0, 0], -torch.inf)
+    for _ in range(steps):
+        scores = (_scorer(centres).flatten(0, 1) @ rows).unflatten(0, (runs, clusters))
+        highest = scores.amax(1, keepdim=True)
+        before, gains = gains, highest[:, 0] @ sample.weights
+        if bool((gains - before <= enough).all()):
+            break
+        indicators = torch.eq(scores, highest, out=scores)  # as floats, for the product
+        sums = (indicators.flatten(0, 1) @ weighted).unflatten(0, (runs, clusters))
+        mass = sums[..., :1]
+        centres = torch.where(mass > 0, sums[..., 1:] / mass.clamp(min=1e-30), centres)
+    return centres, gains
+
+
+def _scorer(centres: Float[Tensor, "*runs dimensions"]) -> Float[Tensor, "*runs _"]:
+    """[−½‖c‖², c]: times [1, p] it is ½‖p‖² − ½‖p − c‖²."""
+    return torch.cat([centres.square().sum(-1, keepdim=True) / -2, centres], dim=-1)
 
 
 def _nearest(
-    points: Float[Tensor, "points dimensions"],
-    centres: Float[Tensor, "restarts clusters dimensions"],
-) -> Int[Tensor, "restarts points"]:
-    half = centres.square().sum(2) / 2
-    return (half[:, None] - points @ centres.mT).argmin(2)
+    coordinates: Float[Tensor, "dimensions points"],
+    centres: Float[Tensor, "clusters dimensions"],
+) -> Int[Tensor, "points"]:
+    """The first of the centres with the highest score.
 
-
-def _means(
-    points: Float[Tensor, "points dimensions"],
-    weights: Float[Tensor, "points"],
-    labels: Int[Tensor, "restarts points"],
-    before: Float[Tensor, "restarts clusters dimensions"],
-) -> Float[Tensor, "restarts clusters dimensions"]:
-    """Weighted means of the clusters; one without weight stays where it was."""
-    one_hot = points.new_zeros(*labels.shape, before.shape[1])
-    one_hot.scatter_(2, labels[..., None], weights.expand_as(labels)[..., None])
-    mass = one_hot.sum(1)[..., None]
-    return torch.where(mass > 0, (one_hot.mT @ points) / mass.clamp(min=1e-30), before)
+    An argmax over the rows of a matrix walks it against the grain: two maxima are six times faster.
+    """
+    scores = torch.addmm(centres.square().sum(1, keepdim=True), centres, coordinates, beta=-0.5)
+    indicators = torch.eq(scores, scores.amax(0), out=scores)
+    last = len(centres) - 1
+    countdown = torch.arange(last, -1, -1, device=scores.device, dtype=scores.dtype)
+    return last - indicators.mul_(countdown[:, None]).amax(0).long()
 
 
 def _plus_plus(
-    points: Float[Tensor, "points dimensions"],
-    weights: Float[Tensor, "points"],
+    sample: _Sample,
+    first: Float[Tensor, "given dimensions"],
     clusters: int,
-    restarts: int,
+    runs: int,
     generator: torch.Generator,
-) -> Float[Tensor, "restarts clusters dimensions"]:
-    """k-means++ seeds: each next one drawn with odds of its weighted squared distance.
+) -> Float[Tensor, "runs clusters dimensions"]:
+    """The given centres and k-means++ seeds, each drawn with odds of its weighted squared distance.
 
     Where no point lies off the seeds, the next one repeats a point, and its cluster will be empty.
     """
-    centres = points.new_zeros(restarts, clusters, points.shape[1])
-    odds = weights.expand(restarts, -1)
-    distance = torch.full_like(odds, torch.inf)
-    for i in range(clusters):
-        centres[:, i] = points[torch.multinomial(odds, 1, generator=generator)[:, 0]]
-        distance = torch.minimum(distance, (points - centres[:, i, None]).square().sum(2))
-        odds = weights * distance
-        odds = torch.where(odds.sum(1, keepdim=True) > 0, odds, weights)
+    rows = sample.rows[1 : first.shape[1] + 1]
+    squares = rows.square().sum(0)
+    centres = rows.new_zeros(runs, clusters, len(rows))
+    centres[:, : len(first)] = first
+    nearest_score = (_scorer(first) @ sample.rows[: len(rows) + 1]).amax(0)
+    distance = (squares - 2 * nearest_score).clamp(min=0).expand(runs, -1)
+    for i in range(len(first), clusters):
+        odds = sample.weights * distance
+        odds = torch.where(odds.sum(1, keepdim=True) > 0, odds, sample.weights)
+        heights = odds.cumsum(1)
+        drawn = torch.rand(runs, 1, generator=generator, device=rows.device, dtype=rows.dtype)
+        picks = torch.searchsorted(heights, drawn * heights[:, -1:], right=True)
+        seeds = rows.T[picks[:, 0].clamp(max=len(squares) - 1)]
+        centres[:, i] = seeds
+        to_seed = squares + seeds.square().sum(1, keepdim=True) - 2 * (seeds @ rows)
+        distance = torch.minimum(distance, to_seed.clamp(min=0))
     return centres

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 
 from workbench.linalg.affinity import Affinity
-from workbench.segmentation.clustering import nearest, weighted_kmeans
+from workbench.segmentation.clustering import nearest, nested_kmeans
 from workbench.segmentation.grid import Grid
 from workbench.segmentation.segments import connected_segments
 from workbench.segmentation.spectral import Embedding, spectral_embedding
@@ -22,14 +22,14 @@ class PoolConfig:
         step: the embedding is clustered at blocks of step×step pixels; pixels then take the
             nearest centre.
         min_fraction: segments below this fraction of the image dissolve into a neighbour.
-        restarts: runs of k-means, of which the best counts.
+        restarts: runs of k-means that each k begins with, of which the best counts.
         seed: of k-means.
     """
 
     counts: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 12, 20)
     step: int = 4
     min_fraction: float = 0.008
-    restarts: int = 4
+    restarts: int = 8
     seed: int = 0
 
 
@@ -64,24 +64,40 @@ def segment(
         config: how; default: `PoolConfig()`.
     """
     config = config or PoolConfig()
-    height, width = image
     embedding = spectral_embedding(
         affinity, shape, grid, image, dimensions=max(config.counts), step=config.step
     )
+    return cut(embedding, image, config)
+
+
+@torch.no_grad()
+def cut(embedding: Embedding, image: tuple[int, int], config: PoolConfig) -> Pool:
+    """Cut an image by an embedding of its step×step blocks, whatever affinity that came from.
+
+    Each k looks at the first k eigenvectors, or at all where there are fewer.
+
+    Args:
+        embedding: at blocks of config.step×config.step pixels.
+        image: height and width of the image, pixels.
+        config: how.
+    """
     points = embedding.maps.flatten(1).T
-    weights = embedding.weights.flatten()
-    pixels = Grid.of_step(config.step).interpolate(embedding.maps, height, width).flatten(1).T
-    min_area = round(config.min_fraction * height * width)
-
-    def cut(clusters: int) -> Int[np.ndarray, "height width"]:
-        used = min(clusters, points.shape[1])
-        if used == 0:  # every feature is off: the image is one segment
-            return np.ones(image, np.int32)
-        found = weighted_kmeans(
-            points[:, :used], weights, clusters, restarts=config.restarts, seed=config.seed
-        )
-        labels = nearest(pixels[:, :used], found.centres).unflatten(0, (height, width))
-        return connected_segments(labels.numpy(force=True), min_area)
-
-    with torch.inference_mode():
-        return Pool(tuple(cut(k) for k in config.counts), embedding)
+    found = points.shape[1]
+    if found == 0:  # every feature is off: the image is one segment
+        return Pool((np.ones(image, np.int32),) * len(config.counts), embedding)
+    clusterings = nested_kmeans(
+        points,
+        embedding.weights.flatten(),
+        config.counts,
+        dimensions=[min(k, found) for k in config.counts],
+        restarts=config.restarts,
+        seed=config.seed,
+    )
+    pixels = Grid.of_step(config.step).interpolate(embedding.maps, *image).flatten(1).T
+    min_area = round(config.min_fraction * image[0] * image[1])
+    segmentations = []
+    for clustering in clusterings:
+        centres = clustering.centres
+        labels = nearest(pixels[:, : centres.shape[1]], centres).unflatten(0, image)
+        segmentations.append(connected_segments(labels.numpy(force=True), min_area))
+    return Pool(tuple(segmentations), embedding)

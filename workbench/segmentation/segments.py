@@ -4,6 +4,7 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 from jaxtyping import Int
+from scipy.sparse import coo_array
 from skimage.measure import label
 
 
@@ -58,18 +59,22 @@ def _dissolve(
 def _border_lengths(segments: Int[np.ndarray, "height width"]) -> dict[int, dict[int, int]]:
     """For every segment its neighbours and the number of adjacent pixel pairs with each."""
     count = int(segments.max()) + 1
-    sides = [
+    sides = (
         (segments[:, :-1], segments[:, 1:]),
         (segments[:-1], segments[1:]),
         (segments[:-1, :-1], segments[1:, 1:]),
         (segments[:-1, 1:], segments[1:, :-1]),
-    ]
-    pairs = np.concatenate(
-        [a[a != b].astype(np.int64) * count + b[a != b] for a, b in sides]
-        + [b[a != b].astype(np.int64) * count + a[a != b] for a, b in sides]
     )
-    keys, lengths = np.unique(pairs, return_counts=True)
-    borders: dict[int, dict[int, int]] = {i: {} for i in range(1, count)}
-    for key, length in zip(keys.tolist(), lengths.tolist(), strict=True):
-        borders[key // count][key % count] = length
-    return borders
+    across = [(a != b, a, b) for a, b in sides]
+    one = np.concatenate([a[differ] for differ, a, _ in across])
+    other = np.concatenate([b[differ] for differ, _, b in across])
+    ones = np.ones(len(one), np.int64)
+    table = coo_array((ones, (one, other)), shape=(count, count)).tocsr()  # sums what coincides
+    table = (table + table.T).tocsr()
+    ends, neighbours, lengths = (
+        part.tolist() for part in (table.indptr, table.indices, table.data)
+    )
+    return {
+        i: dict(zip(neighbours[ends[i] : ends[i + 1]], lengths[ends[i] : ends[i + 1]], strict=True))
+        for i in range(1, count)
+    }
