@@ -19,7 +19,7 @@ from workbench.training.config import DeepNCutsConfig
 def config(sample_store: Path) -> DeepNCutsConfig:
     return DeepNCutsConfig(
         store=str(sample_store),
-        architecture=ArchitectureConfig(backbone="tiny", tap="relu3", enlarge=1.0),
+        architecture=ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0),
         optimizer="adamw",
         learning_rate=3e-3,
         head_multiplier=1.0,

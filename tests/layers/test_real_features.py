@@ -20,7 +20,7 @@ def test_pooling_keeps_its_digits_on_real_features(data_root: Path) -> None:
     backbone = Backbone("alexnet", "relu5")
     load_weights(backbone, data_root / "weights/alexnet-imagenet1k-v1-features.safetensors")
     with torch.no_grad():
-        maps = backbone(pixels[None])
+        (maps,) = backbone(pixels[None])
     dead = int((maps.amax((0, 2, 3)) == 0).sum())
     assert maps.shape == (1, 256, 13, 13)
     assert dead > 0

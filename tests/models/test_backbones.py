@@ -33,12 +33,12 @@ def test_cells_lie_where_the_grid_says(name: str, tap: str, channels: int) -> No
     size = 421
     image = (2 + torch.rand(1, 3, size, size)).requires_grad_()
     with torch.no_grad():
-        cells = backbone(image).shape
+        cells = backbone(image)[0].shape
     assert cells[1] == channels
     i, j = cells[2] // 2, cells[3] // 2 + 1
-    backbone(image)[0, 0, i, j].backward()
+    backbone(image)[0][0, 0, i, j].backward()
     rows, columns = image.grad[0, 0].nonzero().T
-    grid = backbone.grid
+    (grid,) = backbone.grids
     # max pooling passes the gradient to one pixel of its window: the centre is known to a pool
     slack = grid.stride if name != "tiny" else 0.5
     assert abs((rows.min() + rows.max()) / 2 - (grid.offset + i * grid.stride)) <= slack
@@ -46,10 +46,24 @@ def test_cells_lie_where_the_grid_says(name: str, tap: str, channels: int) -> No
 
 
 def test_alexnets_relu5_is_shifted_against_an_even_division() -> None:
-    grid = Backbone("alexnet", "relu5").grid
+    grid = Backbone("alexnet", "relu5").grids[0]
     assert (grid.stride, grid.offset) == (16, 15)
-    grid = Backbone("vgg16", "relu5").grid
+    grid = Backbone("vgg16", "relu5").grids[0]
     assert (grid.stride, grid.offset) == (16, 7.5)
+
+
+def test_several_taps_come_back_in_the_order_asked_for() -> None:
+    several = Backbone("vgg16", "relu3_3", "relu1_2")
+    assert several.channels == (256, 64)
+    assert [grid.stride for grid in several.grids] == [4, 1]
+    image = torch.rand(1, 3, 40, 48)
+    deep, fine = several(image)
+    alone = Backbone("vgg16", "relu1_2")
+    alone.load_state_dict(
+        {k: v for k, v in several.state_dict().items() if k in alone.state_dict()}
+    )
+    torch.testing.assert_close(fine, alone(image)[0])
+    assert deep.shape == (1, 256, 10, 12)
 
 
 def test_unknown_names_list_the_known_ones() -> None:
@@ -117,7 +131,7 @@ def test_alexnets_first_filters_are_gabors_and_colour_blobs(data_root: Path) -> 
 def test_vgg16_reads_from_half_precision(data_root: Path) -> None:
     backbone = Backbone("vgg16", "relu5")
     load_weights(backbone, data_root / "weights/vgg16-imagenet1k-v1-features-float16.safetensors")
-    features = backbone(torch.rand(1, 3, 64, 64))
+    (features,) = backbone(torch.rand(1, 3, 64, 64))
     assert features.dtype == torch.float32
     assert features.isfinite().all()
     assert 0.01 < (features > 0).float().mean() < 0.9

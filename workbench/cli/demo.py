@@ -44,7 +44,7 @@ def demo(
     _say(3, f"training DeepNCuts into {path}")
     config = DeepNCutsConfig(
         store=str(store),
-        architecture=ArchitectureConfig(backbone="tiny", tap="relu3", enlarge=1.0),
+        architecture=ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0),
         optimizer="adamw",
         learning_rate=3e-3,
         head_multiplier=1.0,

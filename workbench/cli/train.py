@@ -27,7 +27,14 @@ def train() -> None:
 @click.option(
     "--backbone", type=click.Choice(list(ARCHITECTURES)), default="alexnet", show_default=True
 )
-@click.option("--tap", default="relu5", show_default=True, help="ReLU that feeds the new layers.")
+@click.option(
+    "--tap", "taps", multiple=True, default=("relu5",), show_default=True,
+    help="ReLU that feeds the new layers; repeat it for a hypercolumn head.",
+)  # fmt: skip
+@click.option(
+    "--head", type=click.Choice(["convolutions", "hypercolumn"]), default="convolutions",
+    show_default=True, help="The paper's two new layers, or several taps fused, with contours.",
+)  # fmt: skip
 @click.option(
     "--weights",
     type=click.Path(path_type=Path),
@@ -95,7 +102,7 @@ def deep_ncuts(
     """
     shape = {
         name: options.pop(name)
-        for name in ("backbone", "tap", "features", "enlarge", "learn_coupling")
+        for name in ("backbone", "taps", "head", "features", "enlarge", "learn_coupling")
     }
     config = DeepNCutsConfig(
         architecture=ArchitectureConfig(**shape),

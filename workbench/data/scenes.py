@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from pipelines.store import open_store
 from workbench.errors import WorkbenchError
@@ -41,6 +42,17 @@ class Scene:
     def flipped(self) -> "Scene":
         """The scene in a mirror."""
         return Scene(self.id, np.ascontiguousarray(self.pixels[:, ::-1]), self.truths.flip(2))
+
+    def scaled(self, factor: float) -> "Scene":
+        """The scene at another size: the image smoothed before it shrinks, labels the nearest."""
+        height, width = (max(1, round(side * factor)) for side in self.size)
+        image = interpolate(
+            self.image[None], (height, width), mode="bilinear", antialias=True, align_corners=False
+        )[0]
+        pixels = (image.permute(1, 2, 0) * 255).round().clamp(0, 255).byte().numpy()
+        y = ((torch.arange(height) + 0.5) / factor).long().clamp(0, self.size[0] - 1)
+        x = ((torch.arange(width) + 0.5) / factor).long().clamp(0, self.size[1] - 1)
+        return Scene(self.id, pixels, self.truths[:, y[:, None], x])
 
 
 class Scenes:

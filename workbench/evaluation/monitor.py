@@ -3,10 +3,9 @@
 import numpy as np
 
 from workbench.data import Scenes
-from workbench.evaluation.networks import look_at_scene
+from workbench.evaluation.networks import CutConfig, look_at_scene
 from workbench.models import DeepNCuts
 from workbench.runs import Run
-from workbench.segmentation import PoolConfig
 
 
 class CoveringMonitor:
@@ -26,7 +25,7 @@ class CoveringMonitor:
         scenes: Scenes,
         run: Run,
         probes: int = 2,
-        pool: PoolConfig | None = None,
+        pool: CutConfig | None = None,
     ) -> None:
         self.model, self.scenes, self.run = model, scenes, run
         self.probes, self.pool = probes, pool

@@ -10,7 +10,8 @@ A snapshot of a scene holds all that a picture of it needs, so that views read a
     eigenvalues    (count,) float64, descending
     eigenvectors   (count, fine_rows, fine_columns) float32, D^-½U at blocks of pixels
     rank           () int64, of the affinity
-    counts         (segmentations,) int64, the k of each
+    contour        (rows, columns) float32, probability; absent where the network predicts none
+    counts         (segmentations,) int64, the k of each; of a hierarchy's cut, its segments
     segmentations  (segmentations, height, width) int32
     coverings      (segmentations, annotators) float64
 """
@@ -22,38 +23,77 @@ import torch
 
 from workbench.data import Scene
 from workbench.evaluation.pool import PoolScores, evaluate_pool
-from workbench.models import DeepNCuts
-from workbench.segmentation import PoolConfig, segment
+from workbench.models import DeepNCuts, Prediction
+from workbench.segmentation import (
+    Grid,
+    HierarchyConfig,
+    Pool,
+    PoolConfig,
+    segment,
+    segment_hierarchy,
+)
 
 Snapshot = Mapping[str, np.ndarray]
+CutConfig = PoolConfig | HierarchyConfig
+"""How a network's affinity becomes segmentations."""
 
 
 def look_at_scene(
-    model: DeepNCuts, scene: Scene, config: PoolConfig | None = None
+    model: DeepNCuts, scene: Scene, config: CutConfig | None = None
 ) -> tuple[PoolScores, Snapshot]:
     """Segment a scene at full resolution: the scores against its annotators, and a snapshot.
 
     The model must be in evaluation mode.
+
+    Args:
+        model: the network.
+        scene: image and human segmentations.
+        config: flat clusterings (the default) or a hierarchy.
     """
-    config = config or PoolConfig()
     device = next(model.parameters()).device
     with torch.inference_mode():
-        affinity, shape = model(scene.image.to(device))
-        pool = segment(affinity, shape, model.grid, scene.size, config)
+        found = model(scene.image.to(device))
+    return look_at_prediction(found, model.grid, scene, config)
+
+
+def look_at_prediction(
+    found: Prediction, grid: Grid, scene: Scene, config: CutConfig | None = None
+) -> tuple[PoolScores, Snapshot]:
+    """`look_at_scene` for what a network predicted before."""
+    config = config or PoolConfig()
+    pool = cut(found, grid, scene.size, config)
     truths = scene.truths.numpy(force=True)
     scores = evaluate_pool(pool.segmentations, list(truths))
-    spectrum = pool.embedding.spectrum
-    learned = affinity.coupling
-    coupling = {} if learned is None else {"coupling": learned.numpy(force=True)}
-    return scores, coupling | {
+    spectrum, learned = pool.embedding.spectrum, found.affinity.coupling
+    snapshot = {
         "image": scene.pixels,
         "truths": truths.astype(np.uint16),
-        "maps": affinity.x.T.unflatten(1, shape).numpy(force=True),
-        "grid": np.array([model.grid.stride, model.grid.offset]),
+        "maps": found.affinity.x.T.unflatten(1, found.shape).numpy(force=True),
+        "grid": np.array([grid.stride, grid.offset]),
         "eigenvalues": spectrum.values.numpy(force=True),
         "eigenvectors": pool.embedding.maps.numpy(force=True),
         "rank": np.array(spectrum.rank),
-        "counts": np.array(config.counts),
+        "counts": np.array(
+            config.counts if isinstance(config, PoolConfig) else scores.segments, np.int64
+        ),
         "segmentations": np.stack(pool.segmentations),
         "coverings": scores.coverings,
     }
+    if learned is not None:
+        snapshot["coupling"] = learned.numpy(force=True)
+    if found.contour is not None:
+        snapshot["contour"] = found.contour.sigmoid().numpy(force=True)
+    return scores, snapshot
+
+
+def cut(
+    found: Prediction, grid: Grid, image: tuple[int, int], config: CutConfig | None = None
+) -> Pool:
+    """The segmentations of an image of a size in pixels, from what a network predicted."""
+    config = config or PoolConfig()
+    with torch.inference_mode():
+        if isinstance(config, HierarchyConfig):
+            return segment_hierarchy(
+                found.affinity, found.shape, grid, image, found.contour, config
+            )
+        return segment(found.affinity, found.shape, grid, image, config)

@@ -13,10 +13,9 @@ from workbench.data import Scenes
 from workbench.errors import WorkbenchError
 from workbench.evaluation.benchmark import MethodScores
 from workbench.evaluation.monitor import CoveringMonitor
-from workbench.evaluation.networks import look_at_scene
+from workbench.evaluation.networks import CutConfig, look_at_scene
 from workbench.evaluation.table import BenchmarkTable
 from workbench.runs import Run
-from workbench.segmentation import PoolConfig
 from workbench.training.building import fresh_model, trained_model, untrained_model
 from workbench.training.config import DeepNCutsConfig
 from workbench.training.deep_ncuts import SegmentationTask
@@ -64,7 +63,7 @@ def evaluate_deep_ncuts(
     limit: int | None = None,
     untrained: bool = True,
     device: str = "auto",
-    pool: PoolConfig | None = None,
+    pool: CutConfig | None = None,
 ) -> BenchmarkTable:
     """Segment a split with a run's network and score it; the table is also kept in the run.
 

@@ -3,8 +3,11 @@
 Layers and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights
 load. A tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16.
 There `relu4` and `relu5` mean the paper's taps, the first ReLU of block 4 and the last of block 5.
+A backbone may have several taps, whose maps are fused later (`models.hypercolumn`).
 `tiny` is for demonstrations and tests: it has no pretrained weights and learns in a minute.
 """
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -64,48 +67,62 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Backbone(nn.Module):
-    """The convolutions of a named architecture up to a tap.
+    """The convolutions of a named architecture up to the deepest of its taps.
 
     Attributes:
         name: "alexnet", "vgg16" or "tiny".
-        tap: name of the ReLU whose output it returns.
-        channels: how many features that is.
-        grid: where the cells of the feature map lie in the image.
+        taps: names of the ReLUs whose outputs it returns.
+        channels: how many features each tap has.
+        grids: where the cells of each tap's map lie in the image.
     """
 
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self, name: str, tap: str) -> None:
+    def __init__(self, name: str, *taps: str) -> None:
         super().__init__()
         if name not in ARCHITECTURES:
             raise WorkbenchError(
                 f"a backbone out of {', '.join(ARCHITECTURES)}", repr(name), "name one of them"
             )
-        layers, taps = ARCHITECTURES[name]()
-        if tap not in taps:
+        layers, known = ARCHITECTURES[name]()
+        strangers = [tap for tap in taps if tap not in known]
+        if strangers or not taps:
             raise WorkbenchError(
-                f"a tap of {name} out of {', '.join(taps)}", repr(tap), "name one of them"
+                f"taps of {name} out of {', '.join(known)}",
+                ", ".join(map(repr, strangers)) or "none",
+                "name one of them",
             )
-        self.name, self.tap = name, tap
-        self.features = nn.Sequential(*layers[: taps[tap] + 1])
-        self.channels = [m for m in self.features if isinstance(m, nn.Conv2d)][-1].out_channels
-        self.grid = _grid_of(self.features)
+        self.name, self.taps = name, taps
+        self.ends = tuple(known[tap] for tap in taps)
+        """Index of the layer that each tap follows."""
+        self.features = nn.Sequential(*layers[: max(self.ends) + 1])
+        self.channels = tuple(_channels(layers[: end + 1]) for end in self.ends)
+        self.grids = tuple(_grid_of(layers[: end + 1]) for end in self.ends)
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(DEVIATION).view(3, 1, 1), persistent=False)
 
     def forward(
         self, image: Float[Tensor, "batch 3 height width"]
-    ) -> Float[Tensor, "batch channels rows columns"]:
-        """Features of RGB images in [0, 1]."""
-        features: Tensor = self.features((image - self.mean) / self.deviation)
-        return features
+    ) -> tuple[Float[Tensor, "batch _ _ _"], ...]:
+        """The maps at each tap, in the order of `taps`, of RGB images in [0, 1]."""
+        found: dict[int, Tensor] = {}
+        maps = (image - self.mean) / self.deviation
+        for index, layer in enumerate(self.features):
+            maps = layer(maps)
+            if index in self.ends:
+                found[index] = maps
+        return tuple(found[end] for end in self.ends)
 
 
-def _grid_of(features: nn.Sequential) -> Grid:
+def _channels(layers: Sequence[nn.Module]) -> int:
+    return [m for m in layers if isinstance(m, nn.Conv2d)][-1].out_channels
+
+
+def _grid_of(layers: Sequence[nn.Module]) -> Grid:
     """Compose the geometry of the layers: each maps a cell to the centre of its window."""
     stride, offset = 1.0, 0.0
-    for layer in features:
+    for layer in layers:
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
             kernel, step, padding = (
                 value if isinstance(value, int) else int(value[0])

@@ -1,6 +1,8 @@
-"""DeepNCuts: a backbone, two new convolutions and the normalized-cuts layer (paper §5, §6.2)."""
+"""DeepNCuts: a backbone, new layers and the normalized-cuts layer (paper §5, §6.2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -11,10 +13,13 @@ from workbench.errors import WorkbenchError
 from workbench.layers.normalized_cuts import NormalizedCuts
 from workbench.linalg.affinity import Affinity
 from workbench.models.backbones import Backbone
+from workbench.models.hypercolumn import FACTOR_STEP, HypercolumnHead
 from workbench.segmentation.grid import Grid
 
 HIDDEN = {"alexnet": 256, "vgg16": 1024, "tiny": 48}
 """Channels of the first new convolution; for AlexNet and VGG the paper's."""
+FUSED = 64
+"""Channels of the fused maps of a hypercolumn head."""
 
 
 @dataclass(frozen=True)
@@ -23,23 +28,48 @@ class ArchitectureConfig:
 
     Attributes:
         backbone: name of the backbone.
-        tap: the ReLU whose output feeds the new layers.
-        hidden: channels of the first new convolution; None: the paper's, by backbone.
-        features: d, channels of the second one and largest rank of W; the paper's 20.
-        dropout: probability, between the two; the paper's .25.
+        taps: the ReLUs whose outputs feed the new layers; several for a hypercolumn head only.
+        head: "none": no new layers, W = XXᵀ of the backbone's own features, the untrained
+            baseline; "convolutions": the paper's two Conv-ReLU pairs; "hypercolumn": several taps
+            fused, on a finer grid (`models.hypercolumn`).
+        contour: whether a hypercolumn head also predicts contours.
+        hidden: channels of the new layers; None: the paper's, by backbone, or `FUSED`.
+        features: d, channels of the last layer and largest rank of W; the paper's 20.
+        dropout: probability, within the head; the paper's .25.
         enlarge: factor by which images are enlarged before the backbone, for a finer grid.
         learn_coupling: whether Λ is learned (by J1) or the identity.
-        head: False: no new layers, W = XXᵀ of the backbone's own features, the untrained baseline.
     """
 
     backbone: str = "alexnet"
-    tap: str = "relu5"
+    taps: tuple[str, ...] = ("relu5",)
+    head: Literal["none", "convolutions", "hypercolumn"] = "convolutions"
+    contour: bool = True
     hidden: int | None = None
     features: int = 20
     dropout: float = 0.25
     enlarge: float = 2.0
     learn_coupling: bool = False
-    head: bool = True
+
+    @property
+    def has_contour(self) -> bool:
+        """Whether the network predicts contours beside the affinity."""
+        return self.contour and self.head == "hypercolumn"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of one image.
+
+    Attributes:
+        affinity: of the cells of its map, row-major, by its factors.
+        shape: rows and columns of that map.
+        contour: logits that somebody draws a contour through a block of `CONTOUR_STEP` pixels,
+            (ceil(height/2), ceil(width/2)); None where the network has no such branch.
+    """
+
+    affinity: Affinity
+    shape: tuple[int, int]
+    contour: Float[Tensor, "fine_rows fine_columns"] | None = None
 
 
 class DeepNCuts(nn.Module):
@@ -47,7 +77,7 @@ class DeepNCuts(nn.Module):
 
     Attributes:
         config: what it was built from.
-        grid: where the cells of the feature map lie in the image.
+        grid: where the cells of X lie in the image.
     """
 
     def __init__(self, config: ArchitectureConfig) -> None:
@@ -56,31 +86,60 @@ class DeepNCuts(nn.Module):
             raise WorkbenchError(
                 "a positive enlargement", f"{config.enlarge}", "give --enlarge 1 for none"
             )
+        if len(config.taps) > 1 and config.head != "hypercolumn":
+            raise WorkbenchError(
+                "one tap, or a hypercolumn head to fuse several",
+                ", ".join(config.taps),
+                "give --head hypercolumn, or one --tap",
+            )
         self.config = config
-        self.backbone = Backbone(config.backbone, config.tap)
-        self.head = _head(self.backbone.channels, config) if config.head else nn.Identity()
-        width = config.features if config.head else self.backbone.channels
+        self.backbone = Backbone(config.backbone, *config.taps)
+        grids = [grid.shrunk(config.enlarge) for grid in self.backbone.grids]
+        self.grid = grids[0]
+        width = config.features
+        if config.head == "none":
+            self.head: nn.Module = nn.Identity()
+            width = self.backbone.channels[0]
+        elif config.head == "convolutions":
+            self.head = _convolutions(self.backbone.channels[0], config)
+        else:
+            self.grid = Grid.of_step(FACTOR_STEP)
+            self.head = HypercolumnHead(
+                self.backbone.channels,
+                grids,
+                hidden=config.hidden or FUSED,
+                features=config.features,
+                dropout=config.dropout,
+                contour=config.contour,
+            )
         self.ncuts = NormalizedCuts(width, config.learn_coupling)
-        self.grid: Grid = self.backbone.grid.shrunk(config.enlarge)
 
-    def maps(
+    def features(
         self, image: Float[Tensor, "3 height width"]
-    ) -> Float[Tensor, "features rows columns"]:
-        """Nonnegative feature maps of one RGB image in [0, 1]; their cells are the rows of X."""
+    ) -> tuple[Float[Tensor, "_ _ _"], ...]:
+        """The backbone's maps at its taps, of one RGB image in [0, 1]."""
         if self.config.enlarge != 1:
             height, width = image.shape[1:]
             size = (round(height * self.config.enlarge), round(width * self.config.enlarge))
             image = interpolate(image[None], size, mode="bilinear", align_corners=False)[0]
-        features: Tensor = self.head(self.backbone(image[None]))
-        return features[0]
+        return tuple(maps[0] for maps in self.backbone(image[None]))
 
-    def forward(self, image: Float[Tensor, "3 height width"]) -> tuple[Affinity, tuple[int, int]]:
-        """The affinity of one image's cells, row-major, and the rows and columns of their map."""
-        maps = self.maps(image)
-        return self.ncuts(maps), (maps.shape[1], maps.shape[2])
+    def predict(
+        self, features: Sequence[Float[Tensor, "_ _ _"]], size: tuple[int, int]
+    ) -> Prediction:
+        """The rest of the network, from the backbone's maps of an image of a size in pixels."""
+        if self.config.head == "hypercolumn":
+            maps, contour = self.head(features, size)
+        else:
+            maps, contour = self.head(features[0][None])[0], None
+        return Prediction(self.ncuts(maps), (maps.shape[1], maps.shape[2]), contour)
+
+    def forward(self, image: Float[Tensor, "3 height width"]) -> Prediction:
+        """Affinity and, where the network has that branch, contours of one image."""
+        return self.predict(self.features(image), (image.shape[1], image.shape[2]))
 
 
-def _head(channels: int, config: ArchitectureConfig) -> nn.Sequential:
+def _convolutions(channels: int, config: ArchitectureConfig) -> nn.Sequential:
     """Two Conv-ReLU pairs; the last ReLU makes W ≥ 0."""
     hidden = config.hidden or HIDDEN[config.backbone]
     layers = nn.Sequential(

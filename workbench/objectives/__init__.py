@@ -1,6 +1,16 @@
-"""What training minimises: the projector objectives J1 and J2, the regularised objective."""
+"""What training minimises: J1 and J2, agreement of pixels, contours, regularised sums."""
 
+from workbench.objectives.agreement import Agreement
+from workbench.objectives.contours import contour_loss, drawn_contours
 from workbench.objectives.projector import ProjectorObjective, j1, j2
 from workbench.objectives.regularised import RegularisedObjective
 
-__all__ = ["ProjectorObjective", "RegularisedObjective", "j1", "j2"]
+__all__ = [
+    "Agreement",
+    "ProjectorObjective",
+    "RegularisedObjective",
+    "contour_loss",
+    "drawn_contours",
+    "j1",
+    "j2",
+]

@@ -9,6 +9,7 @@ from jaxtyping import Int
 from workbench.linalg.affinity import Affinity
 from workbench.segmentation.clustering import nearest, nested_kmeans
 from workbench.segmentation.grid import Grid
+from workbench.segmentation.hierarchy import Hierarchy
 from workbench.segmentation.segments import connected_segments
 from workbench.segmentation.spectral import Embedding, spectral_embedding
 
@@ -41,10 +42,12 @@ class Pool:
         segmentations: one (height, width) int32 label map per k, labels 1 … n, each segment
             8-connected.
         embedding: see `spectral_embedding`.
+        hierarchy: what they are cuts of; None for flat clusterings.
     """
 
     segmentations: tuple[Int[np.ndarray, "height width"], ...]
     embedding: Embedding
+    hierarchy: Hierarchy | None = None
 
 
 def segment(

@@ -53,3 +53,30 @@ def spectral_embedding(
     stacked = torch.cat([points, (degrees / degrees.mean()).float()[None]])
     fine = grid.interpolate(stacked.unflatten(1, shape), *image, step=step)
     return Embedding(fine[:-1], fine[-1], spectrum)
+
+
+def unit_rows(
+    vectors: Float[Tensor, "pixels count"], dimensions: int
+) -> Float[Tensor, "pixels dimensions"]:
+    """Rows of the first eigenvectors at unit length (Ng, Jordan and Weiss, NIPS 2001): directions.
+
+    Pixels of one segment point the same way, those of different segments at right angles. Scaling
+    by D^-½ makes no difference to them, and distances between them none to a rotation within the
+    subspace. A row of zeros stays one.
+    """
+    rows = vectors[:, :dimensions]
+    unit: Tensor = rows * rsqrt(rows.square().sum(1, keepdim=True))
+    return unit
+
+
+def directions(
+    embedding: Embedding, dimensions: tuple[int, ...]
+) -> Float[Tensor, "directions rows columns"]:
+    """Unit rows for several dimensions of the embedding, stacked.
+
+    A squared distance between two blocks is the sum, over the dimensions, of 2 − 2 cos of the angle
+    between their rows: few dimensions tell large segments apart, many tell small ones.
+    """
+    rows = embedding.maps.flatten(1).T
+    stacked = torch.cat([unit_rows(rows, d) for d in dimensions], dim=1)
+    return stacked.T.unflatten(1, embedding.maps.shape[1:])

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from workbench.models import DeepNCuts, load_weights
 from workbench.runs import Run
@@ -12,7 +13,7 @@ from workbench.training.config import DeepNCutsConfig
 
 
 def fresh_model(config: DeepNCutsConfig) -> DeepNCuts:
-    """The network before its first step: pretrained backbone where there is one, the rest random.
+    """The network before its first step: as a run left it, or pretrained with new layers.
 
     Raises:
         WorkbenchError: the weights cannot be read or belong to another network.
@@ -20,14 +21,19 @@ def fresh_model(config: DeepNCutsConfig) -> DeepNCuts:
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         model = DeepNCuts(config.architecture)
-    if config.weights is not None:
+    if config.start is not None:
+        model.load_state_dict(_network_state(Run.open(config.start)))
+    elif config.weights is not None:
         load_weights(model.backbone, Path(config.weights))
     return model
 
 
 def untrained_model(config: DeepNCutsConfig) -> DeepNCuts:
-    """The baseline of the paper's table: normalized cuts on the backbone's own features."""
-    return fresh_model(replace(config, architecture=replace(config.architecture, head=False)))
+    """The baseline of the paper's table: normalized cuts on the deepest tap's own features."""
+    architecture = replace(
+        config.architecture, head="none", taps=config.architecture.taps[-1:], learn_coupling=False
+    )
+    return fresh_model(replace(config, architecture=architecture, start=None))
 
 
 def trained_model(run: Run) -> DeepNCuts:
@@ -37,7 +43,12 @@ def trained_model(run: Run) -> DeepNCuts:
         WorkbenchError: the run has no checkpoint.
     """
     model = DeepNCuts(DeepNCutsConfig.from_dict(run.config).architecture)
-    state = load_checkpoint(run)["network"]
-    prefix = "model."  # the task's network holds the model under this name
-    model.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
+    model.load_state_dict(_network_state(run))
     return model.eval()
+
+
+def _network_state(run: Run) -> dict[str, Tensor]:
+    """What the checkpoint has of the model, which the task's network holds under that name."""
+    state: dict[str, Tensor] = load_checkpoint(run)["network"]
+    prefix = "model."
+    return {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}

@@ -64,6 +64,14 @@ class DeepNCutsConfig(LoopConfig):
         architecture: what is trained.
         objective: "j1" or "j2".
         ridge: regularisation of the projector, see `objectives.projector`.
+        objective_weight: of J1 or J2 in the loss.
+        contour_weight: of the contours' logistic loss, where the network predicts contours.
+        agreement_weight: of the pairs' logistic loss through the eigenvectors
+            (`objectives.agreement`); 0: none.
+        scales: smallest and largest factor by which training images are resized, log-uniformly.
+        frozen: whether the backbone keeps its pretrained weights.
+        features: path of a store of the frozen backbone's features, to read instead of computing.
+        start: run whose network the training starts from; None: pretrained weights and new layers.
         holdout: training scenes kept out, on which the covering is watched.
     """
 
@@ -72,6 +80,13 @@ class DeepNCutsConfig(LoopConfig):
     architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
     objective: Literal["j1", "j2"] = "j2"
     ridge: float = 1e-3
+    objective_weight: float = 1.0
+    contour_weight: float = 1.0
+    agreement_weight: float = 0.0
+    scales: tuple[float, float] = (1.0, 1.0)
+    frozen: bool = False
+    features: str | None = None
+    start: str | None = None
     holdout: int = 20
 
     def __post_init__(self) -> None:
@@ -82,9 +97,23 @@ class DeepNCutsConfig(LoopConfig):
                 "j2, which does not depend on the coupling",
                 "give --objective j1, or leave --learn-coupling out",
             )
+        if not 0 < self.scales[0] <= self.scales[1]:
+            raise WorkbenchError(
+                "a smallest and a largest scale, both positive",
+                f"{self.scales[0]} and {self.scales[1]}",
+                "correct --scales",
+            )
+        if self.features is not None and (not self.frozen or self.scales != (1.0, 1.0)):
+            raise WorkbenchError(
+                "a frozen backbone and images of their own size, to read features from a store",
+                "a backbone in training" if not self.frozen else f"scales {self.scales}",
+                "give --frozen without --scales, or leave --features out",
+            )
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "DeepNCutsConfig":
         """Back from `to_dict`."""
-        architecture = ArchitectureConfig(**values["architecture"])
-        return cls(**values | {"architecture": architecture})
+        shape = values["architecture"]
+        architecture = ArchitectureConfig(**shape | {"taps": tuple(shape["taps"])})
+        scales = tuple(values["scales"])
+        return cls(**values | {"architecture": architecture, "scales": scales})

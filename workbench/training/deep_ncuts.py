@@ -1,40 +1,71 @@
-"""DeepNCuts as a task: scenes in, a projector objective over all their annotators out."""
+"""DeepNCuts as a task: scenes in, objectives over all their annotators out."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from workbench.data import Order, Scenes
-from workbench.models.deep_ncuts import DeepNCuts
-from workbench.objectives import j1, j2
+from workbench.models.deep_ncuts import DeepNCuts, Prediction
+from workbench.models.hypercolumn import CONTOUR_STEP
+from workbench.objectives import Agreement, contour_loss, drawn_contours, j1, j2
 from workbench.training.config import DeepNCutsConfig
 
 
 class ObjectiveOfImage(nn.Module):
-    """The network with its objective on top: one image and its label maps to scalars."""
+    """The network with its objectives on top: one image and its label maps to scalars.
+
+    What it takes as an image is one, or the backbone's maps of one where the backbone is frozen and
+    its features are read from a store.
+    """
 
     def __init__(self, model: DeepNCuts, config: DeepNCutsConfig) -> None:
         super().__init__()
         self.model = model
+        self.config = config
         self.objective = {"j1": j1, "j2": j2}[config.objective]
-        self.ridge = config.ridge
+        self.agreement = Agreement() if config.agreement_weight else None
 
     def forward(
-        self, image: Float[Tensor, "3 height width"], truths: Int[Tensor, "annotators height width"]
+        self,
+        image: Float[Tensor, "3 height width"] | Sequence[Float[Tensor, "_ _ _"]],
+        truths: Int[Tensor, "annotators height width"],
     ) -> dict[str, Tensor]:
-        """The mean objective over the annotators, and what was found on the way."""
-        affinity, shape = self.model(image)
-        labels = self.model.grid.sample_labels(truths, *shape)
-        found = self.objective(affinity, labels, ridge=self.ridge)
-        outcome = {
-            "loss": found.value,
-            "alignment": found.alignment,
-            "rank": found.rank,
-            "condition": found.condition,
+        """The weighted sum of the objectives, each of them, and what was found on the way."""
+        found = self._predict(image, (truths.shape[1], truths.shape[2]))
+        config, labels = self.config, self.model.grid.sample_labels(truths, *found.shape)
+        projector = self.objective(found.affinity, labels, ridge=config.ridge)
+        loss = config.objective_weight * projector.value
+        outcome: dict[str, Tensor | float] = {
+            config.objective: projector.value,
+            "alignment": projector.alignment,
+            "rank": projector.rank,
+            "condition": projector.condition,
         }
-        return {name: torch.as_tensor(value) for name, value in outcome.items()}
+        if found.contour is not None:
+            contour = contour_loss(found.contour, drawn_contours(truths, CONTOUR_STEP))
+            outcome["contour"] = contour
+            loss = loss + config.contour_weight * contour
+        if self.agreement is not None:
+            agreement = self.agreement(found.affinity, labels, found.shape)
+            outcome["agreement"] = agreement
+            loss = loss + config.agreement_weight * agreement
+        scalars = {name: torch.as_tensor(value) for name, value in outcome.items()}
+        return {"loss": loss} | scalars
+
+    def _predict(
+        self,
+        image: Float[Tensor, "3 height width"] | Sequence[Float[Tensor, "_ _ _"]],
+        size: tuple[int, int],
+    ) -> Prediction:
+        if not isinstance(image, Tensor):
+            return self.model.predict(image, size)
+        with torch.set_grad_enabled(not self.config.frozen):
+            features = self.model.features(image)
+        return self.model.predict(features, size)
 
 
 class SegmentationTask:
@@ -49,6 +80,8 @@ class SegmentationTask:
         self.model, self.scenes, self.config = model, scenes, config
         self.samples = len(scenes)
         self.order = Order(len(scenes), config.seed)
+        if config.frozen:
+            model.backbone.requires_grad_(False)
 
     def inputs(self, visit: int, device: torch.device) -> tuple[Tensor, ...]:
         """Image and label maps of a visit."""
@@ -56,15 +89,21 @@ class SegmentationTask:
         scene = self.scenes[position]
         if mirrored:
             scene = scene.flipped()
+        low, high = self.config.scales
+        if low < high:
+            draw = np.random.default_rng((self.config.seed, visit)).random()
+            scene = scene.scaled(low * (high / low) ** draw)
+        elif low != 1:
+            scene = scene.scaled(low)
         return scene.image.to(device), scene.truths.to(device)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The backbone at the learning rate, everything new at a multiple of it."""
         backbone = list(self.model.backbone.parameters())
         known = {id(p) for p in backbone}
-        new = [p for p in self.model.parameters() if id(p) not in known]
+        new = [p for p in self.network.parameters() if id(p) not in known]
         rate = self.config.learning_rate
-        return [
-            {"params": backbone, "lr": rate},
-            {"params": new, "lr": rate * self.config.head_multiplier},
-        ]
+        groups = [{"params": new, "lr": rate * self.config.head_multiplier}]
+        if not self.config.frozen:
+            groups.append({"params": backbone, "lr": rate})
+        return groups

@@ -23,9 +23,10 @@ def what_it_is(config: Mapping[str, Any]) -> str:
     start = "pretrained" if config["weights"] else "from random weights"
     enlarged = f" of the image enlarged {shape['enlarge']:g}×" if shape["enlarge"] != 1 else ""
     coupling = "Λ learned" if shape["learn_coupling"] else "Λ the identity"
+    taps = ", ".join(shape["taps"])
     passes, batch = config["passes"], config["batch"]
     return (
-        f"{_backbone(config)[:1].upper()}{_backbone(config)[1:]} {start}, up to {shape['tap']}"
+        f"{_backbone(config)[:1].upper()}{_backbone(config)[1:]} {start}, up to {taps}"
         f"{enlarged}; two new convolutions to {shape['features']} features, whose products are the "
         f"affinity W = XΛXᵀ ({coupling}). "
         f"Trained with {config['objective'].upper()} in {_counted(passes, 'pass')}, "

@@ -1,0 +1,32 @@
+"""Contours that people draw, as targets at blocks of pixels, and the loss against them."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d
+
+DRAWN_WEIGHT = 3.0
+"""Blocks that somebody drew through count this many times: they are few."""
+
+
+def drawn_contours(
+    labels: Int[Tensor, "annotators height width"], step: int
+) -> Float[Tensor, "rows columns"]:
+    """For each block of step×step pixels the fraction of the annotators with a contour in it.
+
+    A pixel is on a contour if its right or lower neighbour has another label. Blocks at the lower
+    and right edge may be smaller.
+    """
+    on = torch.zeros(labels.shape, device=labels.device)
+    on[:, :, :-1] = (labels[:, :, 1:] != labels[:, :, :-1]).float()
+    on[:, :-1] = torch.maximum(on[:, :-1], (labels[:, 1:] != labels[:, :-1]).float())
+    return max_pool2d(on[:, None], step, ceil_mode=True)[:, 0].mean(0)
+
+
+def contour_loss(
+    logits: Float[Tensor, "rows columns"], drawn: Float[Tensor, "rows columns"]
+) -> Float[Tensor, ""]:
+    """Weighted logistic loss, mean over blocks, nats."""
+    weight = torch.where(drawn > 0, DRAWN_WEIGHT, 1.0)
+    loss = binary_cross_entropy_with_logits(logits, drawn, reduction="none")
+    return (weight * loss).mean()
