@@ -18,7 +18,7 @@ from workbench.training.config import DeepNCutsConfig
 
 HEIGHT, WIDTH = 48, 64
 SCENES = ("a", "b")
-ARCHITECTURE = ArchitectureConfig(backbone="tiny", tap="relu3", enlarge=1.0)
+ARCHITECTURE = ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0)
 
 
 def draw_scene(id: str) -> Scene:

@@ -79,4 +79,5 @@ def directions(
     """
     rows = embedding.maps.flatten(1).T
     stacked = torch.cat([unit_rows(rows, d) for d in dimensions], dim=1)
-    return stacked.T.unflatten(1, embedding.maps.shape[1:])
+    maps: Tensor = stacked.T.unflatten(1, embedding.maps.shape[1:])
+    return maps
