@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, Security
+from distributed import Client, Security, Status
 
 from pipelines.cluster import tls
 from pipelines.cluster.optional import optional
@@ -130,6 +130,9 @@ def _submit(cluster: Any, jobs: int, request: Request) -> None:
     try:
         cluster.sync(settle)
     except (RuntimeError, ValueError, OSError) as error:
+        for job in cluster.workers.values():
+            if job.job_id is None:  # or closing the cluster would trip over what never began
+                job.status = Status.failed
         detail = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
         raise PipelineError(
             f"{request.cluster} to take {jobs} jobs",

@@ -82,7 +82,7 @@ def connected(request: Request) -> Iterator[Client]:
                 _create(kr8s, api, secret(name, security), undo)
             _create(kr8s, api, wanted, undo)
             click.echo(f"{where}: starting; it is deleted at the end of this run", err=True)
-            pod = _scheduler_pod(api, name, deadline, where)
+            pod = _scheduler_pod(kr8s, api, name, deadline, where)
             port = undo.enter_context(pod.portforward(COMM, "auto"))
             dashboard = undo.enter_context(pod.portforward(DASHBOARD, "auto"))
         link = f"http://127.0.0.1:{dashboard}/status"
@@ -131,12 +131,12 @@ def _create(kr8s: Any, api: Any, document: dict[str, Any], undo: ExitStack) -> N
     undo.callback(delete)
 
 
-def _scheduler_pod(api: Any, name: str, deadline: float, where: str) -> Any:
+def _scheduler_pod(kr8s: Any, api: Any, name: str, deadline: float, where: str) -> Any:
     """The scheduler's pod, once it is ready."""
     labels = {"dask.org/cluster-name": name, "dask.org/component": "scheduler"}
     state = "no pod of a scheduler: is the operator running?"
     while True:
-        for pod in api.get("pods", namespace=api.namespace, label_selector=labels):
+        for pod in api.get(kr8s.objects.Pod, namespace=api.namespace, label_selector=labels):
             if pod.ready():
                 return pod
             state = _state(pod)

@@ -63,7 +63,7 @@ class Request:
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
-    timeout: float | None = None
+    timeout: float | int | None = None
     cores: int | None = None
     memory: str | None = None
     processes: int | None = None
