@@ -61,7 +61,7 @@ DATASET = options(
     ),
     click.option(
         "--unit",
-        type=click.IntRange(min=1),
+        type=int,
         help="Items a task.  Default: "
         + ", ".join(f"{count} {product}" for product, count in UNITS.items())
         + ".",

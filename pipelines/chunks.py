@@ -1,14 +1,12 @@
 """Writes one unit of a pixel array as one file, block after block, whole or not at all.
 
-The bytes are those of zarr v3's specification (section "Chunk encoding" and the codec `sharding_indexed`),
-written here because zarr's own writer holds a whole shard in memory and takes longer than decoding
-the JPEGs. Nothing of a file is seen under its name before all of it has reached the disk.
+The bytes are those of zarr v3's specification (its codecs `bytes` and `sharding_indexed`), written
+here because zarr's own writer holds a whole shard in memory.
 """
 
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import google_crc32c
 import numpy as np
@@ -70,7 +68,7 @@ class ChunkFile:
             self._part.replace(self.path)
         return size
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ChunkFile":
         return self
 
     def __exit__(

@@ -1,6 +1,6 @@
 """What can be asked for, and which source answers: datasets, their products, their defaults."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,9 @@ def prepare(request: Request, root: Path) -> Planned:
         PipelineError: the request makes no sense, or there is no dataset there.
     """
     request = request.checked()
-    assert request.product and request.profile and request.unit
+    assert request.product
+    assert request.profile
+    assert request.unit
     return make_plan(
         _SOURCES[request.dataset](request, root),
         dataset=request.dataset,

@@ -35,6 +35,7 @@ def execute(
     client: Client,
     *,
     redo: Iterable[int] = (),
+    table: bool = False,
     progress: bool = True,
 ) -> Summary:
     """Write what is missing of the plan's store.
@@ -44,6 +45,7 @@ def execute(
         store: its folder.
         client: where the tasks run.
         redo: indices of units to write again although they are done.
+        table: write the table again although no unit was, to mend damage.
         progress: show a bar.
 
     Raises:
@@ -61,7 +63,7 @@ def execute(
         raise _error(failures, len(plan.units), store)
     marks = ledger.marks()
     digest = store_digest(marks)
-    if written or read_attributes(store)["digest"] != digest:
+    if written or table or read_attributes(store)["digest"] != digest:
         layout.finish(plan, store, digest)
     return Summary(
         store=store,

@@ -124,7 +124,7 @@ def resume(
         again = set(redo)
         if retry_quarantined:
             again |= {mark.index for mark in ledger.marks().values() if mark.quarantined}
-        return execute(made, store, connected, redo=again, progress=progress)
+        return execute(made, store, connected, redo=again, table=True, progress=progress)
 
 
 def begin(made: Planned, store: Path, *, overwrite: bool = False) -> None:

@@ -159,7 +159,8 @@ class Ledger:
         digest = hashlib.sha256(msgspec.json.encode(entry.columns, order="sorted")).hexdigest()
         if digest != entry.mark.digest:
             raise self._broken(index, "rows of another digest")
-        return entry.columns
+        columns: Columns = entry.columns
+        return columns
 
     def _path(self, index: int) -> Path:
         return self.folder / f"unit-{index:05d}.json"

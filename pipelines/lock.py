@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tqdm.auto import tqdm
+
 from pipelines.errors import PipelineError, TargetError
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -73,10 +75,8 @@ def _locked(path: Path) -> int:
             if error.errno not in NO_LOCKS:
                 os.close(handle)
                 raise
-            print(
-                f"{path.parent} knows no file locks: let no other run write this store meanwhile",
-                file=sys.stderr,
-            )
+            text = f"{path.parent} knows no file locks: let no other run write the store meanwhile"
+            tqdm.write(text, file=sys.stderr)
             return handle
 
 

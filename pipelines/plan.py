@@ -199,7 +199,7 @@ def make_plan(
     lines = tuple(_lines(listing.records, unit))
     sizes = [len(each) for each in lines]
     total = sum(count for _, count in listing.splits)
-    units = []
+    units: list[Unit] = []
     for index, length in enumerate(sizes):
         start = index * unit
         offset = units[-1].offset + units[-1].length if units else 0

@@ -21,7 +21,7 @@ from pipelines.errors import PipelineError
 from pipelines.ledger import Columns, Ledger, Quarantined, UnitMark
 from pipelines.plan import BLOCK_BYTES, Plan
 from pipelines.profiles import LOCAL
-from pipelines.schema import Field, digest_name
+from pipelines.schema import STRING, Field, digest_name
 from pipelines.sources.records import Item
 
 
@@ -118,7 +118,7 @@ def _block(field: Field, items: list[Item]) -> np.ndarray:
 def _add_rows(columns: Columns, plan: Plan, items: list[Item]) -> None:
     """What the source says of the items; what it cannot say of a broken one is zero or empty."""
     for field in plan.schema.values:
-        empty = np.zeros((), field.numpy).item() if field.numpy != object else ""
+        empty = "" if field.dtype == STRING else np.zeros((), field.numpy).item()
         for item in items:
             value = item.row.get(field.name, empty)
             if field.shape:

@@ -128,7 +128,7 @@ def _changed(items: np.ndarray, columns: Columns, field: Field) -> list[int]:
     return [
         position
         for position, (item, digest) in enumerate(zip(items, expected, strict=True))
-        if xxhash.xxh3_64_intdigest(np.ascontiguousarray(item)) != digest
+        if xxhash.xxh3_64_intdigest(np.ascontiguousarray(item).data) != digest
     ]
 
 

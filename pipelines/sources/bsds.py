@@ -2,10 +2,11 @@
 
 BSDS500: `images/{train,val,test}/*.jpg`, `groundTruth/{train,val,test}/*.mat`, all annotators of
 an image in one file. BSDS300: `images/{train,test}/*.jpg`, `human/{color,gray}/<user>/*.seg`, one
-file an annotator, and `iids_{train,test}.txt`, which names the images of a folder that count (where
-there is none, all do). The layouts name the same images differently: BSDS300's held-out images, `test`
-there, are BSDS500's `val`; BSDS500's own `test` images came later. Which folder is trained on and
-which is held out is therefore the protocol's to say (`PROTOCOLS`), and a record carries the answer.
+file an annotator, and `iids_{train,test}.txt`, which names the images of a folder that count
+(where there is none, all do). The layouts name the same images differently: BSDS300's held-out
+images, `test` there, are BSDS500's `val`; BSDS500's own `test` images came later. Which folder is
+trained on and which is held out is therefore the protocol's to say (`PROTOCOLS`), and a record
+carries the answer.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -176,7 +178,7 @@ def items(
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
     """The scene of a record, decoded or quarantined; it needs neither parameters nor categories."""
-    row = {
+    row: dict[str, Any] = {
         "id": record.id,
         "split": record.split,
         "image_source": record.image.path,

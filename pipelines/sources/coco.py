@@ -123,7 +123,7 @@ def discover(
         instances = _parse(path)
         _add_categories(categories, instances, path)
         records += _records(base, path, split, instances, product == "scenes", crowds, notes)
-    counts = {split: 0 for split in dict.fromkeys(record.split for record in records)}
+    counts = dict.fromkeys((record.split for record in records), 0)
     for record in records:
         counts[record.split] += record.items
     if not sum(counts.values()):

@@ -1,4 +1,4 @@
-"""COCO's segmentations to masks, exactly as pycocotools draws them, and down to a region's frame."""
+"""COCO's segmentations to masks, as pycocotools draws them, down to a region's frame."""
 
 from typing import Any
 

@@ -6,10 +6,10 @@ neither the plan's header nor the Dask graph grows with them. Paths are relative
 folder: a dataset that is moved keeps its records.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class RawFile:
     size: int
 
 
+@runtime_checkable
 class Record(Protocol):
     """One image file, which gives one or more items."""
 
@@ -35,7 +36,7 @@ class Record(Protocol):
     def items(self) -> int:
         """How many slots of the store it fills."""
 
-    def part(self, start: int, stop: int) -> Self:
+    def part(self, start: int, stop: int) -> "Record":
         """The record of some of its items."""
 
 
@@ -58,7 +59,7 @@ class Listing:
     root: Path
     layout: str
     schema: Schema
-    records: Iterable[Record]
+    records: Sequence[Record]
     splits: tuple[tuple[str, int], ...]
     raw_bytes: int
     largest: tuple[int, int]

@@ -8,6 +8,7 @@ An item is compared with its digest in the store's table the first time that the
 Readers are safe to use from several threads, and a copy in another process opens the store anew.
 """
 
+import math
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -49,7 +50,7 @@ class ItemArray(ABC):
     @property
     def item_bytes(self) -> int:
         """Bytes of one item."""
-        return int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def gather(self, slots: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Items in the order of their slots.
@@ -80,31 +81,31 @@ class ItemArray(ABC):
                 f"a C-contiguous {self.dtype} array of {shape} expected, "
                 f"{out.dtype} of {out.shape} found; allocate it with np.empty"
             )
-        self._read(slots, out.reshape(len(slots), -1).view(np.uint8))
+        self._read(slots.tolist(), out.reshape(len(slots), math.prod(shape[1:])).view(np.uint8))
         self._compare(slots, out)
         return out
 
     @abstractmethod
-    def _read(self, slots: np.ndarray, out: np.ndarray) -> None:
+    def _read(self, slots: list[int], out: np.ndarray) -> None:
         """Fill `out`, (n, bytes of an item) uint8, with the items' bytes."""
 
     def _compare(self, slots: np.ndarray, items: np.ndarray) -> None:
         """Hold what was not read before against its digest."""
-        for position in np.flatnonzero(~self._checked[slots]):
-            slot = slots[position]
+        for position in np.flatnonzero(~self._checked[slots]).tolist():
+            slot = int(slots[position])
             if xxh3_64_intdigest(items[position]) != self._digests[slot]:
                 raise self._damaged(slot, "its values are not those that were written")
             self._checked[slot] = True
 
     def _damaged(self, slot: int, what: str) -> StoreError:
-        return damaged(self.path, self.name, int(slot), what)
+        return damaged(self.path, self.name, slot, what)
 
     def _unreadable(self, slot: int, error: Exception) -> StoreError:
         """The error for a read that failed: a missing file is damage, anything else is not."""
         if isinstance(error, FileNotFoundError):
             return self._damaged(slot, "its chunk is missing")
         return StoreError(
-            f"to read {self.name} of slot {int(slot)} in {self.path}",
+            f"to read {self.name} of slot {slot} in {self.path}",
             f"{type(error).__name__}: {error}",
             "check access to the store and its medium, then try again",
         )

@@ -14,7 +14,6 @@ import mmap
 import os
 import resource
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
@@ -49,7 +48,7 @@ class Mapped(ItemArray):
         digests: np.ndarray,
         *,
         unit: int,
-        file: Callable[[int], Path],
+        file: Callable[[int], str],
         maps: int | None = None,
     ) -> None:
         super().__init__(path, name, shape, dtype, digests)
@@ -57,9 +56,9 @@ class Mapped(ItemArray):
         self._budget = default_maps() if maps is None else maps
         self._maps: dict[int, np.ndarray] = {}
 
-    def _read(self, slots: np.ndarray, out: np.ndarray) -> None:
+    def _read(self, slots: list[int], out: np.ndarray) -> None:
         # One copy an item: numpy releases the interpreter's lock for each.
-        for item, slot in zip(out, slots.tolist(), strict=True):
+        for item, slot in zip(out, slots, strict=True):
             chunk, position = divmod(slot, self._unit)
             mapped = self._maps.get(chunk)
             if mapped is not None:

@@ -4,6 +4,8 @@ zarr reads a missing chunk as zeros and an uncompressed one with a flipped bit a
 item is held against the digest that the table has of it, whenever it is read.
 """
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 import xxhash
@@ -90,7 +92,7 @@ class _Pixels(BackendArray):
         return items
 
 
-def _kept(index: object) -> object:
+def _kept(index: Any) -> Any:
     """An index that keeps its dimension."""
     return [index] if isinstance(index, int | np.integer) else index
 

@@ -82,16 +82,18 @@ class Sharded(ItemArray):
         self._unit, self._file, self._fetch = unit, file, fetch
         self._indexes: dict[int, np.ndarray] = {}
 
-    def _read(self, slots: np.ndarray, out: np.ndarray) -> None:
-        shards, positions = np.divmod(slots, self._unit)
-        self._read_indexes(shards.tolist(), slots.tolist())
-        pairs = zip(shards.tolist(), positions.tolist(), strict=True)
-        where = [self._indexes[shard][position].tolist() for shard, position in pairs]
+    def _read(self, slots: list[int], out: np.ndarray) -> None:
+        shards = [slot // self._unit for slot in slots]
+        self._read_indexes(shards, slots)
+        where: list[list[int]] = [
+            self._indexes[shard][slot % self._unit].tolist()
+            for shard, slot in zip(shards, slots, strict=True)
+        ]
         for slot, found in zip(slots, where, strict=True):
             if found == [ABSENT, ABSENT]:
                 raise self._damaged(slot, "its chunk is missing in its shard")
         payloads = self._fetch(
-            [self._file(shard) for shard in shards.tolist()],
+            [self._file(shard) for shard in shards],
             [offset for offset, _ in where],
             [size for _, size in where],
         )
