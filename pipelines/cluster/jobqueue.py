@@ -5,7 +5,8 @@ their owner's (mode 700), removed at the end, on a file system that the nodes sh
 listens on this machine alone (`ssh -L` brings it home), the workers' own ones are off.
 
 A job that waits in the queue does not stop the others: the tasks go to whatever has started. A job
-whose walltime is over is replaced only under `--adapt`. Settings that have no option here are
+whose walltime is over is replaced only under `--adapt`. Jobs whose scheduler was killed end by
+themselves after a minute (`jobqueue.*.death-timeout`). Settings that have no option here are
 dask-jobqueue's own: `jobqueue.slurm.*` of Dask's configuration (interpreter, prologue, log folder).
 """
 

@@ -4,7 +4,8 @@
 waits for the scheduler, forwards its port to this machine, and deletes everything at the end. It
 speaks with Kubernetes through kr8s, as dask-kubernetes does, and not through its `KubeCluster`:
 that class knows schedulers on plain TCP only (dask-kubernetes 2026.3). Who may act is Kubernetes's
-to say: creating DaskClusters and secrets, reading pods, forwarding their ports.
+to say: creating DaskClusters and secrets, reading pods, forwarding their ports. A client that is
+killed outright leaves its pods running; the name that it printed at the start is the one to delete.
 """
 
 import getpass

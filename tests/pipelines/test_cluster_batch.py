@@ -130,7 +130,7 @@ def test_a_run_from_end_to_end(batch: Batch, root: Path, tmp_path: Path, shared:
         memory="2GiB",
         shared_folder=str(shared),
     )
-    assert summary.scenes == 8
+    assert summary.items == 8
     (script,) = batch.scripts
     assert "--nworkers 2" in script
     assert batch.running() == []

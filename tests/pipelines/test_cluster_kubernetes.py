@@ -209,7 +209,7 @@ class Kubernetes:
             manifest.MOUNT, str(self.folder)
         )
         for port, own in self.ports.items():
-            text = text.replace(str(port), str(own))
+            text = str(own) if text == str(port) else text.replace(f":{port}", f":{own}")
         return text
 
 
@@ -356,7 +356,7 @@ def test_pods_are_started_work_over_tls_and_end(kubernetes: Kubernetes) -> None:
 
 def test_a_run_from_end_to_end(kubernetes: Kubernetes, root: Path, tmp_path: Path) -> None:
     store = tmp_path / "store.zarr"
-    assert jobs.run("bsds", root, store, progress=False, unit=2, **HERE).scenes == 8
+    assert jobs.run("bsds", root, store, progress=False, unit=2, **HERE).items == 8
 
 
 def test_an_operator_that_is_not_there(kubernetes: Kubernetes) -> None:

@@ -5,8 +5,11 @@ import hashlib
 import io
 import json
 import re
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +42,7 @@ class Server:
         self.files: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.faults: list[int | tuple[str, int] | str] = []
         self.seen: list[dict[str, str]] = []
+        self.stalled = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,6 +96,8 @@ class Server:
             request.send_header(name, text)
         request.end_headers()
         request.wfile.write(body[: fault[1]] if isinstance(fault, tuple) else body)
+        if isinstance(fault, tuple) and fault[0] == "stall":
+            self.stalled.wait(60)
         request.close_connection = True
 
     def _start(self, asked: object, headers: dict[str, str], fault: object) -> int | None:
@@ -223,6 +229,32 @@ def test_a_later_call_goes_on_where_it_was(fetch: Fetch, server: Server) -> None
     assert "goes on from 100,000 bytes" in failed.value.remedy
     assert fetch(content)[0].sha256 == _digest(content)
     assert server.ranges == [None, "bytes=100000-"]
+
+
+KILLED = """
+from pathlib import Path
+from pipelines.download import Archive, Dataset, download
+archive = Archive("all", {url!r}, 1, 1, (("set/data", "set"),), "tar", exact=False)
+catalogue = {{"set": Dataset("a set", "", (), (archive,), "")}}
+download("set", Path({root!r}), catalogue=catalogue, progress=False)
+"""
+
+
+def test_a_killed_download_goes_on_where_it_was(fetch: Fetch, server: Server, root: Path) -> None:
+    content = tar(PLAIN)
+    url = server.put("/set.tar", content)
+    server.faults = [("stall", 200_000)]
+    program = KILLED.format(url=url, root=str(root))
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        part = root / FOLDER / "set.tar.part"
+        while not part.is_file() or part.stat().st_size < 150_000:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    server.stalled.set()
+    assert fetch(content)[0].sha256 == _digest(content)
+    begun = int(re.fullmatch(r"bytes=(\d+)-", server.ranges[1])[1])
+    assert 150_000 <= begun <= 200_000
 
 
 def test_progress_renews_patience_and_its_absence_ends_it(fetch: Fetch, server: Server) -> None:
