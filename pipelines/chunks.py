@@ -17,8 +17,6 @@ from pipelines.errors import TargetError
 
 LEVEL = 3
 """Of zstd."""
-FLUSH_BYTES = 16 << 20
-"""Written data goes to the disk at least so often: little is left to wait for at the end."""
 ABSENT = 2**64 - 1
 """Offset and length of an inner chunk that a shard does not have."""
 
@@ -43,7 +41,6 @@ class ChunkFile:
         self.items = 0
         self.item_bytes = 0
         self._part = part
-        self._unflushed = 0
         with _writing(path):
             self._file = part.open("wb", buffering=0)
 
@@ -53,16 +50,14 @@ class ChunkFile:
         self.items += len(block)
         with _writing(self.path):
             self._append(block)
-            if self._unflushed >= FLUSH_BYTES:
-                self._flush()
         return [xxhash.xxh3_64_intdigest(item) for item in block]
 
     def commit(self) -> int:
         """Give the file its name, once it is on the disk; its size in bytes."""
         with _writing(self.path):
             self._complete()
-            self._flush()
             size = self._file.tell()
+            os.fsync(self._file.fileno())
             self._file.close()
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._part.replace(self.path)
@@ -90,14 +85,9 @@ class ChunkFile:
         self._file.seek(end)
 
     def _put(self, content: bytes | memoryview) -> None:
-        self._unflushed += len(content)
         left = memoryview(content)
         while left:  # an unbuffered file may take less than it is given
             left = left[self._file.write(left) :]
-
-    def _flush(self) -> None:
-        os.fsync(self._file.fileno())
-        self._unflushed = 0
 
 
 class ShardFile(ChunkFile):

@@ -114,9 +114,9 @@ class Plan:
 
     @property
     def task_bytes(self) -> int:
-        """Memory that a worker needs, about: libraries, the largest image, blocks in flight."""
+        """Memory that a worker needs, about: libraries, the largest image, a block, its neighbour."""
         height, width = self.largest
-        blocks = 3 * max(BLOCK_BYTES, self.schema.item_bytes)
+        blocks = 2 * max(BLOCK_BYTES, self.schema.item_bytes)
         return LIBRARIES_BYTES + 16 * height * width + blocks + max(u.length for u in self.units)
 
     @cached_property

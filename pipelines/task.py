@@ -1,19 +1,20 @@
 """The task that writes one unit: idempotent, so that it may be killed and done again.
 
-It reads item after item and hands them on in blocks to a thread that digests and writes: a worker
-holds one image and a few blocks, whatever the unit's size, and its processor decodes while the
-disk is busy. The unit's mark in the ledger is the last thing that it writes.
+It reads item after item and writes them in blocks: a worker holds one image and one block, whatever
+the unit's size. When a unit waits for the disk, its worker goes on to the next one. The unit's mark
+in the ledger is the last thing that it writes.
 """
 
 import os
 import socket
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
+from distributed import secede
 
 from pipelines.chunks import ChunkFile, ShardFile
 from pipelines.datasets import read_items
@@ -50,23 +51,32 @@ def write_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMark:
     bad: list[Quarantined] = []
     columns: Columns = {field.name: [] for field in plan.schema.table}
     with ExitStack() as stack:
-        # Left last: when a task fails, its thread ends before its files are taken away.
         files = [stack.enter_context(each) for each in _files(plan, index, ledger)]
-        pool = stack.enter_context(ThreadPoolExecutor(1, "writer"))
-        last: list[Future] = []
+        frames = _frames(plan)
         for start, items in _blocks(plan, unit.start, read_items(plan, ledger.records(unit))):
-            blocks = [_block(field, items) for field in plan.schema.pixels]
-            _drain(last, plan, columns)
-            last = [pool.submit(f.write, block) for f, block in zip(files, blocks, strict=True)]
+            for field, file, frame in zip(plan.schema.pixels, files, frames, strict=True):
+                block = _fill(frame[: len(items)], field, items)
+                columns[digest_name(field.name)] += file.write(block)
             _add_rows(columns, plan, items)
             bad += [
                 Quarantined(slot, item.id, item.source, item.problem)
                 for slot, item in enumerate(items, start=start)
                 if item.pixels is None
             ]
-        _drain(last, plan, columns)
-        written = sum(file.commit() for file in files)
-    return ledger.record(index, columns, written, bad)
+        with _BEFORE_THE_DISK:
+            _make_way()
+            written = sum(file.commit() for file in files)
+            return ledger.record(index, columns, written, bad)
+
+
+_BEFORE_THE_DISK = Lock()
+"""One unit of a worker waits for the disk; who comes next waits for that one."""
+
+
+def _make_way() -> None:
+    """Let this worker, if it is one, begin its next task."""
+    with suppress(ValueError):  # distributed's for "not in a worker"
+        secede()
 
 
 @lru_cache(maxsize=4)
@@ -89,7 +99,7 @@ def _files(plan: Plan, index: int, ledger: Ledger) -> Iterator[ChunkFile]:
 
 def _blocks(plan: Plan, start: int, items: Iterator[Item]) -> Iterator[tuple[int, list[Item]]]:
     """The items with their first slot, in lists of about `BLOCK_BYTES` of pixels."""
-    most = max(1, BLOCK_BYTES // plan.schema.item_bytes)
+    most = _block_items(plan)
     block: list[Item] = []
     for item in items:
         block.append(item)
@@ -100,9 +110,19 @@ def _blocks(plan: Plan, start: int, items: Iterator[Item]) -> Iterator[tuple[int
         yield start, block
 
 
-def _block(field: Field, items: list[Item]) -> np.ndarray:
-    """The items' contents in their frames, zeros beside them: (items, *field.shape)."""
-    block = np.zeros((len(items), *field.shape), field.numpy)
+def _block_items(plan: Plan) -> int:
+    return min(plan.unit, max(1, BLOCK_BYTES // plan.schema.item_bytes))
+
+
+def _frames(plan: Plan) -> list[np.ndarray]:
+    """Room for one block of every pixel array."""
+    most = _block_items(plan)
+    return [np.empty((most, *field.shape), field.numpy) for field in plan.schema.pixels]
+
+
+def _fill(block: np.ndarray, field: Field, items: list[Item]) -> np.ndarray:
+    """Put the items' contents into their frames, (items, *field.shape), zeros beside them."""
+    block.fill(0)
     for frame, item in zip(block, items, strict=True):
         if item.pixels is not None:
             content = item.pixels[field.name]
@@ -125,9 +145,3 @@ def _add_rows(columns: Columns, plan: Plan, items: list[Item]) -> None:
                 value = [*(value or []), *[empty] * (field.shape[0] - len(value or []))]
             columns[field.name].append(value)
     columns["valid"] += [item.pixels is not None for item in items]
-
-
-def _drain(written: list[Future], plan: Plan, columns: Columns) -> None:
-    """Wait for the last blocks, and note their digests."""
-    for field, future in zip(plan.schema.pixels, written, strict=False):
-        columns[digest_name(field.name)] += future.result()

@@ -127,11 +127,12 @@ def _cut(
             f"{w:g}×{h:g} at ({x:g}, {y:g})",
             "correct the annotation or take it out",
         )
-    mask = masks.draw(each.segmentation, image.height, image.width, name)[top:bottom, left:right]
+    frame = image.height, image.width
+    mask = masks.draw(each.segmentation, frame, name, (left, right))[top:bottom]
     if not mask.any():
         raise BadInput(
-            f"some of the segmentation of {name} inside its box",
-            "nothing",
+            f"a segmentation of {name} that covers a pixel in its box",
+            "none covered",
             "correct the annotation or take it out",
         )
     scale = longest / max(right - left, bottom - top)
@@ -146,8 +147,7 @@ def _label_map(record: ImageRecord) -> np.ndarray:
     drawn = [
         masks.draw(
             each.segmentation,
-            record.height,
-            record.width,
+            (record.height, record.width),
             f"annotation {each.id} of {record.file.path}",
         )
         for each in record.objects

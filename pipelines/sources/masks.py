@@ -8,29 +8,42 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from pipelines.errors import BadInput
+from pipelines.sources import runs
 
 RESAMPLING = Image.Resampling.BILINEAR
 """Of images and masks alike; Pillow widens it where it shrinks, so that nothing aliases."""
 
 
-def draw(segmentation: msgspec.Raw, height: int, width: int, name: str) -> np.ndarray:
+def draw(
+    segmentation: msgspec.Raw,
+    size: tuple[int, int],
+    name: str,
+    columns: tuple[int, int] | None = None,
+) -> np.ndarray:
     """The mask of a segmentation as JSON: polygons or run lengths, compressed or not.
 
     A polygon that crosses itself is filled by the even-odd rule, as pycocotools does. Parts of
     fewer than three points have no area and are passed over.
 
+    Args:
+        segmentation: as the annotation has it.
+        size: height and width of the image.
+        name: of the annotation, for errors.
+        columns: first and last but one of those wanted; default: all.
+
     Returns:
-        (height, width) uint8, 1 inside.
+        (height, columns) uint8, 1 inside.
 
     Raises:
-        BadInput: it is no segmentation, one of another size, or nothing is inside.
+        BadInput: it is no segmentation, or one of another size.
     """
+    height, width = size
     try:
         shape = msgspec.json.decode(segmentation)
-        runs = _of_polygons(shape, height, width) if isinstance(shape, list) else _of_runs(shape)
-        mask: np.ndarray = coco_mask.decode(runs)
-        if mask.shape != (height, width):
-            raise ValueError(f"run lengths of {mask.shape[1]}×{mask.shape[0]}")
+        lengths = _of_polygons(shape, height, width) if isinstance(shape, list) else shape
+        if list(lengths["size"]) != [height, width]:
+            raise ValueError(f"run lengths of height and width {lengths['size']}")
+        return runs.decode(lengths, *(columns or (0, width)))
     # pycocotools meets what it is given with errors of any type
     except Exception as error:
         raise BadInput(
@@ -38,13 +51,6 @@ def draw(segmentation: msgspec.Raw, height: int, width: int, name: str) -> np.nd
             f"something else ({error or type(error).__name__})",
             "correct the annotation or take it out",
         ) from error
-    if not mask.any():
-        raise BadInput(
-            f"a segmentation of {name} with an inside",
-            "an empty one",
-            "correct the annotation or take it out",
-        )
-    return mask
 
 
 def fit(mask: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -55,16 +61,13 @@ def fit(mask: np.ndarray, height: int, width: int) -> np.ndarray:
         height, width: of the result.
     """
     rows, columns = mask.shape
-    grey = Image.fromarray(np.ascontiguousarray(mask)).point(_TO_GREY)
+    grey = Image.fromarray(np.multiply(mask, 255, order="C"))
     fitted = np.asarray(grey.resize((width, height), RESAMPLING)) >> 7
     if not fitted.any():
         # Thinner than half a cell everywhere: the cells that it touches stand for it.
         y, x = np.nonzero(mask)
         fitted[y * height // rows, x * width // columns] = 1
     return fitted
-
-
-_TO_GREY = [0] + [255] * 255
 
 
 def _of_polygons(polygons: list[Any], height: int, width: int) -> Any:
@@ -81,13 +84,3 @@ def _of_polygons(polygons: list[Any], height: int, width: int) -> Any:
     if not usable:
         raise ValueError("no polygon of three points or more")
     return coco_mask.merge(coco_mask.frPyObjects(usable, height, width))
-
-
-def _of_runs(shape: Any) -> Any:
-    """Run lengths as pycocotools keeps them, from either of their JSON forms."""
-    counts, (height, width) = shape["counts"], shape["size"]
-    if isinstance(counts, str):
-        return {"counts": counts, "size": [height, width]}
-    if min(counts, default=0) < 0 or sum(counts) != height * width:
-        raise ValueError(f"run lengths of {sum(counts)} pixels for {width}×{height}")
-    return coco_mask.frPyObjects(shape, height, width)
