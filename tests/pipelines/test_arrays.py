@@ -207,6 +207,30 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count is all
 
 
+def test_an_array_larger_than_memory_is_announced_every_time(
+    stores: dict[str, Path], images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    announced: list[int] = []
+    monkeypatch.setattr(Mapped, "_announce", lambda self, slot: announced.append(slot))
+    monkeypatch.setattr("pipelines.store.mapped.memory_bytes", lambda: images.nbytes)
+    items = open_items(stores["local"], "image")
+    for _ in range(2):
+        assert (items.gather(np.array([3, 9])) == images[[3, 9]]).all()
+    assert announced == [3, 9, 3, 9]
+
+
+def test_unmapped_items_that_are_cut_short_are_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.store.mapped.default_maps", lambda: 0)
+    images, _ = write_regions(tmp_path / "store", COUNT, unit=UNIT)
+    cut(tmp_path / "store" / "image" / "c" / "2" / "0" / "0" / "0")
+    items = open_items(tmp_path / "store", "image")
+    assert (items.gather(np.array([8, 9])) == images[8:10]).all()  # these are whole
+    with pytest.raises(StoreError, match=r"ended after 0 of the item's 1728 bytes.*--redo 2"):
+        items.gather(np.array([10]))
+
+
 @both
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts in /proc")
 def test_open_files_are_bounded(
