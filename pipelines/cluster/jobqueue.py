@@ -11,6 +11,7 @@ dask-jobqueue's own: `jobqueue.slurm.*` of Dask's configuration (interpreter, pr
 """
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -70,7 +71,11 @@ def _prepared(request: Request) -> Iterator[Any]:
 
 
 def _class(request: Request) -> Any:
+    handler = signal.getsignal(signal.SIGINT)
     module = optional("dask_jobqueue", "dask-jobqueue", "cluster")
+    # Its import (0.9.0, runner.py) has Ctrl-C end the process as if all were done, with status 0.
+    if signal.getsignal(signal.SIGINT) is not handler:
+        signal.signal(signal.SIGINT, handler)
     return getattr(module, CLASSES[request.cluster])
 
 

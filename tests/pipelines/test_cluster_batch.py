@@ -6,6 +6,7 @@ a session of its own, until `scancel`, `qdel` or `bkill` ends it.
 
 import os
 import stat
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -134,6 +135,23 @@ def test_a_run_from_end_to_end(batch: Batch, root: Path, tmp_path: Path, shared:
     (script,) = batch.scripts
     assert "--nworkers 2" in script
     assert batch.running() == []
+
+
+def test_an_interrupt_is_told_from_an_end(batch: Batch, shared: Path) -> None:
+    """In a process of its own: dask-jobqueue's import changes what Ctrl-C does."""
+    program = f"""
+import os, signal
+from pipelines.cluster import connect
+try:
+    with connect(cluster="slurm", shared_folder={str(shared)!r}) as client:
+        client.wait_for_workers(1, timeout=60)
+        os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    raise SystemExit(130)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=120).returncode == 130
+    assert batch.running() == []
+    assert list(shared.iterdir()) == []
 
 
 def test_strangers_are_not_let_in(batch: Batch, shared: Path) -> None:
