@@ -15,6 +15,7 @@ import click
 from pipelines import jobs
 from pipelines.cluster.options import options as cluster_options
 from pipelines.datasets import PRODUCTS, UNITS
+from pipelines.download.command import download
 from pipelines.errors import PipelineError, TargetError
 from pipelines.execute import UnitError, store_digest
 from pipelines.ledger import Ledger
@@ -214,6 +215,9 @@ def write_sample(root: Path, train: int, test: int, seed: int, size: str, layout
         root, train=train, test=test, seed=seed, size=(int(height), int(width)), layout=layout
     )
     click.echo(f"{train} + {test} scenes in {root}, layout {layout}")
+
+
+main.add_command(download)
 
 
 def _report(summary: Summary) -> int:

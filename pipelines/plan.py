@@ -114,7 +114,7 @@ class Plan:
 
     @property
     def task_bytes(self) -> int:
-        """Memory that a worker needs, about: libraries, the largest image, a block, its neighbour."""
+        """Memory that a worker needs, about: libraries, the largest image, a block of pixels."""
         height, width = self.largest
         blocks = 2 * max(BLOCK_BYTES, self.schema.item_bytes)
         return LIBRARIES_BYTES + 16 * height * width + blocks + max(u.length for u in self.units)

@@ -5,12 +5,23 @@ Whole chunks only are written, under their names only once they are on the disk,
 last of all: a reader never sees half a unit. A store whose attribute `complete` is not true is
 still being written.
 
-What other packages need is here: `open_store`, `summary`, and `StoreError` where they refuse.
+What other packages need is here: `open_store`, `summary`, `open_items` for whoever reads item by
+item, and `StoreError` where they refuse.
 """
 
 from pipelines.errors import StoreError
+from pipelines.store.arrays import open_items
 from pipelines.store.attributes import read_attributes
 from pipelines.store.damage import damaged
 from pipelines.store.reading import open_store
+from pipelines.store.summary import StoreSummary, summary
 
-__all__ = ["StoreError", "damaged", "open_store", "read_attributes"]
+__all__ = [
+    "StoreError",
+    "StoreSummary",
+    "damaged",
+    "open_items",
+    "open_store",
+    "read_attributes",
+    "summary",
+]

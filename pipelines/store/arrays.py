@@ -18,18 +18,21 @@ from pipelines.store.mapped import Mapped
 from pipelines.store.sharded import Sharded, fetch_from, fetch_local
 
 
-def open_items(path: Place, name: str) -> ItemArray:
+def open_items(path: Place, name: str, digests: np.ndarray | None = None) -> ItemArray:
     """The items of one array of a store, by slot, whatever the store's profile.
 
     Args:
         path: the store's folder, or its URL for fsspec (profile `remote` only).
         name: of an array with a digest an item: `image`, `mask`, `label`, `feature`.
+        digests: of the items, where the store's table does not have them yet.
 
     Raises:
         StoreError: no such array there, or one in a layout that is not a profile's.
     """
     path = str(path)
-    array, digests = _array(path, name), _array(path, digest_name(name))
+    array = _array(path, name)
+    if digests is None:
+        digests = np.asarray(_array(path, digest_name(name))[:])
     filesystem, root = url_to_fs(path)
     local = isinstance(filesystem, LocalFileSystem)
     codecs = array.metadata.codecs  # type: ignore[union-attr]
@@ -43,7 +46,7 @@ def open_items(path: Place, name: str) -> ItemArray:
         "name": name,
         "shape": array.shape,
         "dtype": np.dtype(array.dtype),
-        "digests": np.asarray(digests[:]),
+        "digests": digests,
         "file": file,
     }
     whole_items = array.chunks[1:] == array.shape[1:]

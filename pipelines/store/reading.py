@@ -1,20 +1,20 @@
 """Opens a store as an `xarray.Dataset` that raises where it is damaged.
 
 zarr reads a missing chunk as zeros and an uncompressed one with a flipped bit as it is. Here every
-item is held against the digest that the table has of it, whenever it is read.
+item is held against the digest that the table has of it, the first time that it is read.
 """
 
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import xxhash
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from pipelines.errors import StoreError
 from pipelines.ledger import Ledger
 from pipelines.schema import digest_name
+from pipelines.store.arrays import open_items
 from pipelines.store.attributes import Place, array_of, is_url, open_group, read_attributes
 from pipelines.store.damage import damaged
 
@@ -43,7 +43,7 @@ def open_store(path: Place, *, allow_incomplete: bool = False) -> xr.Dataset:
         )
     dataset: xr.Dataset = xr.open_zarr(str(path), chunks=None)
     names = [str(name) for name in dataset.data_vars if name not in attributes["pixels"]]
-    table = {n: _read_table(path, n) for n in names} if complete else _table_so_far(path)
+    table = {n: read_table(path, n) for n in names} if complete else _table_so_far(path)
     dataset = dataset.assign({name: (dataset[name].dims, table[name]) for name in names})
     for name in attributes["pixels"]:
         pixels = indexing.LazilyIndexedArray(_Pixels(path, name, table[digest_name(name)]))
@@ -56,9 +56,12 @@ class _Pixels(BackendArray):
     """A pixel array behind xarray's indexing: whole items are read and compared, then cut."""
 
     def __init__(self, path: Place, name: str, digests: np.ndarray) -> None:
-        self._path, self._name, self._digests = path, name, digests
-        array = array_of(open_group(path), name)
-        self.shape, self.dtype = array.shape, array.dtype
+        self._opening = str(path), name, digests
+        self._items = open_items(*self._opening)
+        self.shape, self.dtype = self._items.shape, self._items.dtype
+
+    def __reduce__(self) -> tuple:
+        return _Pixels, self._opening  # Dask's workers open it for themselves
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
         support = indexing.IndexingSupport.OUTER
@@ -69,27 +72,11 @@ class _Pixels(BackendArray):
 
     def _outer(self, key: tuple) -> np.ndarray:
         """Integers, slices and arrays of integers, each along its own dimension."""
-        first, rest = key[0], key[1:]
-        slots = np.atleast_1d(np.arange(self.shape[0])[first])
-        items = self._gather(slots)
-        for axis, each in enumerate(rest, start=1):
-            # One dimension at a time, from the last kept one on, is outer indexing.
+        items = self._items.gather(np.atleast_1d(np.arange(self.shape[0])[key[0]]))
+        for axis, each in enumerate(key[1:], start=1):
             items = items[(slice(None),) * axis + (_kept(each),)]
         dropped = tuple(axis for axis, each in enumerate(key) if isinstance(each, int | np.integer))
         return items.squeeze(dropped)
-
-    def _gather(self, slots: np.ndarray) -> np.ndarray:
-        array = array_of(open_group(self._path), self._name)
-        items = np.empty((len(slots), *self.shape[1:]), self.dtype)
-        for position, slot in enumerate(slots.tolist()):
-            try:
-                items[position] = array[slot]
-            # A damaged chunk ends in whatever error its codecs meet first.
-            except Exception as error:
-                raise damaged(self._path, self._name, slot, f"({error})") from error
-            if xxhash.xxh3_64_intdigest(items[position]) != self._digests[slot]:
-                raise damaged(self._path, self._name, slot, "a missing chunk or other values")
-        return items
 
 
 def _kept(index: Any) -> Any:
@@ -97,13 +84,18 @@ def _kept(index: Any) -> Any:
     return [index] if isinstance(index, int | np.integer) else index
 
 
-def _read_table(path: Place, name: str) -> np.ndarray:
+def read_table(path: Place, name: str) -> np.ndarray:
+    """An array of the table, whole.
+
+    Raises:
+        StoreError: a chunk of it is missing or damaged.
+    """
     array = array_of(open_group(path), name)
     if array.nchunks_initialized != array.nchunks:
         raise damaged(path, name, None, "a missing chunk")
     try:
         return np.asarray(array[:])
-    # As above.
+    # A damaged chunk ends in whatever error its codecs meet first.
     except Exception as error:
         raise damaged(path, name, None, f"a damaged chunk ({error})") from error
 
