@@ -1,11 +1,10 @@
 """Run lengths, COCO's form of a mask: down the columns, from the left, zeros and ones in turn.
 
-pycocotools decodes whole images, which takes longer than all the rest that is done to a region.
-Here columns are cut out of the run lengths first; the pixels are the same.
+pycocotools decodes whole images, byte by byte, which takes as long as decoding the JPEG. Here the
+columns of a region are cut out of the run lengths first, and painted run by run.
 """
 
 import numpy as np
-from pycocotools import mask as coco_mask
 
 
 def decode(runs: dict, left: int, right: int) -> np.ndarray:
@@ -26,10 +25,10 @@ def decode(runs: dict, left: int, right: int) -> np.ndarray:
     lengths = np.asarray(counts, np.int64) if isinstance(counts, list) else uncompressed(counts)
     if (lengths < 0).any() or lengths.sum() != height * width:
         raise ValueError(f"run lengths of {lengths.sum()} pixels for {width}×{height}")
-    ends = np.clip(np.cumsum(lengths), left * height, right * height) - left * height
-    cut = {"size": [height, right - left], "counts": np.diff(ends, prepend=0).tolist()}
-    mask: np.ndarray = coco_mask.decode(coco_mask.frPyObjects(cut, height, right - left))
-    return mask
+    ends = np.clip(np.cumsum(lengths), left * height, right * height)
+    values = (np.arange(len(ends)) & 1).astype(np.uint8)
+    columns = np.repeat(values, np.diff(ends, prepend=left * height))
+    return columns.reshape(right - left, height).T
 
 
 def uncompressed(counts: bytes | str) -> np.ndarray:
