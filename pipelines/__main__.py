@@ -1,8 +1,8 @@
-"""`python -m pipelines`: plan, run, resume, verify, status, sample.
+"""`python -m pipelines`: plan, run, resume, verify, status, sample, download.
 
-Exit status: 0 all is well; 1 units failed, or a store is damaged or unfinished; 2 the request or
-the input cannot be used, in one sentence; 3 complete, but with scenes quarantined; 130 interrupted,
-to be resumed.
+Exit status: 0 all is well; 1 units failed, or a store is damaged or unfinished, or its disk cannot
+be written; 2 the request or the input cannot be used, in one sentence; 3 complete, but with items
+quarantined; 130 interrupted, to be resumed.
 """
 
 import sys
@@ -13,15 +13,19 @@ from typing import Any
 import click
 
 from pipelines import jobs
-from pipelines.errors import PipelineError
-from pipelines.execute import Summary, UnitError, store_digest
+from pipelines.cluster.options import options as cluster_options
+from pipelines.datasets import PRODUCTS, UNITS
+from pipelines.download.command import download
+from pipelines.errors import PipelineError, TargetError
+from pipelines.execute import UnitError, store_digest
 from pipelines.ledger import Ledger
-from pipelines.plan import DEFAULT_UNIT
+from pipelines.profiles import PROFILES
 from pipelines.sources import bsds, sample
 from pipelines.store import read_attributes
+from pipelines.summary import Summary
 from pipelines.verify import verify as verify_store
 
-DONE, DAMAGED, USAGE, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, USAGE, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
 
 Command = Callable[..., Any]
 
@@ -38,31 +42,69 @@ def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Co
 
 
 DATASET = options(
-    click.argument("kind", type=click.Choice(sorted(jobs.PLANNERS))),
+    click.argument("dataset", type=click.Choice(sorted(PRODUCTS))),
     click.option(
         "--root",
         type=click.Path(path_type=Path),
-        help=f"The dataset's folder; default: {jobs.DATA_VARIABLE}, a folder with BSDS500/.",
+        help=f"The dataset's folder; default: {jobs.DATA_VARIABLE}, with BSDS500/ or coco2017/.",
+    ),
+    click.option(
+        "--product",
+        type=click.Choice(sorted({name for names in PRODUCTS.values() for name in names})),
+        help="scenes: whole images with label maps. regions: objects in frames, with their masks. "
+        "Default: scenes of bsds, regions of coco.",
+    ),
+    click.option(
+        "--profile",
+        type=click.Choice(PROFILES),
+        help="local: uncompressed, to be mapped into memory. remote: compressed shards, for object "
+        "stores. Default: local for regions, remote for scenes.",
+    ),
+    click.option(
+        "--unit",
+        type=int,
+        help="Items a task.  Default: "
+        + ", ".join(f"{count} {product}" for product, count in UNITS.items())
+        + ".",
     ),
     click.option(
         "--protocol",
         type=click.Choice(sorted(bsds.PROTOCOLS)),
         default="bsds300",
         show_default=True,
-        help="bsds300: its 200 train and 100 test images, which are BSDS500's train and val. "
-        "bsds500: train, val and test as BSDS500 has them.",
+        help="bsds only. bsds300: its 200 train and 100 test images, which are BSDS500's train and "
+        "val. bsds500: train, val and test as BSDS500 has them.",
     ),
     click.option(
-        "--unit", type=int, default=DEFAULT_UNIT, show_default=True, help="Scenes a task."
+        "--longest",
+        type=int,
+        default=200,
+        show_default=True,
+        help="coco regions only: pixels of a region's longer side.",
+    ),
+    click.option(
+        "--size",
+        type=int,
+        default=227,
+        show_default=True,
+        help="coco regions only: pixels of the square frame, zeros beside the region.",
+    ),
+    click.option(
+        "--crowds",
+        type=click.Choice(["exclude", "include"]),
+        default="exclude",
+        show_default=True,
+        help="coco only: annotations of crowds.",
+    ),
+    click.option(
+        "--split",
+        "splits",
+        multiple=True,
+        help="coco only: a split, as in val; may be repeated. Default: all that are there.",
     ),
 )
 STORE = click.option(
     "--store", type=click.Path(path_type=Path), required=True, help="The store's folder."
-)
-CLUSTER = options(
-    click.option("--workers", type=int, help="Local worker processes; default: the cores."),
-    click.option("--memory-limit", default="auto", help="Of each local worker, as in 2GiB."),
-    click.option("--scheduler", help="Address of a running Dask scheduler: tcp://host:8786."),
 )
 
 
@@ -79,26 +121,28 @@ def main() -> None:
 
 @main.command()
 @DATASET
-def plan(kind: str, root: Path | None, protocol: str, unit: int) -> None:
+def plan(**arguments: Any) -> None:
     """Say what a run would read and write, and write nothing.
 
     \b
       python -m pipelines plan bsds --root BSDS500
+      python -m pipelines plan coco --root coco2017 --split val
     """
-    click.echo(jobs.plan(kind, root, protocol=protocol, unit=unit).describe())
+    click.echo(jobs.plan(**arguments).describe())
 
 
 @main.command()
 @DATASET
 @STORE
-@CLUSTER
+@cluster_options
 @click.option("--overwrite", is_flag=True, help="Replace a store of another plan.")
 def run(**arguments: Any) -> int:
     """Write a dataset's store, or finish it where an earlier run stopped.
 
     \b
       python -m pipelines run bsds --root BSDS500 --store stores/bsds.zarr
-      python -m pipelines run bsds --root BSDS300 --store stores/bsds.zarr --workers 2
+      python -m pipelines run coco --root coco2017 --store stores/coco.zarr --workers 2
+      python -m pipelines run coco --root coco2017 --product scenes --store stores/coco-scenes.zarr
     """
     return _report(jobs.run(**arguments))
 
@@ -109,13 +153,14 @@ def run(**arguments: Any) -> int:
     "--root", type=click.Path(path_type=Path), help="Where the dataset lies, if it was moved."
 )
 @click.option("--redo", type=int, multiple=True, help="A unit to write again; may be repeated.")
-@CLUSTER
+@click.option("--retry-quarantined", is_flag=True, help="Write units with quarantined items again.")
+@cluster_options
 def resume(**arguments: Any) -> int:
     """Finish a store by its own plan; with --redo, mend the units that verify names.
 
     \b
-      python -m pipelines resume --store stores/bsds.zarr
-      python -m pipelines resume --store stores/bsds.zarr --redo 3 --redo 7
+      python -m pipelines resume --store stores/coco.zarr
+      python -m pipelines resume --store stores/coco.zarr --redo 3 --redo 7
     """
     return _report(jobs.resume(**arguments))
 
@@ -126,7 +171,7 @@ def verify(store: Path) -> int:
     """Read all of a store again and compare it with what was written."""
     result = verify_store(store)
     click.echo(str(result))
-    return DONE if result.ok else DAMAGED
+    return DONE if result.ok else FAILED
 
 
 @main.command()
@@ -161,6 +206,7 @@ def write_sample(root: Path, train: int, test: int, seed: int, size: str, layout
 
     \b
       python -m pipelines sample --root data/sample --train 48 --test 16
+      python -m pipelines sample --root data/objects --layout coco
     """
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
@@ -169,6 +215,9 @@ def write_sample(root: Path, train: int, test: int, seed: int, size: str, layout
         root, train=train, test=test, seed=seed, size=(int(height), int(width)), layout=layout
     )
     click.echo(f"{train} + {test} scenes in {root}, layout {layout}")
+
+
+main.add_command(download)
 
 
 def _report(summary: Summary) -> int:
@@ -187,9 +236,9 @@ def entry(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; the same command, or resume, goes on from here", err=True)
         return INTERRUPTED
-    except UnitError as error:
+    except (UnitError, TargetError) as error:
         click.echo(f"Error: {error}", err=True)
-        return DAMAGED
+        return FAILED
     except (PipelineError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         return USAGE

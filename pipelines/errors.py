@@ -24,3 +24,11 @@ class PipelineError(UserError):
 
 class BadInput(PipelineError):
     """One raw item is unreadable or inconsistent: it is quarantined and the rest goes on."""
+
+
+class StoreError(PipelineError):
+    """A store that is missing, foreign, of another version, unfinished, or damaged."""
+
+
+class TargetError(PipelineError):
+    """The place of the store cannot be written: a full disk, no permission. Retrying is no use."""

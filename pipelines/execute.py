@@ -1,74 +1,32 @@
 """Carries out a plan: one Dask task for every unit that the ledger does not have yet.
 
-The graph has as many tasks as units are left, however many images they hold. A unit that fails
-does not stop the others. Whatever ends a run early, the units that are marked stay done: the
-same call finishes the rest, and the store comes out the same, bit for bit.
+The graph has as many tasks as units are left, however many images they hold, and a task is sent
+three names and a number. A unit that fails does not stop the others, unless the store cannot be
+written: then none would succeed. Whatever ends a run early, the units that are marked stay done:
+the same call finishes the rest, and the store comes out the same, bit for bit.
 """
 
 import hashlib
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from distributed import Client, Future, as_completed
+from distributed.scheduler import KilledWorker
 from tqdm.auto import tqdm
 
-from pipelines import store as stores
-from pipelines.errors import PipelineError
-from pipelines.ledger import Ledger, Quarantined, UnitMark
+from pipelines.errors import PipelineError, TargetError
+from pipelines.ledger import Ledger, UnitMark
 from pipelines.plan import Plan, Unit
-from pipelines.task import write_unit
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run came to.
-
-    Attributes:
-        store: the store's folder.
-        done: units written by this run.
-        skipped: units that were done before.
-        scenes: scenes in the units written by this run.
-        quarantined: scenes of the whole store that could not be read.
-        seconds: duration.
-        digest: SHA-256 of all of the store's arrays.
-        notes: what of the dataset was left out, and why.
-    """
-
-    store: Path
-    done: int
-    skipped: int
-    scenes: int
-    quarantined: tuple[Quarantined, ...]
-    seconds: float
-    digest: str
-    notes: tuple[str, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """Scenes a second."""
-        return self.scenes / self.seconds
-
-    def __str__(self) -> str:
-        lines = [
-            f"{self.store}: complete; {self.done} units written, {self.skipped} done before",
-            f"  digest {self.digest}",
-        ]
-        if self.scenes:
-            lines.append(
-                f"  {self.scenes} scenes in {self.seconds:.1f} s: {self.rate:.1f} a second"
-            )
-        lines.extend(f"  note: {note}" for note in self.notes)
-        if self.quarantined:
-            lines.append(f"  {len(self.quarantined)} scenes quarantined:")
-            lines.extend(f"    {each}" for each in self.quarantined)
-        return "\n".join(lines)
+from pipelines.store import layout
+from pipelines.store.attributes import read_attributes
+from pipelines.summary import Summary
+from pipelines.task import attempt_unit
 
 
 class UnitError(PipelineError):
-    """Units could not be written for another reason than a broken scene; the rest is done."""
+    """Units could not be written for another reason than a broken item; the rest is done."""
 
 
 def execute(
@@ -77,6 +35,7 @@ def execute(
     client: Client,
     *,
     redo: Iterable[int] = (),
+    table: bool = False,
     progress: bool = True,
 ) -> Summary:
     """Write what is missing of the plan's store.
@@ -86,36 +45,36 @@ def execute(
         store: its folder.
         client: where the tasks run.
         redo: indices of units to write again although they are done.
+        table: write the table again although no unit was, to mend damage.
         progress: show a bar.
 
     Raises:
         UnitError: some units failed; all others are done.
+        TargetError: the store cannot be written; units that are done stay done.
     """
     began = time.perf_counter()
     ledger = Ledger(store)
-    marks = ledger.marks()
-    again = set(redo)
-    todo = [unit for unit in plan.units if unit.index not in marks or unit.index in again]
+    done, again = ledger.done(), _checked(redo, plan)
+    todo = [unit for unit in plan.units if unit.index not in done or unit.index in again]
     if progress and todo:
         tqdm.write(f"Dask dashboard: {client.dashboard_link}", file=sys.stderr)
     written, failures = _run(todo, plan, store, client, progress)
     if failures:
-        first, error = min(failures.items())
-        raise UnitError(
-            f"{len(plan.units)} units written to {store}",
-            f"{len(failures)} that failed, the first unit {first}: {type(error).__name__}: {error}",
-            f"mend the cause, then: python -m pipelines resume --store {store}",
-        ) from error
-    marks |= written
-    stores.finish(store)
+        raise _error(failures, len(plan.units), store)
+    marks = ledger.marks()
+    digest = store_digest(marks)
+    if written or table or read_attributes(store)["digest"] != digest:
+        layout.finish(plan, store, digest)
     return Summary(
         store=store,
+        item=plan.item,
         done=len(written),
         skipped=len(plan.units) - len(written),
-        scenes=sum(len(unit.records) for unit in todo),
+        items=sum(unit.items for unit in todo),
+        written_bytes=sum(mark.written for mark in written),
         quarantined=tuple(each for _, mark in sorted(marks.items()) for each in mark.quarantined),
         seconds=time.perf_counter() - began,
-        digest=store_digest(marks),
+        digest=digest,
         notes=plan.notes,
     )
 
@@ -128,27 +87,68 @@ def store_digest(marks: dict[int, UnitMark]) -> str:
 
 def _run(
     units: list[Unit], plan: Plan, store: Path, client: Client, progress: bool
-) -> tuple[dict[int, UnitMark], dict[int, BaseException]]:
+) -> tuple[list[UnitMark], dict[int, BaseException]]:
     """One task a unit; marks of those that succeeded, errors of those that failed."""
-    written: dict[int, UnitMark] = {}
+    written: list[UnitMark] = []
     failures: dict[int, BaseException] = {}
     # A worker may have another working directory. Not pure: what is asked for again is done again.
     place = str(store.resolve())
     submitted: dict[Future, Unit] = {
-        client.submit(write_unit, unit, plan.kind, plan.root, place, pure=False): unit
+        client.submit(
+            attempt_unit, unit.index, place, plan.fingerprint, plan.root, pure=False
+        ): unit
         for unit in units
     }
-    scenes = sum(len(unit.records) for unit in units)
+    total = sum(unit.items for unit in units)
     try:
-        with tqdm(total=scenes, unit="scene", disable=not (progress and units)) as bar:
-            for future in as_completed(submitted):
-                unit = submitted[future]
-                if future.status == "finished":
-                    written[unit.index] = future.result()
+        with tqdm(total=total, unit=plan.item, disable=not (progress and units)) as bar:
+            for future in as_completed(list(submitted)):
+                unit = submitted.pop(future)
+                found = future.result() if future.status == "finished" else future.exception()
+                if isinstance(found, UnitMark):
+                    written.append(found)
                 else:
-                    failures[unit.index] = future.exception() or RuntimeError(future.status)
-                bar.update(len(unit.records))
+                    failures[unit.index] = found or RuntimeError(future.status)
+                if isinstance(found, TargetError):
+                    client.cancel(list(submitted), force=True)
+                    break
+                bar.update(unit.items)
     except BaseException:
         client.cancel(list(submitted), force=True)
         raise
     return written, failures
+
+
+def _error(failures: dict[int, BaseException], units: int, store: Path) -> PipelineError:
+    """What to tell of the units that failed."""
+    again = f"then: python -m pipelines resume --store {store}"
+    for error in failures.values():
+        if isinstance(error, TargetError):
+            done = len(Ledger(store).done())
+            return TargetError(
+                error.expected,
+                f"{error.found}; {done} of {units} units are done and stay so",
+                f"{error.remedy}, {again}",
+            )
+    first, error = min(failures.items(), key=lambda each: each[0])
+    what = f"{type(error).__name__}: {error}"
+    if isinstance(error, KilledWorker):
+        what = f"its worker died again and again ({error}): too little memory, perhaps"
+    failed = UnitError(
+        f"{units} units written to {store}",
+        f"{len(failures)} that failed, the first unit {first}: {what}",
+        f"mend the cause, {again}",
+    )
+    failed.__cause__ = error
+    return failed
+
+
+def _checked(redo: Iterable[int], plan: Plan) -> set[int]:
+    again = set(redo)
+    if strange := again - set(range(len(plan.units))):
+        raise PipelineError(
+            f"units from 0 to {len(plan.units) - 1}",
+            ", ".join(map(str, sorted(strange))),
+            "correct --redo",
+        )
+    return again

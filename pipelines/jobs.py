@@ -1,28 +1,30 @@
 """The pipeline as functions, for notebooks and for the command line: `plan`, `run`, `resume`.
 
 from pipelines.jobs import run
-summary = run("bsds", "BSDS500", "stores/bsds.zarr")
+summary = run("coco", "coco2017", "stores/coco.zarr")
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from distributed import Client
 
-from pipelines import store as stores
 from pipelines.cluster import connect
-from pipelines.errors import PipelineError
-from pipelines.execute import Summary, execute
+from pipelines.datasets import Request, prepare, request_of
+from pipelines.errors import PipelineError, StoreError
+from pipelines.execute import execute
 from pipelines.ledger import Ledger
-from pipelines.plan import DEFAULT_UNIT, Plan, plan_bsds
+from pipelines.lock import exclusive
+from pipelines.plan import Plan, Planned
+from pipelines.store import layout, read_attributes
+from pipelines.summary import Summary
 
-PLANNERS: dict[str, Callable[..., Plan]] = {"bsds": plan_bsds}
-"""The kinds of dataset, and what plans their stores."""
 DATA_VARIABLE = "WORKBENCH_DATA"
-"""The environment variable that names a folder with BSDS500/ and other datasets."""
+"""The environment variable that names a folder with BSDS500/, coco2017/ and other datasets."""
 
 
 def data_root(root: Path | str | None = None) -> Path:
@@ -39,60 +41,55 @@ def data_root(root: Path | str | None = None) -> Path:
     return Path(root)
 
 
-def plan(
-    kind: str,
-    root: Path | str | None = None,
-    *,
-    protocol: str = "bsds300",
-    unit: int = DEFAULT_UNIT,
-) -> Plan:
-    """What `run` would do.
+def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
+    """What `run` would do; writes nothing.
 
     Args:
-        kind: the kind of dataset; "bsds" reads BSDS300 and BSDS500.
+        dataset: "bsds" (BSDS300 and BSDS500) or "coco".
         root: the dataset's folder; default: what WORKBENCH_DATA names.
-        protocol: which image folders are train and test (`pipelines.sources.bsds.PROTOCOLS`).
-        unit: scenes a task.
+        request: what else the store is asked to be, by `pipelines.datasets.Request`: product,
+            profile, unit and the dataset's own parameters.
 
     Raises:
-        PipelineError: no such kind, or no dataset there.
+        PipelineError: the request makes no sense, or there is no dataset there.
     """
-    if kind not in PLANNERS:
-        raise PipelineError(f"a kind out of {', '.join(PLANNERS)}", repr(kind), "name one of them")
-    return PLANNERS[kind](data_root(root), protocol=protocol, unit=unit)
+    return prepare(Request(dataset, **request), data_root(root)).plan
 
 
 def run(
-    kind: str,
+    dataset: str,
     root: Path | str | None,
     store: Path | str,
     *,
-    protocol: str = "bsds300",
-    unit: int = DEFAULT_UNIT,
     overwrite: bool = False,
     client: Client | None = None,
     progress: bool = True,
-    **cluster: Any,
+    **arguments: Any,
 ) -> Summary:
     """Write a dataset's store, or finish it if it was begun with the same plan.
 
     Args:
-        kind, root, protocol, unit: as `plan` has them.
+        dataset, root: as `plan` has them.
         store: the folder to write.
         overwrite: delete a store of another plan that lies there.
         client: a Dask client to use; default: a cluster of its own.
         progress: show a bar.
-        cluster: what `pipelines.cluster.connect` takes: workers, scheduler, memory_limit.
+        arguments: what `plan` takes as its request, and what `pipelines.cluster.connect` takes
+            (workers, scheduler, memory_limit, …).
 
     Raises:
         PipelineError: nothing was done, and nothing lost, because of what it says.
         pipelines.execute.UnitError: some units failed; all others are done.
     """
-    made = plan(kind, root, protocol=protocol, unit=unit)
+    names = {field.name for field in fields(Request)}
+    request = {name: value for name, value in arguments.items() if name in names}
+    cluster = {name: value for name, value in arguments.items() if name not in names}
+    store = Path(store)
+    made = prepare(Request(dataset, **request), data_root(root))
     # The cluster first: an old store is given up only when a new one can be written.
-    with _connected(client, cluster) as connected:
-        begin(made, Path(store), overwrite=overwrite)
-        return execute(made, Path(store), connected, progress=progress)
+    with exclusive(store), _connected(client, cluster) as connected:
+        begin(made, store, overwrite=overwrite)
+        return execute(made.plan, store, connected, progress=progress)
 
 
 def resume(
@@ -100,6 +97,7 @@ def resume(
     *,
     root: Path | str | None = None,
     redo: Iterable[int] = (),
+    retry_quarantined: bool = False,
     client: Client | None = None,
     progress: bool = True,
     **cluster: Any,
@@ -110,19 +108,26 @@ def resume(
         store: the store's folder.
         root: where the dataset lies, if it was moved.
         redo: units to write again although they are done, to mend damage.
+        retry_quarantined: write the units with quarantined items again, because the causes are
+            mended.
         client, progress, cluster: as `run` has them.
     """
     store = Path(store)
-    stores.read_attributes(store)
-    made = Ledger(store).plan()
-    if root is not None:
-        made = plan(made.kind, root, protocol=made.protocol, unit=made.unit)
-        begin(made, store)
-    with _connected(client, cluster) as connected:
-        return execute(made, store, connected, redo=redo, progress=progress)
+    read_attributes(store)
+    ledger = Ledger(store)
+    with exclusive(store), _connected(client, cluster) as connected:
+        made = ledger.plan()
+        if root is not None:
+            moved = prepare(request_of(made), Path(root))
+            begin(moved, store)
+            made = moved.plan
+        again = set(redo)
+        if retry_quarantined:
+            again |= {mark.index for mark in ledger.marks().values() if mark.quarantined}
+        return execute(made, store, connected, redo=again, table=True, progress=progress)
 
 
-def begin(made: Plan, store: Path, *, overwrite: bool = False) -> None:
+def begin(made: Planned, store: Path, *, overwrite: bool = False) -> None:
     """Make sure that a store and a ledger of this plan are there.
 
     Raises:
@@ -131,20 +136,20 @@ def begin(made: Plan, store: Path, *, overwrite: bool = False) -> None:
     ledger = Ledger(store)
     if not overwrite and store.exists():
         found = ledger.plan().fingerprint
-        if found != made.fingerprint:
-            raise stores.StoreError(
-                f"the store of this plan ({made.fingerprint[:12]}) in {store}",
+        if found != made.plan.fingerprint:
+            raise StoreError(
+                f"the store of this plan ({made.plan.fingerprint[:12]}) in {store}",
                 f"one of another plan ({found[:12]}), with other inputs or parameters",
                 "name another --store, or give --overwrite to replace it",
             )
-        stores.read_attributes(store)
-        ledger.open(made)  # the dataset may have been moved since
+        read_attributes(store)
+        ledger.open(made.plan)  # the dataset may have been moved since
         return
-    stores.remove(store)
+    layout.remove(store)
     store.parent.mkdir(parents=True, exist_ok=True)
     # The store last: one that lies there always has its ledger.
-    ledger.open(made)
-    stores.create(made, store)
+    ledger.open(made.plan, made.records)
+    layout.create(made.plan, store)
 
 
 def _connected(client: Client | None, cluster: dict[str, Any]) -> AbstractContextManager[Client]:

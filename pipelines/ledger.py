@@ -1,29 +1,34 @@
 """What has been done, kept beside the arrays: `<store>.ledger/`.
 
-`plan.json` is the plan; `unit-00003.json` appears when unit 3 is complete in the store, and holds
-the digests of what was written and the scenes that were quarantined. A mark is written to a
-temporary file, flushed to the disk and renamed, so that a mark that exists is whole, and work
-that has no mark is done again.
+    plan.json            the plan
+    records.jsonl        its records, unit after unit
+    unit-00003.json      there when unit 3 is complete in the store: its digest, its quarantined
+                         items, and its rows of the table
+    parts/               files that are being written
+
+A mark is written to a temporary file, flushed to the disk and renamed, so that a mark that exists
+is whole, and work that has no mark is done again.
 """
 
 import hashlib
-import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import msgspec
 
-from pipelines.errors import PipelineError
-from pipelines.plan import Plan
+from pipelines.errors import PipelineError, TargetError
+from pipelines.plan import Plan, Unit
+
+PLAN, RECORDS = "plan.json", "records.jsonl"
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A scene that could not be read: its slot is in the store, invalid and empty."""
+    """An item that could not be read: its slot is in the store, invalid and empty."""
 
     slot: int
     id: str
@@ -36,36 +41,37 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class UnitMark:
-    """The ledger's entry for a unit that is complete.
+    """The ledger's entry for a unit that is complete, without its rows.
 
     Attributes:
         index: the unit's.
-        pixels: for each scene, the digests of what its slot holds, by name of the array.
-        table: digests of the arrays that have one value a scene.
-        quarantined: the scenes whose slots are invalid.
+        digest: of its rows, which hold the digests of all of its pixels: equal exactly if all of
+            its arrays are, whenever it was written.
+        written: bytes of its chunk files.
+        quarantined: the items whose slots are invalid.
     """
 
     index: int
-    pixels: tuple[Mapping[str, str], ...]
-    table: Mapping[str, str]
+    digest: str
+    written: int
     quarantined: tuple[Quarantined, ...] = ()
 
-    @property
-    def digest(self) -> str:
-        """One digest of the unit: equal exactly if its arrays are, whenever it was written."""
-        content = json.dumps([self.pixels, self.table], sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+
+Columns = dict[str, list[Any]]
+"""A unit's rows of the table, by column."""
 
 
-def array_digest(array: np.ndarray) -> str:
-    """SHA-256 of an array's dtype, shape and values; strings count by their text."""
-    if array.dtype.kind in "OT":
-        # Strings, which have one encoding here and several in memory.
-        digest = hashlib.sha256(json.dumps(array.tolist()).encode())
-    else:
-        digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+class _Entry(msgspec.Struct):
+    """The content of a mark's file."""
+
+    mark: UnitMark
+    columns: Columns
+
+
+class _Head(msgspec.Struct):
+    """The same, when the rows are not wanted."""
+
+    mark: UnitMark
 
 
 class Ledger:
@@ -77,16 +83,25 @@ class Ledger:
         self.folder = store.with_name(store.name + ".ledger")
 
     def __repr__(self) -> str:
-        return f"Ledger({self.folder}, {len(self.marks())} units done)"
+        return f"Ledger({self.folder}, {len(self.done())} units done)"
 
     def exists(self) -> bool:
         """Whether it holds a plan."""
-        return self._plan_file.is_file()
+        return (self.folder / PLAN).is_file()
 
-    def open(self, plan: Plan) -> None:
-        """Begin the ledger of a plan."""
+    @property
+    def parts(self) -> Path:
+        """The folder of files that are being written."""
+        return self.folder / "parts"
+
+    def open(self, plan: Plan, records: tuple[bytes, ...] | None = None) -> None:
+        """Begin the ledger of a plan, or, without records, go on with it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._plan_file, plan.to_json())
+        shutil.rmtree(self.parts, ignore_errors=True)  # what a run that was killed has left
+        self.parts.mkdir()
+        if records is not None:
+            write_atomically(self.folder / RECORDS, *records)
+        write_atomically(self.folder / PLAN, plan.to_json())
 
     def plan(self) -> Plan:
         """The plan that the store was begun with.
@@ -94,55 +109,100 @@ class Ledger:
         Raises:
             PipelineError: there is none that this version can read.
         """
+        path = self.folder / PLAN
         try:
-            return Plan.from_json(json.loads(self._plan_file.read_text()))
+            return Plan.from_json(path.read_bytes())
         except FileNotFoundError:
             found = "no such file"
-        except (ValueError, KeyError, TypeError) as error:
+        except msgspec.DecodeError as error:
             found = f"something else ({error})"
         raise PipelineError(
-            f"the plan of {self.store} in {self._plan_file}",
+            f"the plan of {self.store} in {path}",
             found,
             "name another --store, or rebuild it: python -m pipelines run … --overwrite",
         )
 
-    def record(self, mark: UnitMark) -> None:
+    def records(self, unit: Unit) -> bytes:
+        """The lines of a unit's records."""
+        with (self.folder / RECORDS).open("rb") as file:
+            file.seek(unit.offset)
+            return file.read(unit.length)
+
+    def record(
+        self, index: int, columns: Columns, written: int, bad: list[Quarantined]
+    ) -> UnitMark:
         """Mark a unit as done."""
-        write_atomically(self.folder / f"unit-{mark.index:05d}.json", asdict(mark))
+        digest = hashlib.sha256(msgspec.json.encode(columns, order="sorted")).hexdigest()
+        mark = UnitMark(index, digest, written, tuple(bad))
+        write_atomically(self._path(index), msgspec.json.encode(_Entry(mark, columns)))
+        return mark
+
+    def done(self) -> set[int]:
+        """The units that have a mark."""
+        return {int(path.stem.removeprefix("unit-")) for path in self.folder.glob("unit-*.json")}
 
     def marks(self) -> dict[int, UnitMark]:
-        """The units that are done, by index."""
-        marks = (
-            self._read(json.loads(path.read_text()))
-            for path in sorted(self.folder.glob("unit-*.json"))
+        """The units that are done, by index.
+
+        Raises:
+            PipelineError: a mark is broken.
+        """
+        return {index: self._read(index, _Head).mark for index in sorted(self.done())}
+
+    def columns(self, index: int) -> Columns:
+        """The rows of a unit that is done.
+
+        Raises:
+            PipelineError: they are not those that were written.
+        """
+        entry = self._read(index, _Entry)
+        digest = hashlib.sha256(msgspec.json.encode(entry.columns, order="sorted")).hexdigest()
+        if digest != entry.mark.digest:
+            raise self._broken(index, "rows of another digest")
+        columns: Columns = entry.columns
+        return columns
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f"unit-{index:05d}.json"
+
+    def _read(self, index: int, kind: type) -> Any:
+        try:
+            return msgspec.json.decode(self._path(index).read_bytes(), type=kind)
+        except msgspec.DecodeError as error:
+            raise self._broken(index, str(error)) from error
+
+    def _broken(self, index: int, found: str) -> PipelineError:
+        return PipelineError(
+            f"the mark of unit {index} in {self._path(index)}",
+            f"a broken one ({found})",
+            f"mend it: python -m pipelines resume --store {self.store} --redo {index}",
         )
-        return {mark.index: mark for mark in marks}
-
-    @property
-    def _plan_file(self) -> Path:
-        return self.folder / "plan.json"
-
-    @staticmethod
-    def _read(fields: dict[str, Any]) -> UnitMark:
-        quarantined = tuple(Quarantined(**each) for each in fields["quarantined"])
-        pixels = tuple(fields["pixels"])
-        return UnitMark(**{**fields, "pixels": pixels, "quarantined": quarantined})
 
 
-def write_atomically(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON so that the file is there whole or not at all, even when the power goes."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def write_atomically(path: Path, *content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even when the power goes.
+
+    Raises:
+        TargetError: the disk does not take it.
+    """
     try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(content, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for part in content:
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise TargetError(
+            f"to write {path}", error.strerror or str(error), "make room or give permission"
+        ) from error

@@ -1,46 +1,55 @@
 """What a run will do, decided before anything is written: frozen, hashable, fingerprinted.
 
-Scenes are cut into units, the ranges of scene slots that one task writes; a unit's boundaries are
-chunk boundaries of the store. Two plans with the same fingerprint write the same bytes, wherever
-the dataset lies: the fingerprint covers the inputs' identity (relative paths and sizes in bytes)
-and every parameter, not the dataset's folder and not the files' times.
+A plan is a small header: its records, which grow with the dataset, are lines of JSON apart from it
+(`Planned.records`, a file beside the store), and a unit knows where its own lines begin and end.
+A unit is the range of slots that one task writes; its boundaries are chunk boundaries of the
+store, and an image whose objects fall into two units is in the lines of both.
+
+Two plans with the same fingerprint write the same bytes, wherever the dataset lies: the
+fingerprint covers the inputs' identity (relative paths, sizes in bytes, annotations) and every
+parameter, not the dataset's folder and not the files' times.
 """
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from pipelines.errors import PipelineError
-from pipelines.sources import bsds
-from pipelines.sources.records import RawFile, SceneRecord
+import msgspec
 
-SCHEMA_VERSION = 1
-"""Of the store: dims, names, dtypes, chunks, codecs. A store of another version is refused."""
-CODE_VERSION = 1
+from pipelines.profiles import LOCAL
+from pipelines.schema import SCHEMA_VERSION, Schema
+from pipelines.sources.records import Listing, Record, Value
+
+CODE_VERSION = 2
 """Of the decoding: raised when the same raw files would give other arrays."""
-DEFAULT_UNIT = 16
+BLOCK_BYTES = 4 << 20
+"""A task hands on its pixels in blocks of about so many bytes, or of one item."""
+LIBRARIES_BYTES = 256 << 20
+"""What a worker holds before it has read anything, about."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The range of scene slots that one task writes, and what it writes there."""
+    """The range of slots that one task writes, and where its records are.
+
+    Attributes:
+        index: its number; also that of its chunks.
+        start, stop: slots along the items' dimension.
+        offset, length: of its lines, bytes in the file of records.
+    """
 
     index: int
     start: int
-    records: tuple[SceneRecord, ...]
+    stop: int
+    offset: int
+    length: int
 
     @property
-    def stop(self) -> int:
-        """The slot after its last one."""
-        return self.start + len(self.records)
-
-    @property
-    def slots(self) -> slice:
-        """Its range along the dimension `scene`."""
-        return slice(self.start, self.stop)
+    def items(self) -> int:
+        """Slots that it fills."""
+        return self.stop - self.start
 
 
 @dataclass(frozen=True)
@@ -48,132 +57,195 @@ class Plan:
     """A store to be written.
 
     Attributes:
-        kind: which source reads the records.
+        dataset: which source reads the records.
+        product: what it makes of them: "scenes" or "regions".
         root: the dataset's folder, as a string.
         layout: the layout found there.
-        protocol: what decided the records' splits.
-        records: one a scene, in the store's order.
-        unit: scenes a unit.
-        canvas: height and width that every image fits into.
-        annotators: the most segmentations that an image has.
+        parameters: of the source, sorted by name.
+        profile: how the pixel arrays lie on the disk.
+        schema: the store's arrays.
+        unit: items a unit; the last one may have fewer.
+        units: all of them, in order.
+        splits: items of each split, in the store's order.
+        categories: official id and name of each category, in the order of their contiguous numbers.
+        raw_bytes: of all files that will be read.
+        largest: height and width of the largest image.
+        records_sha256: of all records.
         notes: what was left out, and why.
     """
 
-    kind: str
+    dataset: str
+    product: str
     root: str
     layout: str
-    protocol: str
-    records: tuple[SceneRecord, ...]
+    parameters: tuple[tuple[str, Value], ...]
+    profile: str
+    schema: Schema
     unit: int
-    canvas: tuple[int, int]
-    annotators: int
+    units: tuple[Unit, ...]
+    splits: tuple[tuple[str, int], ...]
+    categories: tuple[tuple[int, str], ...]
+    raw_bytes: int
+    largest: tuple[int, int]
+    records_sha256: str
     notes: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
     code_version: int = CODE_VERSION
 
     @property
-    def scenes(self) -> int:
-        """How many scenes it has."""
-        return len(self.records)
+    def options(self) -> dict[str, Value]:
+        """The parameters by name."""
+        return dict(self.parameters)
 
     @property
-    def units(self) -> tuple[Unit, ...]:
-        """All of its units, in order."""
-        starts = range(0, self.scenes, self.unit)
-        return tuple(
-            Unit(index, start, self.records[start : start + self.unit])
-            for index, start in enumerate(starts)
-        )
+    def items(self) -> int:
+        """How many slots the store has."""
+        return self.units[-1].stop
+
+    @property
+    def item(self) -> str:
+        """What an item is called: "scene" or "region"."""
+        return self.schema.dimension
 
     @property
     def array_bytes(self) -> int:
-        """Bytes of the image and label arrays before compression: the most that will be written."""
-        height, width = self.canvas
-        return self.scenes * height * width * (3 + 2 * self.annotators)
+        """Bytes of the pixel arrays, uncompressed."""
+        return self.items * self.schema.item_bytes
 
     @property
-    def splits(self) -> dict[str, int]:
-        """Scenes of each split."""
-        names = [record.split for record in self.records]
-        return {name: names.count(name) for name in dict.fromkeys(names)}
+    def task_bytes(self) -> int:
+        """Memory that a worker needs, about: libraries, the largest image, a block of pixels."""
+        height, width = self.largest
+        blocks = 2 * max(BLOCK_BYTES, self.schema.item_bytes)
+        return LIBRARIES_BYTES + 16 * height * width + blocks + max(u.length for u in self.units)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides the store's content."""
-        identity = self.to_json()
-        del identity["root"], identity["notes"]
-        canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        identity: dict[str, Any] = msgspec.to_builtins(self)
+        for each in ("root", "notes", "units"):  # the units follow from the rest
+            del identity[each]
+        return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()
 
-    def to_json(self) -> dict[str, Any]:
-        """The plan for `json.dump`."""
-        return asdict(self)
+    def to_json(self) -> bytes:
+        """The plan as a file's content."""
+        return msgspec.json.encode(self)
 
     @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> "Plan":
-        """The plan that `to_json` was given."""
-        records = tuple(
-            SceneRecord(
-                **{
-                    **record,
-                    "image": RawFile(**record["image"]),
-                    "annotations": tuple(RawFile(**file) for file in record["annotations"]),
-                }
-            )
-            for record in fields["records"]
-        )
-        canvas, notes = tuple(fields["canvas"]), tuple(fields["notes"])
-        return cls(**{**fields, "records": records, "canvas": canvas, "notes": notes})
+    def from_json(cls, content: bytes) -> "Plan":
+        """The plan that `to_json` wrote.
+
+        Raises:
+            msgspec.DecodeError: it is none, or one of another version.
+        """
+        return msgspec.json.decode(content, type=cls)
 
     def describe(self) -> str:
         """What would run, for a person."""
-        height, width = self.canvas
-        raw = sum(record.raw_size for record in self.records)
+        splits = ", ".join(f"{count} {name}" for name, count in self.splits)
+        parameters = ", ".join(f"{name} {value}" for name, value in self.parameters)
+        frames = ", ".join(
+            f"{field.name} {'×'.join(map(str, field.shape))} {field.dtype}"
+            for field in self.schema.pixels
+        )
+        height, width = self.largest
         lines = [
-            f"{self.layout} in {self.root}, protocol {self.protocol}",
-            f"  scenes       {self.scenes} "
-            f"({', '.join(f'{count} {name}' for name, count in self.splits.items())})",
-            f"  canvas       {width}×{height} px, up to {self.annotators} annotators",
-            f"  units        {len(self.units)} of {self.unit} scenes, one task each",
-            f"  reads        {raw / 1e6:.1f} MB",
-            f"  writes       at most {self.array_bytes / 1e6:.1f} MB; zstd makes it far less",
+            f"{self.layout} in {self.root}: {self.product}" + f", {parameters}" * bool(parameters),
+            f"  {self.item + 's':<12} {self.items} ({splits})",
+            f"  each         {frames}",
+            f"  units        {len(self.units)} of {self.unit} {self.item}s, one task each",
+            f"  reads        {self.raw_bytes / 1e6:.1f} MB, images of up to {width}×{height} px",
+            f"  writes       {self.array_bytes / 1e6:.1f} MB, {self._on_disk}",
+            f"  memory       about {self.task_bytes / 2**20:.0f} MiB a worker",
             f"  fingerprint  {self.fingerprint}",
         ]
+        if self.categories:
+            lines.insert(2, f"  categories   {len(self.categories)}")
         return "\n".join(lines + [f"  note         {note}" for note in self.notes])
 
     def __repr__(self) -> str:
         return (
-            f"Plan({self.kind}, {self.scenes} scenes in {len(self.units)} units, "
-            f"protocol {self.protocol}, {self.fingerprint[:12]})"
+            f"Plan({self.dataset} {self.product}, {self.items} {self.item}s in "
+            f"{len(self.units)} units, {self.profile}, {self.fingerprint[:12]})"
+        )
+
+    @property
+    def _on_disk(self) -> str:
+        return (
+            "profile local: just as many"
+            if self.profile == LOCAL
+            else f"profile {self.profile}: at most, before compression"
         )
 
 
-def plan_bsds(root: Path | str, *, protocol: str = "bsds300", unit: int = DEFAULT_UNIT) -> Plan:
-    """The plan for a Berkeley segmentation dataset; reads the files' headers.
+@dataclass(frozen=True)
+class Planned:
+    """A plan with its records, in memory: lines of JSON, by unit."""
 
-    Raises:
-        PipelineError: no dataset there, or nothing readable in it.
-    """
-    if protocol not in bsds.PROTOCOLS:
-        raise PipelineError(
-            f"a protocol out of {', '.join(bsds.PROTOCOLS)}", repr(protocol), "name one of them"
-        )
-    if unit < 1:
-        raise PipelineError("at least one scene a unit", f"{unit}", "raise --unit")
-    listing = bsds.discover(Path(root), protocol)
-    records = listing.records
-    return Plan(
-        kind="bsds",
+    plan: Plan
+    records: tuple[bytes, ...]
+
+
+def make_plan(
+    listing: Listing,
+    *,
+    dataset: str,
+    product: str,
+    parameters: dict[str, Value],
+    profile: str,
+    unit: int,
+) -> Planned:
+    """Cut a listing into units."""
+    lines = tuple(_lines(listing.records, unit))
+    sizes = [len(each) for each in lines]
+    total = sum(count for _, count in listing.splits)
+    units: list[Unit] = []
+    for index, length in enumerate(sizes):
+        start = index * unit
+        offset = units[-1].offset + units[-1].length if units else 0
+        units.append(Unit(index, start, min(start + unit, total), offset, length))
+    digest = hashlib.sha256()
+    for each in lines:
+        digest.update(each)
+    plan = Plan(
+        dataset=dataset,
+        product=product,
         root=str(listing.root.resolve()),
         layout=listing.layout,
-        protocol=protocol,
-        records=records,
+        parameters=tuple(sorted(parameters.items())),
+        profile=profile,
+        schema=listing.schema,
         unit=unit,
-        # At least one pixel and annotator: a dataset of nothing but broken files has a store too.
-        canvas=(
-            max(1, *(record.height for record in records)),
-            max(1, *(record.width for record in records)),
-        ),
-        annotators=max(1, *(record.annotators for record in records)),
+        units=tuple(units),
+        splits=listing.splits,
+        categories=listing.categories,
+        raw_bytes=listing.raw_bytes,
+        largest=listing.largest,
+        records_sha256=digest.hexdigest(),
         notes=listing.notes,
     )
+    return Planned(plan, lines)
+
+
+def _lines(records: Iterable[Record], unit: int) -> Iterator[bytes]:
+    """The records' lines, unit after unit; a record that straddles two is cut."""
+    encoder = msgspec.json.Encoder()
+    lines, free = bytearray(), unit
+    for record in records:
+        done = 0
+        while done < record.items:
+            stop = min(record.items, done + free)
+            lines += _one_line(encoder.encode(record.part(done, stop))) + b"\n"
+            free -= stop - done
+            done = stop
+            if not free:
+                yield bytes(lines)
+                lines, free = bytearray(), unit
+    if lines:
+        yield bytes(lines)
+
+
+def _one_line(content: bytes) -> bytes:
+    """What is kept as it was found in a file may have been written over several lines."""
+    broken = b"\n" in content or b"\r" in content
+    return msgspec.json.format(content, indent=-1) if broken else content

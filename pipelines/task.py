@@ -1,85 +1,147 @@
 """The task that writes one unit: idempotent, so that it may be killed and done again.
 
-It reads scene after scene, so that a worker holds one scene at a time, whatever the unit's size.
-The unit's mark in the ledger is the last thing it writes.
+It reads item after item and writes them in blocks: a worker holds one image and one block, whatever
+the unit's size. When a unit waits for the disk, its worker goes on to the next one. The unit's mark
+in the ledger is the last thing that it writes.
 """
 
-from collections.abc import Callable
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
 
 import numpy as np
+from distributed import secede
 
-from pipelines.errors import BadInput
-from pipelines.ledger import Ledger, Quarantined, UnitMark, array_digest
-from pipelines.plan import Unit
-from pipelines.sources import bsds
-from pipelines.sources.records import Scene, SceneRecord
-from pipelines.store import TABLE, UnitWriter
+from pipelines.chunks import ChunkFile, ShardFile
+from pipelines.datasets import read_items
+from pipelines.errors import PipelineError
+from pipelines.ledger import Columns, Ledger, Quarantined, UnitMark
+from pipelines.plan import BLOCK_BYTES, Plan
+from pipelines.profiles import LOCAL
+from pipelines.schema import STRING, Field, digest_name
+from pipelines.sources.records import Item
 
-READERS: dict[str, Callable[[SceneRecord, Path], Scene]] = {"bsds": bsds.read}
-"""How each kind of plan reads its records."""
+
+def attempt_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMark | Exception:
+    """`write_unit` for a worker: an error that has its sentence is handed over, not logged."""
+    try:
+        return write_unit(index, store, fingerprint, root)
+    except (PipelineError, OSError) as error:
+        return error
 
 
-def write_unit(unit: Unit, kind: str, root: str, store: str) -> UnitMark:
-    """Read a unit's scenes, write its chunks, mark it as done.
+def write_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMark:
+    """Read a unit's records, write its chunks, mark it as done.
 
-    A scene that is broken is quarantined, with its slot empty and not valid. Any other error is
+    An item that is broken is quarantined, with its slot empty and not valid. Any other error is
     raised, and the unit stays undone.
+
+    Args:
+        index: the unit.
+        store: folder of the store, whose ledger has the plan.
+        fingerprint: the plan's.
+        root: the dataset's folder, which may have moved since a worker has last seen the plan.
     """
-    writer = UnitWriter(store, unit)
-    rows: list[dict[str, Any]] = []
-    pixels: list[dict[str, str]] = []
-    quarantined: list[Quarantined] = []
-    for slot, record in zip(range(unit.start, unit.stop), unit.records, strict=True):
-        try:
-            scene = READERS[kind](record, Path(root))
-            _check_size(scene, record)
-        except BadInput as error:
-            scene = None
-            quarantined.append(Quarantined(slot, record.id, record.image.path, str(error)))
-        image, labels = (scene.image, scene.labels) if scene else (None, ())
-        arrays = writer.write_scene(slot, image, labels)
-        pixels.append({name: array_digest(array) for name, array in arrays.items()})
-        rows.append(_row(record, scene))
-    table = {name: np.array([row[name] for row in rows], dtype) for name, dtype in _dtypes()}
-    invalid = {each.slot for each in quarantined}
-    valid = np.array([slot not in invalid for slot in range(unit.start, unit.stop)])
-    writer.finish(table, valid)
-    digests = {name: array_digest(array) for name, array in {**table, "valid": valid}.items()}
-    mark = UnitMark(unit.index, tuple(pixels), digests, tuple(quarantined))
-    Ledger(store).record(mark)
-    return mark
+    plan = _plan(store, fingerprint, root)
+    unit, ledger = plan.units[index], Ledger(store)
+    bad: list[Quarantined] = []
+    columns: Columns = {field.name: [] for field in plan.schema.table}
+    with ExitStack() as stack:
+        files = [stack.enter_context(each) for each in _files(plan, index, ledger)]
+        frames = _frames(plan)
+        for start, items in _blocks(plan, unit.start, read_items(plan, ledger.records(unit))):
+            for field, file, frame in zip(plan.schema.pixels, files, frames, strict=True):
+                block = _fill(frame[: len(items)], field, items)
+                columns[digest_name(field.name)] += file.write(block)
+            _add_rows(columns, plan, items)
+            bad += [
+                Quarantined(slot, item.id, item.source, item.problem)
+                for slot, item in enumerate(items, start=start)
+                if item.pixels is None
+            ]
+        with _BEFORE_THE_DISK:
+            _make_way()
+            written = sum(file.commit() for file in files)
+            return ledger.record(index, columns, written, bad)
 
 
-def _dtypes() -> list[tuple[str, Any]]:
-    """The table's arrays with their dtypes in memory; strings of any length are objects."""
-    return [(name, object if dtype is str else dtype) for name, dtype in TABLE.items()]
+_BEFORE_THE_DISK = Lock()
+"""One unit of a worker waits for the disk; who comes next waits for that one."""
 
 
-def _row(record: SceneRecord, scene: Scene | None) -> dict[str, Any]:
-    """A scene's values; those that come from its files are empty if it is quarantined."""
-    height, width = scene.image.shape[:2] if scene else (0, 0)
-    return {
-        "height": height,
-        "width": width,
-        "annotators": len(scene.labels) if scene else 0,
-        "id": record.id,
-        "split": record.split,
-        "image_source": record.image.path,
-        "image_sha256": scene.image_sha256 if scene else "",
-        "annotation_sources": "\n".join(file.path for file in record.annotations),
-        "annotation_sha256": "\n".join(scene.annotation_sha256) if scene else "",
-    }
+def _make_way() -> None:
+    """Let this worker, if it is one, begin its next task."""
+    with suppress(ValueError):  # distributed's for "not in a worker"
+        secede()
 
 
-def _check_size(scene: Scene, record: SceneRecord) -> None:
-    """The slot was laid out by the headers: what was decoded must not be more."""
-    height, width = scene.image.shape[:2]
-    if height > record.height or width > record.width or len(scene.labels) > record.annotators:
-        raise BadInput(
-            f"{record.width}×{record.height} and {record.annotators} annotators for {record.id}, "
-            "by the headers of its files",
-            f"{width}×{height} and {len(scene.labels)}",
-            "restore the files",
-        )
+@lru_cache(maxsize=4)
+def _plan(store: str, fingerprint: str, root: str) -> Plan:
+    return Ledger(store).plan()
+
+
+def chunk_path(plan: Plan, field: Field, index: int) -> Path:
+    """Where a unit's chunk of a pixel array lies in the store: zarr's default keys."""
+    return Path(field.name, "c", str(index), *("0" for _ in field.shape))
+
+
+def _files(plan: Plan, index: int, ledger: Ledger) -> Iterator[ChunkFile]:
+    kind = ChunkFile if plan.profile == LOCAL else ShardFile
+    for field in plan.schema.pixels:
+        # A name of its own: a scheduler that lost sight of a worker runs its task elsewhere too.
+        part = f"{index:05d}-{field.name}.{socket.gethostname()}-{os.getpid()}"
+        yield kind(ledger.store / chunk_path(plan, field, index), ledger.parts / part, plan.unit)
+
+
+def _blocks(plan: Plan, start: int, items: Iterator[Item]) -> Iterator[tuple[int, list[Item]]]:
+    """The items with their first slot, in lists of about `BLOCK_BYTES` of pixels."""
+    most = _block_items(plan)
+    block: list[Item] = []
+    for item in items:
+        block.append(item)
+        if len(block) == most:
+            yield start, block
+            start, block = start + most, []
+    if block:
+        yield start, block
+
+
+def _block_items(plan: Plan) -> int:
+    return min(plan.unit, max(1, BLOCK_BYTES // plan.schema.item_bytes))
+
+
+def _frames(plan: Plan) -> list[np.ndarray]:
+    """Room for one block of every pixel array."""
+    most = _block_items(plan)
+    return [np.empty((most, *field.shape), field.numpy) for field in plan.schema.pixels]
+
+
+def _fill(block: np.ndarray, field: Field, items: list[Item]) -> np.ndarray:
+    """Put the items' contents into their frames, (items, *field.shape), zeros beside them."""
+    block.fill(0)
+    for frame, item in zip(block, items, strict=True):
+        if item.pixels is not None:
+            content = item.pixels[field.name]
+            corner = dict(zip(("y", "x"), item.corner, strict=True))
+            starts = [corner.get(name, 0) for name in field.dims]
+            place = tuple(
+                slice(at, at + size) for at, size in zip(starts, content.shape, strict=True)
+            )
+            frame[place] = content
+    return block
+
+
+def _add_rows(columns: Columns, plan: Plan, items: list[Item]) -> None:
+    """What the source says of the items; what it cannot say of a broken one is zero or empty."""
+    for field in plan.schema.values:
+        empty = "" if field.dtype == STRING else np.zeros((), field.numpy).item()
+        for item in items:
+            value = item.row.get(field.name, empty)
+            if field.shape:
+                value = [*(value or []), *[empty] * (field.shape[0] - len(value or []))]
+            columns[field.name].append(value)
+    columns["valid"] += [item.pixels is not None for item in items]

@@ -1,7 +1,7 @@
 """Holds a store against its ledger: every chunk is there, and every value is what was written.
 
 A chunk that is missing would be read as zeros, and a flipped bit as another image; here both are
-faults that name the unit, the scene's raw file and the command that mends them.
+faults that name the unit, the item's raw file and the command that mends them.
 """
 
 from collections.abc import Iterator
@@ -10,27 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import xxhash
 import zarr
 from tqdm.auto import tqdm
 
-from pipelines.ledger import Ledger, UnitMark, array_digest
+from pipelines.ledger import Columns, Ledger
 from pipelines.plan import Plan, Unit
-from pipelines.store import PIXELS, array_of, read_attributes
+from pipelines.schema import Field, digest_name
+from pipelines.store.attributes import array_of, read_attributes
+from pipelines.task import chunk_path
 
 THREADS = 4
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a part of a store."""
+    """What is wrong with a part of a store; a fault of the table has no unit."""
 
-    unit: int
+    unit: int | None
     where: str
     source: str
     what: str
 
     def __str__(self) -> str:
-        return f"unit {self.unit}, {self.where}, from {self.source}: {self.what}"
+        unit = "table" if self.unit is None else f"unit {self.unit}"
+        return f"{unit}, {self.where}, from {self.source}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,9 @@ class Verification:
 
     @property
     def repair(self) -> str:
-        """The command that writes the faulty and the unfinished units again."""
-        redo = "".join(f" --redo {unit}" for unit in sorted({fault.unit for fault in self.faults}))
+        """The command that writes the faulty and the unfinished units, and the table, again."""
+        units = sorted({fault.unit for fault in self.faults if fault.unit is not None})
+        redo = "".join(f" --redo {unit}" for unit in units)
         return f"python -m pipelines resume --store {self.store}{redo}"
 
     def __str__(self) -> str:
@@ -77,43 +82,79 @@ def verify(path: Path | str, *, progress: bool = True) -> Verification:
         PipelineError: no store there, or one without a ledger.
     """
     path = Path(path)
-    read_attributes(path)
+    attributes = read_attributes(path)
     ledger = Ledger(path)
-    plan, marks = ledger.plan(), ledger.marks()
-    units = [unit for unit in plan.units if unit.index in marks]
+    plan, done = ledger.plan(), ledger.done()
+    units = [unit for unit in plan.units if unit.index in done]
+    group = zarr.open_group(path, mode="r")
     faults: list[Fault] = []
     # Digests and codecs release the interpreter's lock: threads are enough.
-    with ThreadPoolExecutor(THREADS) as pool, tqdm(total=plan.scenes, disable=not progress) as bar:
-        found = pool.map(lambda unit: list(_faults(path, plan, unit, marks[unit.index])), units)
+    with ThreadPoolExecutor(THREADS) as pool, tqdm(total=plan.items, disable=not progress) as bar:
+        found = pool.map(lambda unit: list(_faults(group, plan, unit, ledger)), units)
         for unit, each in zip(units, found, strict=True):
             faults.extend(each)
-            bar.update(len(unit.records))
-    unfinished = tuple(unit.index for unit in plan.units if unit.index not in marks)
+            bar.update(unit.items)
+    if attributes["complete"]:
+        faults.extend(_table_faults(group, plan, ledger, units))
+    unfinished = tuple(unit.index for unit in plan.units if unit.index not in done)
     return Verification(path, len(units), tuple(faults), unfinished)
 
 
-def _faults(path: Path, plan: Plan, unit: Unit, mark: UnitMark) -> Iterator[Fault]:
-    group = zarr.open_group(path, mode="r")
-    for slot, record, digests in zip(
-        range(unit.start, unit.stop), unit.records, mark.pixels, strict=True
-    ):
-        for name in PIXELS:
-            if what := _compare(path, array_of(group, name), slot, slot, digests[name]):
-                where = f"{name} of scene {record.id}"
-                yield Fault(unit.index, where, f"{plan.root}/{record.image.path}", what)
-    for name, digest in mark.table.items():
-        if what := _compare(path, array_of(group, name), unit.index, unit.slots, digest):
-            yield Fault(unit.index, name, plan.root, what)
+def _faults(group: zarr.Group, plan: Plan, unit: Unit, ledger: Ledger) -> Iterator[Fault]:
+    """Of a unit's pixels: a fault for each item, or for the chunk where none can be read."""
+    columns = ledger.columns(unit.index)
+    sources = [f"{plan.root}/{source}" for source in columns["image_source"]]
+    for field in plan.schema.pixels:
+        array = array_of(group, field.name)
+        if not (ledger.store / chunk_path(plan, field, unit.index)).is_file():
+            yield Fault(unit.index, field.name, _span(sources), "its chunk is missing")
+            continue
+        try:
+            items = np.asarray(array[unit.start : unit.stop])
+        # A damaged chunk ends in whatever error its codecs meet first.
+        except Exception as error:  # noqa: BLE001
+            what = f"its chunk is damaged ({type(error).__name__}: {error})"
+            yield Fault(unit.index, field.name, _span(sources), what)
+            continue
+        for slot in _changed(items, columns, field):
+            where = f"{field.name} of {plan.item} {unit.start + slot}"
+            what = "its values are not those that were written"
+            yield Fault(unit.index, where, sources[slot], what)
 
 
-def _compare(path: Path, array: zarr.Array, chunk: int, slots: int | slice, digest: str) -> str:
-    """What is wrong with one chunk's range of slots; nothing if it is as it was written."""
-    key = array.metadata.encode_chunk_key((chunk, *(0,) * (array.ndim - 1)))
-    if not (path / array.path / key).is_file():
-        return "its chunk is missing"
-    try:
-        found = array_digest(np.asarray(array[slots]))
-    # A damaged chunk ends in whatever error its codecs meet first.
-    except Exception as error:  # noqa: BLE001
-        return f"its chunk is damaged ({type(error).__name__}: {error})"
-    return "" if found == digest else "its values are not those that were written"
+def _changed(items: np.ndarray, columns: Columns, field: Field) -> list[int]:
+    """Positions of the items that have other digests than the ledger has."""
+    expected = columns[digest_name(field.name)]
+    return [
+        position
+        for position, (item, digest) in enumerate(zip(items, expected, strict=True))
+        if xxhash.xxh3_64_intdigest(np.ascontiguousarray(item).data) != digest
+    ]
+
+
+def _table_faults(
+    group: zarr.Group, plan: Plan, ledger: Ledger, units: list[Unit]
+) -> Iterator[Fault]:
+    """Of the table, array by array."""
+    rows = {unit.index: ledger.columns(unit.index) for unit in units}
+    for field in plan.schema.table:
+        array = array_of(group, field.name)
+        where, source = f"column {field.name}", str(ledger.folder)
+        if array.nchunks_initialized != array.nchunks:
+            yield Fault(None, where, source, "a chunk is missing")
+            continue
+        try:
+            values = array[:]
+        except Exception as error:  # noqa: BLE001 -- as above
+            what = f"a chunk is damaged ({type(error).__name__}: {error})"
+            yield Fault(None, where, source, what)
+            continue
+        for unit in units:
+            expected = np.array(rows[unit.index][field.name], field.numpy)
+            if not np.array_equal(np.asarray(values)[unit.start : unit.stop], expected):
+                what = f"the values of unit {unit.index} are not those that were written"
+                yield Fault(None, where, source, what)
+
+
+def _span(sources: list[str]) -> str:
+    return sources[0] if len(set(sources)) == 1 else f"{sources[0]} … {sources[-1]}"

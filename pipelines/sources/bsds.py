@@ -2,21 +2,27 @@
 
 BSDS500: `images/{train,val,test}/*.jpg`, `groundTruth/{train,val,test}/*.mat`, all annotators of
 an image in one file. BSDS300: `images/{train,test}/*.jpg`, `human/{color,gray}/<user>/*.seg`, one
-file an annotator. The layouts name the same images differently: BSDS300's held-out images, `test`
-there, are BSDS500's `val`; BSDS500's own `test` images came later. Which folder is trained on and
-which is held out is therefore the protocol's to say (`PROTOCOLS`), and a record carries the answer.
+file an annotator, and `iids_{train,test}.txt`, which names the images of a folder that count
+(where there is none, all do). The layouts name the same images differently: BSDS300's held-out
+images, `test` there, are BSDS500's `val`; BSDS500's own `test` images came later. Which folder is
+trained on and which is held out is therefore the protocol's to say (`PROTOCOLS`), and a record
+carries the answer.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from pipelines import schema
 from pipelines.errors import BadInput, PipelineError
-from pipelines.sources import formats
-from pipelines.sources.records import Listing, RawFile, Scene, SceneRecord
+from pipelines.schema import STRING, Field
+from pipelines.sources import formats, images
+from pipelines.sources.records import Item, Listing, RawFile, Value, read_file
 
 BSDS300, BSDS500 = "BSDS300", "BSDS500"
 
@@ -36,8 +42,58 @@ Both protocols mean the same images by the same split, whichever layout they com
 (200 to train on, 100 held out) is the one of published results on BSDS300.
 """
 
+ANNOTATIONS = (Field("annotation_sources", STRING), Field("annotation_sha256", STRING))
+"""Columns of the table beside those of all scenes: a line for each ground-truth file."""
 NESTED = ("", "data", "BSDS500/data", "BSR/BSDS500/data", "BSDS500", "BSDS300")
 """Where below a given folder the dataset may lie, as its archives unpack."""
+
+
+@dataclass(frozen=True)
+class SceneRecord:
+    """One image with its human segmentations, before anything is decoded.
+
+    Attributes:
+        id: name of the image in its dataset.
+        split: what the image is used for under the chosen protocol ("train", "test", …).
+        image: the image file.
+        annotations: the ground-truth files; none if the ground truth is missing.
+        height, width: size in pixels by the header; 0 if the header is unreadable.
+        annotators: number of segmentations by the headers; 0 if they are unreadable.
+    """
+
+    id: str
+    split: str
+    image: RawFile
+    annotations: tuple[RawFile, ...]
+    height: int
+    width: int
+    annotators: int
+
+    @property
+    def items(self) -> int:
+        """It fills one slot."""
+        return 1
+
+    def part(self, start: int, stop: int) -> "SceneRecord":
+        """A scene is not divided."""
+        return self
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The decoded record.
+
+    Attributes:
+        image: (height, width, 3) uint8 RGB.
+        labels: one (height, width) uint16 map an annotator, labels ≥ 1.
+        image_sha256: digest of the image file.
+        annotation_sha256: digests of the ground-truth files, in the record's order.
+    """
+
+    image: np.ndarray
+    labels: tuple[np.ndarray, ...]
+    image_sha256: str
+    annotation_sha256: tuple[str, ...]
 
 
 def locate(root: Path) -> tuple[Path, str]:
@@ -75,17 +131,15 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
     records: list[SceneRecord] = []
     notes: list[str] = []
     for folder in sorted(path for path in (base / "images").iterdir() if path.is_dir()):
-        images = sorted(folder.glob("*.jpg"), key=lambda path: _natural(path.stem))
-        found = [truths.pop((folder.name, image.stem), []) for image in images]
+        paths = sorted(folder.glob("*.jpg"), key=lambda path: _natural(path.stem))
+        found = {path: truths.pop((folder.name, path.stem), []) for path in paths}
         if folder.name in splits:
             split = splits[folder.name]
-            records.extend(
-                _record(base, image, split, truth)
-                for image, truth in zip(images, found, strict=True)
-            )
+            listed = _listed(base, folder.name, paths, notes)
+            records.extend(_record(base, path, split, found[path]) for path in listed)
         else:
             notes.append(
-                f"{len(images)} images of {layout}'s {folder.name} folder are left out: "
+                f"{len(paths)} images of {layout}'s {folder.name} folder are left out: "
                 f"protocol {protocol} does not use them"
             )
     if not records:
@@ -98,7 +152,53 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
     records.sort(key=lambda record: order.index(record.split))
     if alone := {name for folder, name in truths if folder in splits}:
         notes.append(f"{len(alone)} ground truths have no image: {_some(alone)}")
-    return Listing(base, layout, tuple(records), tuple(notes))
+    files = [file for record in records for file in (record.image, *record.annotations)]
+    # At least one pixel and annotator: a dataset of nothing but broken files has a store too.
+    canvas = (
+        max(1, *(record.height for record in records)),
+        max(1, *(record.width for record in records)),
+    )
+    annotators = max(1, *(record.annotators for record in records))
+    return Listing(
+        base,
+        layout,
+        schema.scenes(canvas, annotators, *ANNOTATIONS),
+        tuple(records),
+        splits=tuple((name, count) for name in order if (count := _count(records, name))),
+        raw_bytes=sum(file.size for file in files),
+        largest=canvas,
+        notes=tuple(notes),
+    )
+
+
+def items(
+    record: SceneRecord,
+    root: Path,
+    options: Mapping[str, Value],
+    categories: Mapping[int, int],
+) -> Iterator[Item]:
+    """The scene of a record, decoded or quarantined; it needs neither parameters nor categories."""
+    row: dict[str, Any] = {
+        "id": record.id,
+        "split": record.split,
+        "image_source": record.image.path,
+        "annotation_sources": "\n".join(file.path for file in record.annotations),
+    }
+    try:
+        scene = read(record, root)
+        _check_size(scene, record)
+    except BadInput as error:
+        yield Item(record.id, record.image.path, row, None, problem=str(error))
+        return
+    row |= {
+        "height": scene.image.shape[0],
+        "width": scene.image.shape[1],
+        "annotators": len(scene.labels),
+        "image_sha256": scene.image_sha256,
+        "annotation_sha256": "\n".join(scene.annotation_sha256),
+    }
+    pixels = {"image": scene.image, "label": np.stack(scene.labels)}
+    yield Item(record.id, record.image.path, row, pixels)
 
 
 def read(record: SceneRecord, root: Path) -> Scene:
@@ -109,8 +209,8 @@ def read(record: SceneRecord, root: Path) -> Scene:
         PipelineError: a file is another one than the record describes.
         OSError: a file cannot be read at all.
     """
-    content = _read_file(root, record.image)
-    image = formats.decode_image(content, record.image.path)
+    content = read_file(root, record.image)
+    image = images.decode_image(content, record.image.path)
     if not record.annotations:
         raise BadInput(
             f"a ground truth for {record.image.path}", "none", "restore it or take the image out"
@@ -118,7 +218,7 @@ def read(record: SceneRecord, root: Path) -> Scene:
     labels: list[np.ndarray] = []
     digests: list[str] = []
     for file in record.annotations:
-        truth = _read_file(root, file)
+        truth = read_file(root, file)
         digests.append(hashlib.sha256(truth).hexdigest())
         if file.path.endswith(".mat"):
             labels.extend(formats.decode_mat(truth, file.path))
@@ -129,7 +229,7 @@ def read(record: SceneRecord, root: Path) -> Scene:
         raise BadInput(f"at least one segmentation in {sources}", "none", "restore the file")
     if any(each.shape != image.shape[:2] for each in labels):
         # The annotators may have seen the image as EXIF turns it: then only that way fits.
-        upright = formats.decode_upright_image(content, record.image.path)
+        upright = images.decode_upright_image(content, record.image.path)
         if any(each.shape != upright.shape[:2] for each in labels):
             shapes = sorted({each.shape for each in labels})
             raise BadInput(
@@ -141,8 +241,40 @@ def read(record: SceneRecord, root: Path) -> Scene:
     return Scene(image, tuple(labels), hashlib.sha256(content).hexdigest(), tuple(digests))
 
 
+def _check_size(scene: Scene, record: SceneRecord) -> None:
+    """The slot was laid out by the headers: what was decoded must not be more."""
+    height, width = scene.image.shape[:2]
+    if height > record.height or width > record.width or len(scene.labels) > record.annotators:
+        raise BadInput(
+            f"{record.width}×{record.height} and {record.annotators} annotators for {record.id}, "
+            "by the headers of its files",
+            f"{width}×{height} and {len(scene.labels)}",
+            "restore the files",
+        )
+
+
+def _listed(base: Path, folder: str, paths: list[Path], notes: list[str]) -> list[Path]:
+    """The images that BSDS300's list of a folder names; what differs is noted."""
+    file = base / f"iids_{folder}.txt"
+    if not file.is_file():
+        return paths
+    names = set(file.read_text().split())
+    if unlisted := {path.stem for path in paths} - names:
+        notes.append(
+            f"{len(unlisted)} images of {folder} are left out: {file.name} does not name "
+            f"{_some(unlisted)}"
+        )
+    if absent := names - {path.stem for path in paths}:
+        notes.append(f"{file.name} names {len(absent)} images that are absent: {_some(absent)}")
+    return [path for path in paths if path.stem in names]
+
+
+def _count(records: list[SceneRecord], split: str) -> int:
+    return sum(record.split == split for record in records)
+
+
 def _record(base: Path, image: Path, split: str, truths: list[Path]) -> SceneRecord:
-    height, width = formats.peek_image(image)
+    height, width = images.peek_image(image)
     return SceneRecord(
         id=image.stem,
         split=split,
@@ -156,18 +288,6 @@ def _record(base: Path, image: Path, split: str, truths: list[Path]) -> SceneRec
 
 def _raw_file(base: Path, path: Path) -> RawFile:
     return RawFile(path.relative_to(base).as_posix(), path.stat().st_size)
-
-
-def _read_file(root: Path, file: RawFile) -> bytes:
-    """The file's bytes, if they still are as many as when the plan was made."""
-    content = (Path(root) / file.path).read_bytes()
-    if len(content) != file.size:
-        raise PipelineError(
-            f"{file.size} bytes in {file.path} as the plan has it",
-            f"{len(content)}",
-            "plan anew: run with --overwrite",
-        )
-    return content
 
 
 def _mat_files(base: Path) -> dict[tuple[str, str], list[Path]]:

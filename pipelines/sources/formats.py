@@ -1,7 +1,7 @@
-"""The raw formats of BSDS, from bytes to arrays: JPEG, the .mat of BSDS500, the .seg of BSDS300.
+"""The ground truths of BSDS, from bytes to arrays: the .mat of BSDS500, the .seg of BSDS300.
 
 Every function that decodes raises `BadInput` for content that it cannot take, and nothing else:
-a broken file is the dataset's fault, not the program's. The `peek_*` functions read headers only.
+a broken file is the dataset's fault, not the program's. `peek_annotators` reads headers only.
 
 The .seg format is David Martin's, "Segmentation file format", 2001, published with BSDS300.
 """
@@ -13,55 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipelines.errors import BadInput
 
-EXIF_ORIENTATION = 0x0112
-SIDEWAYS = range(5, 9)
-"""The EXIF orientations that exchange height and width."""
 MAX_LABEL = np.iinfo(np.uint16).max
-
-
-def peek_image(path: Path) -> tuple[int, int]:
-    """Height and width by the header; their larger one twice where EXIF may turn the image."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS:
-                height = width = max(height, width)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 0, 0
-    return height, width
-
-
-def decode_image(content: bytes, name: str) -> np.ndarray:
-    """An image file as (height, width, 3) uint8 RGB, as its pixels are stored."""
-    return _rgb(_open_image(content, name))
-
-
-def decode_upright_image(content: bytes, name: str) -> np.ndarray:
-    """The same, turned the way that its EXIF orientation asks for."""
-    return _rgb(ImageOps.exif_transpose(_open_image(content, name)))
-
-
-def _open_image(content: bytes, name: str) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(content))
-        image.load()
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise BadInput(
-            f"an image in {name}", "something that is none", "restore the file"
-        ) from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise BadInput(
-            f"a whole image in {name}", f"a broken one ({error})", "restore the file"
-        ) from error
-    return image
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    return np.array(image.convert("RGB"))
 
 
 def peek_annotators(path: Path) -> int:

@@ -1,14 +1,23 @@
-"""What a source hands to the plan: one small frozen record a scene, and the pixels on request.
+"""What a source hands on: small records for the plan, and an item's pixels on request.
 
-A record is identity and size only, so that a plan over a whole dataset stays small, can be sent
-to any worker and has a fingerprint. Paths are relative to the dataset's folder: a dataset that is
-moved keeps its records.
+A record is one image file with what is known about it: identity, sizes, annotations, no pixels.
+Records are written as lines of JSON beside the store, and a task reads those of its own unit:
+neither the plan's header nor the Dask graph grows with them. Paths are relative to the dataset's
+folder: a dataset that is moved keeps its records.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from pipelines.errors import PipelineError
+from pipelines.schema import Schema
+
+Value = str | int | bool
+"""Of a plan's parameter."""
 
 
 @dataclass(frozen=True)
@@ -19,31 +28,16 @@ class RawFile:
     size: int
 
 
-@dataclass(frozen=True)
-class SceneRecord:
-    """One image with its human segmentations, before anything is decoded.
-
-    Attributes:
-        id: name of the image in its dataset.
-        split: what the image is used for under the chosen protocol ("train", "test", …).
-        image: the image file.
-        annotations: the ground-truth files; none if the ground truth is missing.
-        height, width: size in pixels by the header; 0 if the header is unreadable.
-        annotators: number of segmentations by the headers; 0 if they are unreadable.
-    """
-
-    id: str
-    split: str
-    image: RawFile
-    annotations: tuple[RawFile, ...]
-    height: int
-    width: int
-    annotators: int
+@runtime_checkable
+class Record(Protocol):
+    """One image file, which gives one or more items."""
 
     @property
-    def raw_size(self) -> int:
-        """Bytes of all its files."""
-        return self.image.size + sum(file.size for file in self.annotations)
+    def items(self) -> int:
+        """How many slots of the store it fills."""
+
+    def part(self, start: int, stop: int) -> "Record":
+        """The record of some of its items."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +47,59 @@ class Listing:
     Attributes:
         root: the folder that the records' paths are relative to.
         layout: the layout's name.
+        schema: of the store that the records give.
         records: in the order in which the store keeps them.
+        splits: items of each split, in the store's order.
+        raw_bytes: of all files that will be read.
+        largest: height and width of the largest image.
+        categories: official id and name of each category; its position is its contiguous number.
         notes: sentences about what was left out, and why.
     """
 
     root: Path
     layout: str
-    records: tuple[SceneRecord, ...]
+    schema: Schema
+    records: Sequence[Record]
+    splits: tuple[tuple[str, int], ...]
+    raw_bytes: int
+    largest: tuple[int, int]
+    categories: tuple[tuple[int, str], ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The decoded record.
+class Item:
+    """What fills one slot of a store.
 
     Attributes:
-        image: (height, width, 3) uint8 RGB.
-        labels: one (height, width) uint16 map an annotator, labels ≥ 1.
-        image_sha256: digest of the image file.
-        annotation_sha256: digests of the ground-truth files, in the record's order.
+        id: how a person names it.
+        source: the image file, relative to the dataset's folder.
+        row: the values of the table, by column.
+        pixels: the content by pixel array, or None: it is quarantined, and `problem` says why.
+        corner: row and column of the frame at which the content begins.
+        problem: why it could not be read.
     """
 
-    image: np.ndarray
-    labels: tuple[np.ndarray, ...]
-    image_sha256: str
-    annotation_sha256: tuple[str, ...]
+    id: str
+    source: str
+    row: dict[str, Any]
+    pixels: dict[str, np.ndarray] | None
+    corner: tuple[int, int] = (0, 0)
+    problem: str = ""
+
+
+def read_file(root: Path, file: RawFile) -> bytes:
+    """The file's bytes, if they still are as many as when the plan was made.
+
+    Raises:
+        PipelineError: the file has changed.
+        OSError: it cannot be read at all.
+    """
+    content = (Path(root) / file.path).read_bytes()
+    if len(content) != file.size:
+        raise PipelineError(
+            f"{file.size} bytes in {file.path} as the plan has it",
+            f"{len(content)}",
+            "plan anew: run with --overwrite",
+        )
+    return content

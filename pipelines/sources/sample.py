@@ -1,9 +1,7 @@
 """A small synthetic dataset, written in a layout of the real ones, for demonstrations and tests.
 
-A scene is a partition into regions that differ by texture alone. Two smooth fields of colour and
-an uneven light run across the regions' boundaries, and every region's mean is the fields' own:
-colours cluster into the wrong segments, and what tells the regions apart has to be learned. The
-truth is known: the first annotator draws it exactly (`partitions.draw_annotations`).
+What the scenes show is in `sample_scenes`; BSDS's layouts have all annotators of a scene, COCO's
+has the truth, each region an object of its texture's category (`sample_coco`).
 
 The same arguments write the same bytes.
 """
@@ -12,60 +10,22 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from pipelines.errors import PipelineError
-from pipelines.sources import formats
-from pipelines.sources.partitions import (
-    boundaries,
-    draw_annotations,
-    draw_partition,
-    smooth_noise,
-)
-from pipelines.sources.textures import FAMILIES
+from pipelines.sources import formats, sample_coco
+from pipelines.sources.partitions import boundaries
+from pipelines.sources.sample_scenes import SampleScene, draw_scene
 
-LAYOUTS = ("bsds500", "bsds300")
-HELD_OUT = {"bsds500": "val", "bsds300": "test"}
+LAYOUTS = ("bsds500", "bsds300", "coco")
+HELD_OUT = {"bsds500": "val", "bsds300": "test", "coco": "val"}
 """The folder of the held-out images, as protocol bsds300 has it (`pipelines.sources.bsds`)."""
 MARK = "sample.json"
 """A file with the request, beside the dataset."""
-FEWEST, MOST = 3, 7
 QUALITY = 95
-
-
-@dataclass(frozen=True)
-class SampleScene:
-    """A scene that was drawn.
-
-    Attributes:
-        image: (height, width, 3) uint8 RGB.
-        annotations: (height, width) uint16 each; the first is the truth.
-    """
-
-    image: np.ndarray
-    annotations: list[np.ndarray]
-
-
-def draw_scene(rng: np.random.Generator, height: int, width: int) -> SampleScene:
-    """One scene of three to seven regions, a few more where an object cuts one in two."""
-    truth = draw_partition(rng, height, width, int(rng.integers(FEWEST, MOST + 1)))
-    regions = int(truth.max())
-    chosen = rng.permutation(len(FAMILIES))
-    pattern = np.zeros((height, width))
-    for region in range(regions):
-        texture = FAMILIES[chosen[region % len(FAMILIES)]]
-        inside = truth == region + 1
-        pattern[inside] = texture(rng, height, width)[inside]
-    base, accent = (_colour_field(rng, height, width) for _ in range(2))
-    light = 1 + 0.18 * smooth_noise(rng, height, width, 40.0)[0]
-    pixels = base + 0.22 * pattern[..., None] * (0.6 + 0.4 * accent)
-    pixels = pixels * light[..., None] + rng.normal(scale=0.02, size=pixels.shape)
-    image = (255 * np.clip(pixels, 0, 1)).astype(np.uint8)
-    return SampleScene(image, draw_annotations(rng, truth))
 
 
 def write_sample(
@@ -84,7 +44,7 @@ def write_sample(
         train, test: number of scenes to train on and held out.
         seed: of everything that is drawn.
         size: height and width of a landscape.
-        layout: "bsds500" or "bsds300".
+        layout: "bsds500", "bsds300" or "coco".
 
     Raises:
         PipelineError: something else is in the folder, or the request makes no sense.
@@ -102,8 +62,12 @@ def write_sample(
     # First of all, so that a sample that was interrupted is known as one.
     request = {"train": train, "test": test, "seed": seed, "size": size, "layout": layout}
     _put(root / MARK, json.dumps(request).encode())
-    for folder, scene_id, scene in _scenes(train, test, seed, size, HELD_OUT[layout]):
-        _put(root / "images" / folder / f"{scene_id}.jpg", _jpeg(scene.image))
+    scenes = _scenes(train, test, seed, size, HELD_OUT[layout])
+    if layout == "coco":
+        _write_coco(root, scenes)
+        return
+    for folder, scene_id, scene in scenes:
+        _put(root / "images" / folder / f"{scene_id}.jpg", _jpeg(Image.fromarray(scene.image)))
         if layout == "bsds500":
             maps = scene.annotations
             truth = formats.encode_mat(maps, [boundaries(each) for each in maps])
@@ -114,6 +78,20 @@ def write_sample(
                 _put(path, formats.encode_seg(each, scene_id, user))
             with (root / f"iids_{folder}.txt").open("a") as file:
                 file.write(f"{scene_id}\n")
+
+
+def _write_coco(root: Path, scenes: Iterator[tuple[str, str, SampleScene]]) -> None:
+    splits = {split: sample_coco.Annotations() for split in sample_coco.FOLDERS}
+    for split, scene_id, scene in scenes:
+        number, name = int(scene_id), f"{scene_id:0>12}.jpg"
+        splits[split].add(number, name, scene)
+        image = Image.fromarray(scene.image)
+        if sample_coco.is_grey(number):
+            image = image.convert("L")
+        _put(root / sample_coco.FOLDERS[split] / name, _jpeg(image))
+    for split, annotations in splits.items():
+        path = root / "annotations" / f"instances_{sample_coco.FOLDERS[split]}.json"
+        _put(path, annotations.encode())
 
 
 def _clear(root: Path) -> None:
@@ -139,15 +117,9 @@ def _scenes(
         yield folder, str(1000 + number), draw_scene(rng, height, width)
 
 
-def _colour_field(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """(height, width, 3) colours around mid grey, drifting over a third of the scene."""
-    drift = smooth_noise(rng, height, width, 25.0, 3) * 0.09
-    return np.asarray(np.moveaxis(drift, 0, -1) + rng.uniform(0.4, 0.6, size=3))
-
-
-def _jpeg(image: np.ndarray) -> bytes:
+def _jpeg(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="JPEG", quality=QUALITY, subsampling=0)
+    image.save(buffer, format="JPEG", quality=QUALITY, subsampling=0)
     return buffer.getvalue()
 
 

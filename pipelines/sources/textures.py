@@ -70,6 +70,16 @@ FAMILIES: tuple[Texture, ...] = (
     dots(11.0),
 )
 """The textures that scenes are made of; no two look alike to a person."""
+NAMES = (
+    *(f"{grain} waves at {angle}°" for angle in (0, 45, 90, 135) for grain in ("fine", "coarse")),
+    "checkerboard",
+    "tilted checkerboard",
+    "small blobs",
+    "large blobs",
+    "fine dots",
+    "coarse dots",
+)
+"""What they are called, in the same order."""
 
 
 def _along(height: int, width: int, angle: float) -> np.ndarray:

@@ -9,8 +9,8 @@ from distributed import Client
 
 from pipelines import jobs
 from pipelines.cluster import connect
-from pipelines.execute import Summary
 from pipelines.sources.sample import write_sample
+from pipelines.summary import Summary
 
 UNIT = 2
 
@@ -28,6 +28,20 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for layout in ("bsds500", "bsds300"):
         write_sample(folder / layout, train=5, test=3, size=(36, 48), layout=layout)
     return folder
+
+
+@pytest.fixture(scope="session")
+def coco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight + four synthetic scenes in COCO's layout; not to be changed."""
+    folder = tmp_path_factory.mktemp("objects") / "coco"
+    write_sample(folder, train=8, test=4, size=(36, 48), layout="coco")
+    return folder
+
+
+@pytest.fixture
+def coco_to_damage(coco: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return shutil.copytree(coco, tmp_path / "coco")
 
 
 @pytest.fixture

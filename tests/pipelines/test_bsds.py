@@ -10,8 +10,8 @@ import scipy.io
 from PIL import Image
 
 from pipelines.errors import BadInput, PipelineError
-from pipelines.sources import bsds, formats
-from pipelines.sources.records import SceneRecord
+from pipelines.sources import bsds, formats, images
+from pipelines.sources.bsds import SceneRecord
 
 
 def scene_files(root: Path, scene_id: str = "1000") -> tuple[Path, Path]:
@@ -72,7 +72,20 @@ def test_bsds300s_test_images_are_bsds500s_val(samples: Path) -> None:
 def test_ground_truths_without_image_are_noted(samples: Path, tmp_path: Path, layout: str) -> None:
     root = shutil.copytree(samples / layout, tmp_path / "raw")
     next(root.glob("images/*/1006.jpg")).unlink()
-    assert bsds.discover(root).notes == ("1 ground truths have no image: 1006",)
+    assert "1 ground truths have no image: 1006" in bsds.discover(root).notes
+
+
+def test_bsds300s_lists_say_which_images_count(samples: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(samples / "bsds300", tmp_path / "raw")
+    (root / "iids_train.txt").write_text("1000\n1003\n4711\n")
+    listing = bsds.discover(root)
+    assert [each.id for each in listing.records] == ["1000", "1003", "1005", "1006", "1007"]
+    assert listing.notes == (
+        "3 images of train are left out: iids_train.txt does not name 1001, 1002, 1004",
+        "iids_train.txt names 1 images that are absent: 4711",
+    )
+    (root / "iids_train.txt").unlink()
+    assert len(bsds.discover(root).records) == 8
 
 
 def test_grey_annotations_serve_only_where_there_are_no_others(
@@ -194,7 +207,7 @@ def test_other_colour_modes_become_rgb(root: Path, mode: str) -> None:
 def test_exif_turns_an_image_only_where_the_annotators_saw_it_turned(root: Path) -> None:
     image, truth = scene_files(root)
     exif = Image.Exif()
-    exif[formats.EXIF_ORIENTATION] = 6
+    exif[images.EXIF_ORIENTATION] = 6
     pixels = np.random.default_rng(0).integers(0, 255, (36, 48, 3), np.uint8)
     Image.fromarray(pixels).save(image, exif=exif)
     for shape in [(36, 48), (48, 36)]:

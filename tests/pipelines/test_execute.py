@@ -10,10 +10,12 @@ from distributed import Client
 
 from pipelines import execute as execution
 from pipelines import jobs
+from pipelines.datasets import Request, prepare
 from pipelines.errors import PipelineError
-from pipelines.execute import Summary, UnitError
+from pipelines.execute import UnitError
 from pipelines.ledger import Ledger
 from pipelines.store import StoreError, open_store
+from pipelines.summary import Summary
 
 Build = Callable[..., Summary]
 
@@ -24,7 +26,7 @@ def marks_written_at(store: Path) -> dict[str, int]:
 
 def test_a_run_writes_every_unit_and_a_second_one_none(build: Build) -> None:
     first = build()
-    assert (first.done, first.skipped, first.scenes) == (4, 0, 8)
+    assert (first.done, first.skipped, first.items) == (4, 0, 8)
     assert first.quarantined == ()
     before = marks_written_at(first.store)
     second = build()
@@ -37,7 +39,7 @@ def test_resuming_redoes_unfinished_units_only(build: Build, client: Client) -> 
     ledger = Ledger(whole.store)
     # As a kill leaves it: no mark, whatever has reached the arrays.
     (ledger.folder / "unit-00002.json").unlink()
-    shutil.rmtree(whole.store / "image" / "c" / "4")
+    shutil.rmtree(whole.store / "image" / "c" / "2")
     before = marks_written_at(whole.store)
     resumed = jobs.resume(whole.store, client=client, progress=False)
     assert (resumed.done, resumed.skipped, resumed.digest) == (1, 3, whole.digest)
@@ -77,9 +79,8 @@ def test_a_unit_that_fails_does_not_stop_the_others(
     build: Build, client: Client, root: Path
 ) -> None:
     image = root / "images" / "train" / "1002.jpg"
-    plan = jobs.plan("bsds", root, unit=2)
     store = root.parent / "store.zarr"
-    jobs.begin(plan, store)
+    jobs.begin(prepare(Request("bsds", unit=2), root), store)
     content = image.read_bytes()
     image.unlink()
     image.mkdir()  # reading it is an OSError: the disk's fault, not the scene's

@@ -1,71 +1,147 @@
-"""The plan: what its fingerprint sees, and that it survives the ledger."""
+"""The plan: what its fingerprint sees, how it is cut, and that it survives the ledger."""
 
-import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipelines import jobs
+from pipelines.datasets import Request, prepare, request_of
 from pipelines.errors import PipelineError
-from pipelines.plan import Plan, plan_bsds
+from pipelines.ledger import Ledger
+from pipelines.plan import Plan, Planned
+from pipelines.sources.bsds import SceneRecord
+from pipelines.sources.coco import ImageRecord
+
+
+def bsds_plan(root: Path, **request: object) -> Planned:
+    return prepare(Request("bsds", **request), root)  # type: ignore[arg-type]
 
 
 def test_units_cover_every_slot_once(samples: Path) -> None:
-    plan = plan_bsds(samples / "bsds500", unit=3)
+    made = bsds_plan(samples / "bsds500", unit=3)
+    plan = made.plan
     assert [(unit.start, unit.stop) for unit in plan.units] == [(0, 3), (3, 6), (6, 8)]
-    assert sum((unit.records for unit in plan.units), ()) == plan.records
-    assert (plan.canvas, plan.splits) == ((48, 48), {"train": 5, "test": 3})
+    ids = [
+        msgspec.json.decode(line, type=SceneRecord).id
+        for lines in made.records
+        for line in lines.splitlines()
+    ]
+    assert ids == [str(1000 + number) for number in range(8)]
+    assert (plan.largest, plan.splits) == ((48, 48), (("train", 5), ("test", 3)))
+
+
+@pytest.mark.parametrize("unit", [1, 2, 5, 1000])
+def test_an_image_that_straddles_units_is_in_the_records_of_each(coco: Path, unit: int) -> None:
+    made = prepare(Request("coco", unit=unit), coco)
+    whole = prepare(Request("coco", unit=10_000), coco)
+
+    def objects(planned: Planned) -> list[tuple[str, int]]:
+        lines = b"".join(planned.records).splitlines()
+        records = [msgspec.json.decode(line, type=ImageRecord) for line in lines]
+        return [(each.file.path, one.id) for each in records for one in each.objects]
+
+    assert objects(made) == objects(whole)
+    for lines, each in zip(made.records, made.plan.units, strict=True):
+        records = [msgspec.json.decode(line, type=ImageRecord) for line in lines.splitlines()]
+        assert sum(record.items for record in records) == each.items <= unit
+
+
+def test_a_unit_finds_its_own_records(samples: Path, tmp_path: Path) -> None:
+    made = bsds_plan(samples / "bsds500", unit=3)
+    ledger = Ledger(tmp_path / "store.zarr")
+    ledger.open(made.plan, made.records)
+    assert tuple(ledger.records(unit) for unit in made.plan.units) == made.records
+    assert "Ledger" in repr(ledger)
 
 
 def test_it_is_hashable_and_survives_json(samples: Path) -> None:
-    plan = plan_bsds(samples / "bsds500")
-    again = Plan.from_json(json.loads(json.dumps(plan.to_json())))
+    plan = bsds_plan(samples / "bsds500").plan
+    again = Plan.from_json(plan.to_json())
     assert again == plan
     assert hash(again) == hash(plan)
     assert again.fingerprint == plan.fingerprint
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("bsds", unit=3, protocol="bsds500", profile="local"),
+        Request("coco", longest=30, size=32, crowds="include", splits=("val",)),
+        Request("coco", product="scenes", profile="local"),
+    ],
+)
+def test_the_request_can_be_told_from_the_plan(
+    samples: Path, coco: Path, request_: Request
+) -> None:
+    root = coco if request_.dataset == "coco" else samples / "bsds500"
+    made = prepare(request_, root)
+    assert request_of(made.plan) == request_.checked()
+    assert prepare(request_of(made.plan), root) == made
+
+
 def test_a_moved_or_touched_dataset_keeps_its_fingerprint(samples: Path, tmp_path: Path) -> None:
-    plan = plan_bsds(samples / "bsds500")
+    plan = bsds_plan(samples / "bsds500").plan
     moved = shutil.copytree(samples / "bsds500", tmp_path / "elsewhere" / "BSDS500" / "data")
     for path in moved.rglob("*"):
         os.utime(path, (1, 1))
-    assert plan_bsds(tmp_path / "elsewhere").fingerprint == plan.fingerprint
+    assert bsds_plan(tmp_path / "elsewhere").plan.fingerprint == plan.fingerprint
 
 
 def test_whatever_decides_the_content_changes_the_fingerprint(root: Path) -> None:
-    plan = plan_bsds(root)
-    image = root / plan.records[0].image.path
+    plan = bsds_plan(root).plan
+    image = root / "images" / "train" / "1000.jpg"
     image.write_bytes(image.read_bytes() + b" ")
     others = [
-        plan_bsds(root),
-        replace(plan, unit=plan.unit + 1),
-        replace(plan, protocol="bsds500"),
+        bsds_plan(root).plan,
+        bsds_plan(root, unit=plan.unit + 1).plan,
+        bsds_plan(root, protocol="bsds500").plan,
+        bsds_plan(root, profile="local").plan,
         replace(plan, schema_version=plan.schema_version + 1),
         replace(plan, code_version=plan.code_version + 1),
-        replace(plan, records=plan.records[1:]),
     ]
     assert len({plan.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
 
 
-def test_describe_says_what_would_run(samples: Path) -> None:
-    plan = plan_bsds(samples / "bsds500", unit=3)
+def test_an_annotation_that_changes_changes_the_fingerprint(coco_to_damage: Path) -> None:
+    before = prepare(Request("coco"), coco_to_damage).plan
+    path = coco_to_damage / "annotations" / "instances_val2017.json"
+    path.write_text(path.read_text().replace('"counts": [', '"counts": [0, 0, ', 1))
+    assert prepare(Request("coco"), coco_to_damage).plan.fingerprint != before.fingerprint
+
+
+def test_describe_says_what_would_run(samples: Path, coco: Path) -> None:
+    plan = bsds_plan(samples / "bsds500", unit=3).plan
     text = plan.describe()
     for part in ("8 (5 train, 3 test)", "3 of 3 scenes", "48×48 px", plan.fingerprint):
         assert part in text
     assert "8 scenes in 3 units" in repr(plan)
+    text = prepare(Request("coco"), coco).plan.describe()
+    for part in ("categories   14", "image 227×227×3 uint8", "crowds of train are left out"):
+        assert part in text
 
 
-def test_unusable_requests(samples: Path) -> None:
-    with pytest.raises(PipelineError, match="a protocol out of bsds300, bsds500"):
-        plan_bsds(samples / "bsds500", protocol="voc")
-    with pytest.raises(PipelineError, match="at least one scene a unit"):
-        plan_bsds(samples / "bsds500", unit=0)
-    with pytest.raises(PipelineError, match="a kind out of bsds"):
-        jobs.plan("voc", samples)
+@pytest.mark.parametrize(
+    ("dataset", "request_", "message"),
+    [
+        ("bsds", {"protocol": "voc"}, "a protocol out of bsds300, bsds500"),
+        ("bsds", {"unit": 0}, "at least one item a unit"),
+        ("bsds", {"product": "regions"}, "a product of bsds out of scenes"),
+        ("bsds", {"profile": "fast"}, "a profile out of local, remote"),
+        ("coco", {"longest": 300}, "regions that fit into frames of 227 px"),
+        ("coco", {"crowds": "maybe"}, "crowds out of exclude, include"),
+        ("coco", {"splits": ("dev",)}, "splits out of train, val"),
+        ("voc", {}, "a dataset out of bsds, coco"),
+    ],
+)
+def test_unusable_requests(
+    samples: Path, coco: Path, dataset: str, request_: dict, message: str
+) -> None:
+    with pytest.raises(PipelineError, match=message):
+        jobs.plan(dataset, coco if dataset == "coco" else samples / "bsds500", **request_)
 
 
 def test_the_root_may_come_from_the_environment(

@@ -9,7 +9,8 @@ from scipy.ndimage import label
 from pipelines.errors import PipelineError
 from pipelines.sources import bsds
 from pipelines.sources.partitions import CONNECTED, boundaries, tidy
-from pipelines.sources.sample import draw_scene, write_sample
+from pipelines.sources.sample import write_sample
+from pipelines.sources.sample_scenes import draw_scene
 from pipelines.sources.textures import FAMILIES
 
 

@@ -14,19 +14,20 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipelines import jobs
-from pipelines import store as stores
-from pipelines.plan import plan_bsds
-from pipelines.sources import bsds, formats
-from pipelines.store import StoreError, UnitWriter, open_store
+from pipelines.datasets import Request, prepare
+from pipelines.execute import store_digest
+from pipelines.ledger import Ledger
+from pipelines.sources import bsds, formats, images
+from pipelines.store import StoreError, layout, open_store
 from pipelines.task import write_unit
 
 
 def write_in_this_process(root: Path, store: Path, unit: int) -> None:
-    plan = plan_bsds(root, unit=unit)
-    jobs.begin(plan, store)
-    for each in plan.units:
-        write_unit(each, plan.kind, plan.root, str(store))
-    stores.finish(store)
+    made = prepare(Request("bsds", unit=unit), root)
+    jobs.begin(made, store)
+    for each in made.plan.units:
+        write_unit(each.index, str(store), made.plan.fingerprint, made.plan.root)
+    layout.finish(made.plan, store, store_digest(Ledger(store).marks()))
 
 
 sizes = st.tuples(st.integers(1, 24), st.integers(1, 24))
@@ -76,10 +77,7 @@ def test_plain_xarray_opens_it(store: Path, root: Path) -> None:
     assert dataset["split"].values.tolist() == ["train"] * 5 + ["test"] * 3
     assert dataset["valid"].values.all()
     assert dataset.attrs["splits"] == ["train", "test"]
-    assert dataset.attrs["fingerprint"] == plan_bsds(root, unit=2).fingerprint
-    # One chunk a scene: what training reads at random.
-    assert dataset["image"].chunks[0] == (1,) * 8
-    assert dataset["label"].chunks[0] == (1,) * 8
+    assert dataset.attrs["fingerprint"] == jobs.plan("bsds", root, unit=2).fingerprint
 
 
 def test_provenance(store: Path, root: Path) -> None:
@@ -106,7 +104,7 @@ def test_a_black_image_has_its_chunk(root: Path, tmp_path: Path) -> None:
         size = image.size
     Image.new("RGB", size).save(root / "images" / "train" / "1000.jpg")
     write_in_this_process(root, tmp_path / "store.zarr", 8)
-    assert (tmp_path / "store.zarr" / "image" / "c" / "0" / "0" / "0" / "0").is_file()
+    assert not open_store(tmp_path / "store.zarr")["image"][0].values.any()
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -133,23 +131,14 @@ def test_a_store_of_another_version(store: Path) -> None:
 
 
 def test_an_unfinished_store(root: Path, tmp_path: Path) -> None:
-    plan = plan_bsds(root, unit=2)
+    made = prepare(Request("bsds", unit=2), root)
     store = tmp_path / "store.zarr"
-    jobs.begin(plan, store)
-    write_unit(plan.units[1], plan.kind, plan.root, str(store))
+    jobs.begin(made, store)
+    write_unit(1, str(store), made.plan.fingerprint, made.plan.root)
     with pytest.raises(StoreError, match=r"1 of 4 units done; finish it: .* resume --store"):
         open_store(store)
     there = open_store(store, allow_incomplete=True)
     assert there["id"].values.tolist() == ["1002", "1003"]
-
-
-@pytest.mark.parametrize("slots", [slice(1, 3), slice(0, 1), slice(2, 5)])
-def test_a_writer_refuses_parts_of_chunks(root: Path, tmp_path: Path, slots: slice) -> None:
-    plan = plan_bsds(root, unit=2)
-    jobs.begin(plan, tmp_path / "store.zarr")
-    unit = type(plan.units[0])(0, slots.start, plan.records[slots])
-    with pytest.raises(StoreError, match="a unit of whole chunks of 2 scenes"):
-        UnitWriter(tmp_path / "store.zarr", unit)
 
 
 @pytest.mark.parametrize("make", [lambda p: p.write_text("mine"), lambda p: p.mkdir()])
@@ -160,8 +149,8 @@ def test_nothing_but_a_store_is_overwritten(
     make(place)
     if place.is_dir():
         (place / "thesis.tex").write_text("mine")
-    with pytest.raises(StoreError, match="a store of scenes to overwrite"):
-        jobs.begin(plan_bsds(root), place, overwrite=True)
+    with pytest.raises(StoreError, match="a store to overwrite"):
+        jobs.begin(prepare(Request("bsds"), root), place, overwrite=True)
     assert place.exists()
 
 
@@ -173,4 +162,4 @@ def test_encoded_images_are_read_as_pil_reads_them() -> None:
     buffer = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
     Image.fromarray(pixels).save(buffer, format="PNG")
-    np.testing.assert_array_equal(formats.decode_image(buffer.getvalue(), "a.png"), pixels)
+    np.testing.assert_array_equal(images.decode_image(buffer.getvalue(), "a.png"), pixels)

@@ -12,7 +12,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from pipelines.store import open_store
+from workbench.data.sheet import Tile, contact_sheet, evenly, facts, outline_of
 from workbench.errors import WorkbenchError
+
+_SHEET = 8
+"""Scenes on a contact sheet."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,14 @@ class Scene:
         y = ((torch.arange(height) + 0.5) / factor).long().clamp(0, self.size[0] - 1)
         x = ((torch.arange(width) + 0.5) / factor).long().clamp(0, self.size[1] - 1)
         return Scene(self.id, pixels, self.truths[:, y[:, None], x])
+
+    def tile(self) -> Tile:
+        """The scene for a contact sheet, its first annotator's segments outlined."""
+        caption = f"{self.id}, {len(self.truths)} annotators"
+        return Tile(self.pixels, caption, outline_of(self.truths[0].numpy()))
+
+    def _repr_html_(self) -> str:
+        return contact_sheet([self.tile()])
 
 
 class Scenes:
@@ -105,6 +117,18 @@ class Scenes:
     def __repr__(self) -> str:
         return f"{len(self)} scenes: {', '.join(self.ids[:4])}{' …' if len(self) > 4 else ''}"
 
+    def _repr_html_(self) -> str:
+        rows = self.dataset.isel(scene=self.indices)
+        splits = dict.fromkeys(rows["split"].values.tolist())
+        annotators = rows["annotators"].values
+        about = {
+            "scenes": len(self),
+            "splits": ", ".join(splits),
+            "annotators": f"{annotators.min()} to {annotators.max()}",
+        }
+        tiles = [self[position].tile() for position in evenly(len(self), _SHEET)]
+        return facts("Scenes", about) + contact_sheet(tiles)
+
     @property
     def ids(self) -> list[str]:
         """Names of the images, in order."""
@@ -127,22 +151,3 @@ class Scenes:
         order = np.random.default_rng(seed).permutation(self.indices)
         kept, held = np.sort(order[count:]), np.sort(order[:count])
         return Scenes(self.dataset, kept), Scenes(self.dataset, held)
-
-
-@dataclass(frozen=True)
-class Order:
-    """The sequence in which training sees the scenes: a function of the seed, not of a state.
-
-    Every pass is a new permutation and every visit its own coin for the mirror, so that a resumed
-    training continues exactly where it stopped, at any step.
-    """
-
-    scenes: int
-    seed: int
-
-    def __getitem__(self, visit: int) -> tuple[int, bool]:
-        """Which scene is seen at the given visit (from 0), and whether mirrored."""
-        epoch, position = divmod(visit, self.scenes)
-        permutation = np.random.default_rng((self.seed, epoch)).permutation(self.scenes)
-        mirrored = np.random.default_rng((self.seed, epoch, position)).random() < 0.5
-        return int(permutation[position]), bool(mirrored)

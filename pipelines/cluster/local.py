@@ -1,0 +1,36 @@
+"""A cluster of processes on this machine, which no other machine can reach."""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dask.system import CPU_COUNT
+from distributed import Client, LocalCluster, Worker, WorkerPlugin
+
+from pipelines.cluster.request import Request
+
+
+class IgnoreInterrupts(WorkerPlugin):
+    """Leaves Ctrl-C, which a terminal sends to all processes, to the one that owns the cluster."""
+
+    name = "ignore-interrupts"
+
+    def setup(self, worker: Worker) -> None:
+        """Called in each worker's process as it starts."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def connected(request: Request) -> Iterator[Client]:
+    """One worker a process and thread: tasks hold Python's lock for most of their time."""
+    cluster = LocalCluster(
+        n_workers=request.workers or CPU_COUNT,
+        threads_per_worker=1,
+        memory_limit=request.memory_limit,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=logging.ERROR,
+    )
+    with cluster, Client(cluster) as client:
+        client.register_plugin(IgnoreInterrupts())
+        yield client

@@ -1,0 +1,135 @@
+"""What a store's arrays are: names, types and named dimensions, by kind of store.
+
+Items (scenes or regions) lie along the first dimension of every array. *Pixel arrays* hold an
+item's large part and are read item by item; the *table* holds one small value an item and is read
+whole. Every pixel array has a column of digests in the table, `<name>_xxh3`: XXH3 of the bytes of
+the item, in C order. `valid` is False for an item that is quarantined: its pixels are zeros.
+
+    kind      pixel arrays                                  of
+    regions   image uint8 (region, y, x, channel),          COCO
+              mask uint8 0/1 (region, y, x)
+    scenes    image uint8 (scene, y, x, channel),           BSDS, COCO
+              label uint16 (scene, annotator, y, x)
+    features  feature float32 (scene, y, x, channel)        any store of scenes, aligned with it
+
+A scene sits in the top left corner of a canvas that the largest scene fills, nothing resampled;
+`height`, `width` and `annotators` say how much of the slot is the scene's. A region sits in the
+middle of its frame, `top` and `left` say where; `height` and `width` are those of the content.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+SCHEMA_VERSION = 2
+"""A store of another version is refused."""
+STRING = "string"
+
+
+@dataclass(frozen=True)
+class Field:
+    """An array: its dtype's name, and its dimensions and shape after that of the items."""
+
+    name: str
+    dtype: str
+    dims: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+
+    @property
+    def numpy(self) -> np.dtype:
+        """The dtype in memory; strings of any length are objects."""
+        return np.dtype(object if self.dtype == STRING else self.dtype)
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of one item."""
+        return math.prod(self.shape) * self.numpy.itemsize
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The arrays of a store.
+
+    Attributes:
+        kind: the store's attribute `kind`.
+        dimension: name of the items' dimension.
+        pixels: arrays that are read item by item.
+        values: arrays with small values, as the source gives them.
+    """
+
+    kind: str
+    dimension: str
+    pixels: tuple[Field, ...]
+    values: tuple[Field, ...]
+
+    @property
+    def table(self) -> tuple[Field, ...]:
+        """All arrays that are read whole: the source's, the digests and `valid`."""
+        digests = (Field(digest_name(field.name), "uint64") for field in self.pixels)
+        return (*self.values, *digests, Field("valid", "bool"))
+
+    @property
+    def item_bytes(self) -> int:
+        """Bytes of one item's pixels."""
+        return sum(field.item_bytes for field in self.pixels)
+
+
+def digest_name(name: str) -> str:
+    """The table's column with the digests of a pixel array."""
+    return f"{name}_xxh3"
+
+
+SCENES, REGIONS, FEATURES = (
+    "structured-layers-scenes",
+    "structured-layers-regions",
+    "structured-layers-features",
+)
+KINDS = (SCENES, REGIONS, FEATURES)
+
+IDENTITY = (
+    Field("split", STRING),
+    Field("image_source", STRING),
+    Field("image_sha256", STRING),
+    Field("height", "int32"),
+    Field("width", "int32"),
+)
+"""What every item's row says: where it comes from, and how large its content is."""
+
+
+def scenes(canvas: tuple[int, int], annotators: int, *extra: Field) -> Schema:
+    """Whole images with label maps."""
+    height, width = canvas
+    return Schema(
+        SCENES,
+        "scene",
+        pixels=(
+            Field("image", "uint8", ("y", "x", "channel"), (height, width, 3)),
+            Field("label", "uint16", ("annotator", "y", "x"), (annotators, height, width)),
+        ),
+        values=(*IDENTITY, Field("id", STRING), Field("annotators", "int32"), *extra),
+    )
+
+
+def regions(size: int) -> Schema:
+    """Objects cut out of images, in square frames, with their masks."""
+    return Schema(
+        REGIONS,
+        "region",
+        pixels=(
+            Field("image", "uint8", ("y", "x", "channel"), (size, size, 3)),
+            Field("mask", "uint8", ("y", "x"), (size, size)),
+        ),
+        values=(
+            *IDENTITY,
+            Field("top", "int32"),
+            Field("left", "int32"),
+            Field("category", "int32"),
+            Field("category_id", "int32"),
+            Field("image_id", "int64"),
+            Field("annotation_id", "int64"),
+            Field("box", "float64", ("edge",), (4,)),
+            Field("area", "float64"),
+            Field("crowd", "bool"),
+        ),
+    )

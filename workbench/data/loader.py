@@ -1,0 +1,247 @@
+"""Batches of regions on the device: shuffled globally, read ahead, resumable at any batch."""
+
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.data.augment import Augmentation, Normalisation
+from workbench.data.batch import Batch
+from workbench.data.buffers import Buffers
+from workbench.data.order import Schedule, draws
+from workbench.data.prefetch import in_order
+from workbench.data.regions import Regions
+from workbench.data.sheet import Tile, contact_sheet, facts, outline_of
+from workbench.errors import WorkbenchError
+
+_SHEET = 12
+"""Images on a contact sheet."""
+
+
+class Loader:
+    """An endless book of epochs, read from where it lies open.
+
+    `for batch in loader` reads to the end of the epoch; the next loop reads the next epoch, and a
+    loop that was left is continued by the next. `batch` opens the book at any page without turning
+    it. What a page holds depends on the arguments alone: not on `workers` or `prefetch`, and not on
+    how often the reading was interrupted.
+
+    Args:
+        dataset: regions to draw from.
+        batch_size: regions a batch, on each rank.
+        shuffle: see the regions in another order in each epoch, drawn from all of them.
+        seed: of order and augmentation.
+        rank, world_size: which part of each epoch this process sees, see `order.Schedule`.
+        drop_last: leave out what does not fill a batch on every rank.
+        device: where the batches are wanted. On CUDA they are copied there from pinned memory, and
+            augmented there, on a stream of their own.
+        prefetch: batches ready beyond the one in use; 0 loads in the calling thread.
+        workers: threads. Two keep up with a store of profile `local`; decompressing the profile
+            `remote` is worth one a core.
+        augment: mirrors and shifts images and masks.
+        normalise: makes images float32.
+
+    Raises:
+        WorkbenchError: no batch comes of it.
+    """
+
+    def __init__(
+        self,
+        dataset: Regions,
+        batch_size: int = 100,
+        *,
+        shuffle: bool = True,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        drop_last: bool = False,
+        device: torch.device | str = "cpu",
+        prefetch: int = 2,
+        workers: int = 2,
+        augment: Augmentation | None = None,
+        normalise: Normalisation | None = None,
+    ) -> None:
+        if workers < 1 or prefetch < 0:
+            raise WorkbenchError(
+                "workers from 1 and prefetch from 0",
+                f"workers={workers}, prefetch={prefetch}",
+                "prefetch=0 loads without threads",
+            )
+        self.dataset = dataset
+        self.schedule = Schedule(
+            len(dataset), batch_size, seed, shuffle, rank, world_size, drop_last
+        )
+        # With its index: each thread has a current device of its own.
+        self.device = torch.empty(0, device=device).device
+        self.workers = workers
+        self.augment, self.normalise = augment, normalise
+        # No worker is to wait for another to be asked.
+        self._ahead = max(prefetch, workers) if prefetch else 0
+        self._buffers = Buffers(keep=self._ahead + 2)
+        self._epoch, self._delivered = 0, 0
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        return self.schedule.batches
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the next batch belongs to, from 0."""
+        return self._epoch
+
+    def __iter__(self) -> Iterator[Batch]:
+        """The rest of the epoch.
+
+        Raises:
+            WorkbenchError: the loader was moved by something else in the meantime.
+        """
+        epoch, start = self._epoch, self._delivered
+        stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+        ready = in_order(
+            partial(self._produce, stream, epoch),
+            range(start, len(self)),
+            workers=self.workers,
+            ahead=self._ahead,
+        )
+        with closing(ready):
+            for index in range(start, len(self)):
+                batch, loaded = next(ready)
+                if (self._epoch, self._delivered) != (epoch, index):
+                    raise WorkbenchError(
+                        "one iteration of a loader at a time",
+                        "another one, or load_state_dict, in the middle of this",
+                        "make a second Loader",
+                    )
+                self._turn_to(epoch, index + 1)
+                if loaded is not None:
+                    current = torch.cuda.current_stream(self.device)
+                    current.wait_event(loaded)
+                    for tensor in batch.tensors:
+                        tensor.record_stream(current)
+                yield batch
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """Any batch; where the loader stands does not change.
+
+        Raises:
+            IndexError: an epoch has fewer.
+            StoreError: a region is missing or damaged.
+        """
+        return self._produce(None, epoch, index)[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader stands, and what that depends on; the same on all ranks.
+
+        Called in a loop over the loader it counts the batch at hand as seen.
+        """
+        return {"epoch": self._epoch, "batches": self._delivered, **self._identity()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another loader stood.
+
+        Raises:
+            WorkbenchError: that one had other data, or another order.
+        """
+        for name, value in self._identity().items():
+            if state.get(name) != value:
+                raise WorkbenchError(
+                    f"a state of a loader with {name}={value}",
+                    f"{name}={state.get(name)}",
+                    "continue with the same data, seed, batch size and number of processes",
+                )
+        self._turn_to(state["epoch"], state["batches"])
+
+    def __repr__(self) -> str:
+        return f"Loader({', '.join(f'{name}={value}' for name, value in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        planes = self._planes(self._epoch, self._delivered)
+        shown = {name: plane[:_SHEET].cpu().numpy() for name, plane in planes.items()}
+        indices = self.schedule.indices(self._epoch, self._delivered)
+        tiles = [
+            Tile(
+                shown["image"][row],
+                self.dataset.names[int(self.dataset.categories[index])],
+                outline_of(shown["mask"][row]) if "mask" in shown else None,
+            )
+            for row, index in enumerate(indices[:_SHEET])
+        ]
+        caption = "Loader, and the next batch's first images, augmented"
+        return facts(caption, self._facts()) + contact_sheet(tiles)
+
+    def _turn_to(self, epoch: int, batches: int) -> None:
+        """Open at a batch; after an epoch's last one comes the next epoch's first."""
+        self._epoch, self._delivered = (epoch, batches) if batches < len(self) else (epoch + 1, 0)
+
+    def _produce(
+        self, stream: torch.cuda.Stream | None, epoch: int, index: int
+    ) -> tuple[Batch, torch.cuda.Event | None]:
+        """A batch, and what to wait for before it is used on another stream."""
+        with torch.cuda.stream(stream) if stream else nullcontext():
+            planes = self._planes(epoch, index)
+            indices = self.schedule.indices(epoch, index)
+            images = planes["image"]
+            if self.normalise:
+                images = self.normalise(images)
+            batch = Batch(
+                images=images.permute(0, 3, 1, 2),
+                masks=planes["mask"].view(torch.bool) if "mask" in planes else None,
+                categories=self._to_device(
+                    torch.from_numpy(self.dataset.categories[indices].astype(np.int64))
+                ),
+                indices=indices,
+                positions=self.schedule.positions(index),
+            )
+            return batch, stream.record_event() if stream else None
+
+    def _planes(self, epoch: int, index: int) -> dict[str, Tensor]:
+        """A batch's pixel arrays on the device, (batch, y, x, …) uint8, augmented."""
+        slots = self.dataset.slots[self.schedule.indices(epoch, index)]
+        planes: dict[str, Tensor] = {}
+        for name, items in self.dataset.items.items():
+            host = self._host_memory((len(slots), *items.shape[1:]))
+            items.gather(slots, out=host.numpy())
+            planes[name] = self._to_device(host)
+        if self.augment:
+            numbers = draws(self.schedule.seed, epoch, self.schedule.positions(index))
+            moved = self.augment(list(planes.values()), torch.from_numpy(numbers))
+            planes = dict(zip(planes, moved, strict=True))
+        return planes
+
+    def _host_memory(self, shape: tuple[int, ...]) -> Tensor:
+        if self.device.type == "cuda":
+            # torch hands pinned memory out again only when the copy from it is over.
+            return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        return self._buffers.take(shape)
+
+    def _to_device(self, host: Tensor) -> Tensor:
+        return host.to(self.device, non_blocking=True)
+
+    def _identity(self) -> dict[str, Any]:
+        """What decides which regions a batch holds, without the rank."""
+        plan = self.schedule
+        return {
+            "dataset": self.dataset.identity,
+            "batch_size": plan.batch_size,
+            "seed": plan.seed,
+            "shuffle": plan.shuffle,
+            "world_size": plan.world_size,
+            "drop_last": plan.drop_last,
+        }
+
+    def _facts(self) -> dict[str, object]:
+        plan = self.schedule
+        return {
+            "regions": plan.samples,
+            "batches": f"{len(self)} of {plan.batch_size} an epoch",
+            "order": f"shuffled, seed {plan.seed}" if plan.shuffle else "the store's",
+            "rank": f"{plan.rank} of {plan.world_size}",
+            "device": self.device,
+            "augment": self.augment,
+            "normalise": self.normalise,
+            "next": f"epoch {self._epoch}, batch {self._delivered}",
+        }

@@ -1,0 +1,191 @@
+"""Regions of a store: objects cut out of images, with masks and categories."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import xxhash
+from jaxtyping import Bool, Int, Integer, UInt8
+
+from pipelines.store import open_store
+from pipelines.store.arrays import open_items, valid_slots
+from pipelines.store.items import ItemArray
+from workbench.data.sheet import Tile, contact_sheet, evenly, facts, outline_of
+from workbench.errors import WorkbenchError
+
+FIELDS = ("image", "mask")
+"""The arrays that hold a region's pixels."""
+_SHEET = 12
+"""Regions on a contact sheet."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """One object in its frame.
+
+    Attributes:
+        pixels: (y, x, 3) uint8 RGB, 0 beside the crop.
+        mask: which pixels are the object's; None if masks were not asked for.
+        category: its name.
+        image_id, annotation_id: of the dataset.
+    """
+
+    pixels: UInt8[np.ndarray, "y x 3"]
+    mask: Bool[np.ndarray, "y x"] | None
+    category: str
+    image_id: int
+    annotation_id: int
+
+    def tile(self) -> Tile:
+        """The region for a contact sheet, its mask outlined."""
+        return Tile(
+            self.pixels, self.category, outline_of(self.mask) if self.mask is not None else None
+        )
+
+    def _repr_html_(self) -> str:
+        return contact_sheet([self.tile()])
+
+
+class Regions:
+    """Regions of a store, or a part of them, in the store's order; pixels are read when asked for.
+
+    Attributes:
+        table: one row a region, without pixels; `slot` is its place in the store.
+        items: readers of the pixel arrays, by name.
+        names: of the categories, by their contiguous number.
+        slots: where the regions are in the store.
+        categories: theirs, contiguous from 0.
+    """
+
+    def __init__(
+        self, table: xr.Dataset, items: Mapping[str, ItemArray], names: Sequence[str]
+    ) -> None:
+        self.table = table
+        self.items = dict(items)
+        self.names = tuple(names)
+        # Looked up for every batch: xarray would take a tenth of its time.
+        self.slots: Int[np.ndarray, regions] = table["slot"].values
+        self.categories: Integer[np.ndarray, regions] = table["category"].values
+
+    @classmethod
+    def open(
+        cls, store: Path | str, split: str | None = None, fields: Sequence[str] = FIELDS
+    ) -> "Regions":
+        """The regions of one split, or of all.
+
+        Args:
+            store: folder or URL of a finished store of regions.
+            split: `train`, for example; None for all of them.
+            fields: which pixels will be read: `image`, and `mask` or not.
+
+        Raises:
+            pipelines.errors.PipelineError: there is no finished store at that path.
+            WorkbenchError: the store holds something else, or has no such split.
+        """
+        dataset = open_store(store)
+        if "region" not in dataset.dims:
+            raise WorkbenchError(
+                f"a store of regions in {store}",
+                f"one with the dimensions {', '.join(map(str, dataset.dims))}",
+                "write one: python -m pipelines run coco --root <dataset> --store <store>",
+            )
+        if "image" not in fields or not set(fields) <= set(FIELDS):
+            raise WorkbenchError(
+                "the fields image, or image and mask", ", ".join(fields), "name these"
+            )
+        splits = dataset["split"].values
+        rows = np.flatnonzero(splits == split) if split is not None else np.arange(len(splits))
+        if not len(rows):
+            raise WorkbenchError(
+                f"a split out of {', '.join(sorted(set(splits.tolist())))} in {store}",
+                repr(split),
+                "name one of them, or None for all",
+            )
+        table = dataset.drop_vars(FIELDS).assign(slot=("region", valid_slots(store)))
+        items = {name: open_items(store, name) for name in fields}
+        names = [category["name"] for category in dataset.attrs["categories"]]
+        return cls(table.isel(region=rows), items, names)
+
+    def __len__(self) -> int:
+        return self.table.sizes["region"]
+
+    def __getitem__(self, position: int) -> Region:
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"a region from 0 to {len(self) - 1} expected, {position} found")
+        row = self.table.isel(region=position)
+        slots = np.array([row["slot"]])
+        read = {name: items.gather(slots)[0] for name, items in self.items.items()}
+        return Region(
+            read["image"],
+            read["mask"].astype(bool) if "mask" in read else None,
+            self.names[int(row["category"])],
+            int(row["image_id"]),
+            int(row["annotation_id"]),
+        )
+
+    def __iter__(self) -> Iterator[Region]:
+        return (self[i] for i in range(len(self)))
+
+    @property
+    def identity(self) -> str:
+        """A digest of which regions of which store these are, in which order."""
+        digest = xxhash.xxh3_64(self.slots.tobytes())
+        digest.update(str(self.table.attrs["fingerprint"]).encode())
+        return digest.hexdigest()
+
+    def counts(self) -> pd.Series:
+        """Regions of each category, by name, the most frequent first."""
+        counted = np.bincount(self.categories, minlength=len(self.names))
+        return pd.Series(counted, self.names, name="regions").sort_values(
+            ascending=False, kind="stable"
+        )
+
+    def select(self, positions: np.ndarray | slice) -> "Regions":
+        """Some of the regions: by position, or by a boolean for each."""
+        return Regions(self.table.isel(region=positions), self.items, self.names)
+
+    def split_by_image(self, fractions: Sequence[float], seed: int) -> tuple["Regions", ...]:
+        """Parts that share no image, each with about its fraction of the images.
+
+        Args:
+            fractions: one a part, of a sum of 1.
+            seed: of the random choice; the same seed gives the same parts.
+
+        Raises:
+            WorkbenchError: the fractions are none, or a part would be empty.
+        """
+        images = np.unique(self.table["image_id"].values)
+        edges = np.rint(np.cumsum([0.0, *fractions]) * len(images)).astype(int)
+        if edges[-1] != len(images) or not np.isclose(sum(fractions), 1):
+            raise WorkbenchError("fractions with a sum of 1", f"{list(fractions)}", "scale them")
+        if (np.diff(edges) < 1).any():
+            raise WorkbenchError(
+                "at least one image in every part",
+                f"{list(fractions)} of {len(images)} images",
+                "raise the smallest fraction, or take more images",
+            )
+        shuffled = np.random.default_rng(seed).permutation(images)
+        parts = (shuffled[start:stop] for start, stop in pairwise(edges))
+        return tuple(self.select(np.isin(self.table["image_id"].values, part)) for part in parts)
+
+    def __repr__(self) -> str:
+        return ", ".join(f"{value} {name}" for name, value in self._facts().items())
+
+    def _repr_html_(self) -> str:
+        counts = self.counts().head(10)
+        frequent = ", ".join(f"{name} {count}" for name, count in counts.items())
+        tiles = [self[position].tile() for position in evenly(len(self), _SHEET)]
+        rows = {**self._facts(), "most frequent": frequent}
+        return facts("Regions", rows) + contact_sheet(tiles)
+
+    def _facts(self) -> dict[str, object]:
+        return {
+            "regions": len(self),
+            "images": len(np.unique(self.table["image_id"].values)),
+            "categories": len(np.unique(self.categories)),
+            "splits": "/".join(dict.fromkeys(self.table["split"].values.tolist())),
+        }
