@@ -7,7 +7,7 @@ is one region, and whatever a segmentation separates later runs along the basins
 import numpy as np
 from jaxtyping import Float, Int
 from skimage.measure import label
-from skimage.morphology import h_minima
+from skimage.morphology import local_minima, reconstruction
 from skimage.segmentation import watershed
 
 
@@ -21,10 +21,12 @@ def basins(
         depth: minima that are shallower flow over into their neighbour; 0 keeps all.
     """
     strength = np.asarray(strength, np.float64)  # float32 minima lose their depth to rounding
-    if depth <= 0 or np.ptp(strength) <= depth:
+    if depth <= 0:
         return _compact(watershed(strength))
-    seeds = label(h_minima(strength, depth), connectivity=2)
-    return _compact(watershed(strength, seeds))
+    # Not skimage's h_minima: it counts minima of the same value twice although they flow together.
+    filled = reconstruction(strength + depth, strength, method="erosion")
+    seeds = label(local_minima(filled, connectivity=2), connectivity=2)
+    return _compact(watershed(strength, seeds) if seeds.any() else np.ones(strength.shape))
 
 
 def _compact(labels: np.ndarray) -> Int[np.ndarray, "rows columns"]:
