@@ -70,6 +70,31 @@ def train() -> None:
     "--enlarge", default=DEFAULT.architecture.enlarge, show_default=True,
     help="Enlarge images before the backbone, for a finer grid.",
 )  # fmt: skip
+@click.option(
+    "--dropout", default=DEFAULT.architecture.dropout, show_default=True, help="Within the head."
+)
+@click.option(
+    "--objective-weight", default=DEFAULT.objective_weight, show_default=True,
+    help="Of J1 or J2 in the loss.",
+)  # fmt: skip
+@click.option(
+    "--contour-weight", default=DEFAULT.contour_weight, show_default=True,
+    help="Of the contours' logistic loss; a hypercolumn head predicts them.",
+)  # fmt: skip
+@click.option(
+    "--agreement-weight", default=DEFAULT.agreement_weight, show_default=True,
+    help="Of the loss that asks, through the eigenvectors, whether two pixels lie in one segment.",
+)  # fmt: skip
+@click.option(
+    "--scales", type=(float, float), default=DEFAULT.scales, show_default=True,
+    help="Resize training images by a factor in this range.",
+)  # fmt: skip
+@click.option("--frozen", is_flag=True, help="The backbone keeps its pretrained weights.")
+@click.option(
+    "--cache",
+    help="Store of the frozen backbone's features (`python -m pipelines run bsds --features …`).",
+)  # fmt: skip
+@click.option("--start", help="Run whose network the training starts from.")
 @click.option("--learn-coupling", is_flag=True, help="Learn Λ of W = XΛXᵀ; needs --objective j1.")
 @click.option(
     "--holdout", default=DEFAULT.holdout, show_default=True,
@@ -102,7 +127,7 @@ def deep_ncuts(
     """
     shape = {
         name: options.pop(name)
-        for name in ("backbone", "taps", "head", "features", "enlarge", "learn_coupling")
+        for name in ("backbone", "taps", "head", "features", "dropout", "enlarge", "learn_coupling")
     }
     config = DeepNCutsConfig(
         architecture=ArchitectureConfig(**shape),

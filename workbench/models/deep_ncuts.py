@@ -13,7 +13,7 @@ from workbench.errors import WorkbenchError
 from workbench.layers.normalized_cuts import NormalizedCuts
 from workbench.linalg.affinity import Affinity
 from workbench.models.backbones import Backbone
-from workbench.models.hypercolumn import FACTOR_STEP, HypercolumnHead
+from workbench.models.hypercolumn import FACTOR_STEP, HypercolumnHead, coarsened, coarsened_grid
 from workbench.segmentation.grid import Grid
 
 HIDDEN = {"alexnet": 256, "vgg16": 1024, "tiny": 48}
@@ -104,6 +104,7 @@ class DeepNCuts(nn.Module):
             self.head = _convolutions(self.backbone.channels[0], config)
         else:
             self.grid = Grid.of_step(FACTOR_STEP)
+            grids = [coarsened_grid(grid) for grid in grids]
             self.head = HypercolumnHead(
                 self.backbone.channels,
                 grids,
@@ -117,12 +118,19 @@ class DeepNCuts(nn.Module):
     def features(
         self, image: Float[Tensor, "3 height width"]
     ) -> tuple[Float[Tensor, "_ _ _"], ...]:
-        """The backbone's maps at its taps, of one RGB image in [0, 1]."""
+        """What the head takes of one RGB image in [0, 1]: the backbone's maps at its taps.
+
+        Those of a hypercolumn are no finer than `CONTOUR_STEP`.
+        """
         if self.config.enlarge != 1:
             height, width = image.shape[1:]
             size = (round(height * self.config.enlarge), round(width * self.config.enlarge))
             image = interpolate(image[None], size, mode="bilinear", align_corners=False)[0]
-        return tuple(maps[0] for maps in self.backbone(image[None]))
+        maps = tuple(each[0] for each in self.backbone(image[None]))
+        if self.config.head != "hypercolumn":
+            return maps
+        grids = (grid.shrunk(self.config.enlarge) for grid in self.backbone.grids)
+        return tuple(coarsened(each, grid) for each, grid in zip(maps, grids, strict=True))
 
     def predict(
         self, features: Sequence[Float[Tensor, "_ _ _"]], size: tuple[int, int]

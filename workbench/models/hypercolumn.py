@@ -27,7 +27,7 @@ class HypercolumnHead(nn.Module):
 
     Args:
         channels: of each tap.
-        grids: of each tap, in the image's pixels.
+        grids: of each tap after `coarsened`, in the image's pixels.
         hidden: channels of the fused maps.
         features: d, channels of the factors.
         dropout: probability that a whole channel is left out, after fusion.
@@ -78,7 +78,7 @@ class HypercolumnHead(nn.Module):
         """Factors and contour logits of one image.
 
         Args:
-            taps: the backbone's maps.
+            taps: the backbone's maps, `coarsened`.
             size: height and width of the image, pixels.
         """
         parts = [
@@ -100,11 +100,23 @@ class HypercolumnHead(nn.Module):
         size: tuple[int, int],
     ) -> Float[Tensor, "width fine_rows fine_columns"]:
         maps = maps.float()
-        if grid.stride * 2 <= CONTOUR_STEP:
-            maps, grid = _halve(maps[None])[0], Grid(2 * grid.stride, grid.offset + grid.stride / 2)
         energy = maps.square().mean().clamp(min=1e-12)
         maps = relu(projection((maps * energy.rsqrt())[None]))[0]
         return grid.interpolate(maps, *size, step=CONTOUR_STEP)
+
+
+def coarsened(maps: Float[Tensor, "channels _ _"], grid: Grid) -> Float[Tensor, "channels _ _"]:
+    """Maps no finer than the contours: means over cells where a tap has several a block."""
+    while grid.stride * 2 <= CONTOUR_STEP:
+        maps, grid = _halve(maps[None])[0], grid.halved()
+    return maps
+
+
+def coarsened_grid(grid: Grid) -> Grid:
+    """Where the cells of `coarsened` maps lie."""
+    while grid.stride * 2 <= CONTOUR_STEP:
+        grid = grid.halved()
+    return grid
 
 
 def _halve(maps: Float[Tensor, "1 channels _ _"]) -> Float[Tensor, "1 channels _ _"]:

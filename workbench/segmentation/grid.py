@@ -23,6 +23,10 @@ class Grid:
         """The same cells in the coordinates of an image that was enlarged by `factor` before."""
         return Grid(self.stride / factor, (self.offset + 0.5) / factor - 0.5)
 
+    def halved(self) -> "Grid":
+        """The lattice of 2×2 cells, from the first one on."""
+        return Grid(2 * self.stride, self.offset + self.stride / 2)
+
     def centres(self, count: int, device: torch.device | None = None) -> Float[Tensor, "count"]:
         """Pixel coordinates of a row or column of cells, float64."""
         cells = torch.arange(count, dtype=torch.float64, device=device)

@@ -70,7 +70,7 @@ class DeepNCutsConfig(LoopConfig):
             (`objectives.agreement`); 0: none.
         scales: smallest and largest factor by which training images are resized, log-uniformly.
         frozen: whether the backbone keeps its pretrained weights.
-        features: path of a store of the frozen backbone's features, to read instead of computing.
+        cache: path of a store of the frozen backbone's features, to read instead of computing.
         start: run whose network the training starts from; None: pretrained weights and new layers.
         holdout: training scenes kept out, on which the covering is watched.
     """
@@ -85,7 +85,7 @@ class DeepNCutsConfig(LoopConfig):
     agreement_weight: float = 0.0
     scales: tuple[float, float] = (1.0, 1.0)
     frozen: bool = False
-    features: str | None = None
+    cache: str | None = None
     start: str | None = None
     holdout: int = 20
 
@@ -103,11 +103,11 @@ class DeepNCutsConfig(LoopConfig):
                 f"{self.scales[0]} and {self.scales[1]}",
                 "correct --scales",
             )
-        if self.features is not None and (not self.frozen or self.scales != (1.0, 1.0)):
+        if self.cache is not None and (not self.frozen or self.scales != (1.0, 1.0)):
             raise WorkbenchError(
                 "a frozen backbone and images of their own size, to read features from a store",
                 "a backbone in training" if not self.frozen else f"scales {self.scales}",
-                "give --frozen without --scales, or leave --features out",
+                "give --frozen without --scales, or leave --cache out",
             )
 
     @classmethod
