@@ -1,7 +1,8 @@
 """Side-by-side benchmarks against the libraries that a user would otherwise pick."""
 
+from workbench.bench.clustering import bench_clustering
 from workbench.bench.layers import bench_layers
 from workbench.bench.ncuts import bench_ncuts
 from workbench.bench.report import Report
 
-__all__ = ["Report", "bench_layers", "bench_ncuts"]
+__all__ = ["Report", "bench_clustering", "bench_layers", "bench_ncuts"]

@@ -13,7 +13,8 @@ class Row:
         seconds: median; None where only an error is of interest.
         ratio: seconds over ours in the same case; above 1 we are faster.
         peak: bytes beyond what was there; None: not measured.
-        error: relative error of the gradient, or sin θ; NaN where NaN came out.
+        error: relative error of the gradient, sin θ, or what a cost is above the lowest; NaN where
+            NaN came out.
         floor: bytes and flops that the case cannot do without.
     """
 

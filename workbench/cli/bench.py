@@ -59,6 +59,17 @@ def ncuts(quick: bool, out: Path | None, as_json: bool, device: str, threads: in
         _show(bench_ncuts(sizes, place), place, out, as_json)
 
 
+@bench.command()
+@_options
+def clustering(quick: bool, out: Path | None, as_json: bool, device: str, threads: int) -> None:
+    """Eight clusterings of an image, and all from features to segments: scikit-learn's KMeans."""
+    from workbench.bench.clustering import QUICK, ClusteringSizes, bench_clustering
+
+    sizes = QUICK if quick else ClusteringSizes()
+    for place in _devices(device, threads):
+        _show(bench_clustering(sizes, place), place, out, as_json)
+
+
 def _devices(choice: str, threads: int) -> "list[torch.device]":
     import torch
 
