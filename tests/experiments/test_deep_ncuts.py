@@ -3,14 +3,17 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from pipelines.errors import PipelineError
 from workbench.errors import WorkbenchError
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
+from workbench.experiments.cuts import choose_cuts
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run, Status
+from workbench.segmentation import HierarchyConfig, Price
 from workbench.training.building import trained_model
 from workbench.training.config import DeepNCutsConfig
 
@@ -112,3 +115,56 @@ def test_what_is_missing_is_said_before_a_run_is_made(
     with pytest.raises(WorkbenchError, match="a run folder at"):
         evaluate_deep_ncuts(path, "test")
     assert not path.exists()
+
+
+def test_a_hypercolumn_is_trained_through_its_eigenvectors_and_cut_by_a_hierarchy(
+    config: DeepNCutsConfig, tmp_path: Path
+) -> None:
+    several = ArchitectureConfig(
+        backbone="tiny", taps=("relu1", "relu2", "relu3"), head="hypercolumn", enlarge=1.0
+    )
+    config = replace(
+        config,
+        architecture=several,
+        objective_weight=0.05,
+        agreement_weight=1.0,
+        scales=(0.8, 1.2),
+        passes=6,
+        holdout=4,
+    )
+    run = train_deep_ncuts(config, tmp_path / "run")
+    metrics = run.metrics()
+    for name in ("contour", "agreement", "j2"):
+        assert metrics[name].iloc[-8:].mean() < metrics[name].iloc[1:9].mean(), name
+    table = evaluate_deep_ncuts(tmp_path / "run", "test", device="cpu", limit=2)
+    scene = next(iter(table.methods[0].images))
+    snapshot = run.load_snapshot(run.step, f"test-trained-{scene}")
+    height, width, _ = snapshot["image"].shape
+    assert snapshot["contour"].shape == (height // 2, width // 2)
+    assert snapshot["segmentations"].shape == (8, height, width)
+    assert (np.diff(snapshot["counts"]) <= 0).all()  # higher cuts leave fewer segments
+
+    on = replace(config, start=str(run.path), frozen=True, scales=(1.0, 1.0), passes=1)
+    before = trained_model(run).state_dict()
+    after = trained_model(train_deep_ncuts(on, tmp_path / "on")).state_dict()
+    for name in before:
+        assert torch.equal(before[name], after[name]) == name.startswith("backbone."), name
+
+
+def test_cuts_are_chosen_on_what_runs_held_out(config: DeepNCutsConfig, tmp_path: Path) -> None:
+    for seed in (0, 1):
+        train_deep_ncuts(replace(config, seed=seed, holdout=5), tmp_path / f"{seed}")
+    ways = {
+        "embedding": (HierarchyConfig(), True),
+        "gradient alone": (HierarchyConfig(price=Price(coherence=0.0)), True),
+    }
+    choices = choose_cuts([tmp_path / "0", tmp_path / "1"], ways, count=3)
+    assert {choice.name for choice in choices} == set(ways)
+    assert choices[0].value >= choices[1].value
+    for choice in choices:
+        assert len(choice.config.heights) == 3
+        assert list(choice.config.heights) == sorted(choice.config.heights)
+        assert 0 < choice.average <= choice.best <= 1
+    train_deep_ncuts(replace(config, holdout=0), tmp_path / "none")
+    with pytest.raises(WorkbenchError, match="held-out scenes"):
+        choose_cuts([tmp_path / "none"], ways)

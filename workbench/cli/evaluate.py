@@ -5,7 +5,11 @@ from pathlib import Path
 
 import click
 
+from workbench.evaluation.networks import CutConfig
 from workbench.experiments import evaluate_deep_ncuts
+from workbench.segmentation import HierarchyConfig, PoolConfig
+
+CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyConfig}
 
 
 @click.command()
@@ -15,6 +19,10 @@ from workbench.experiments import evaluate_deep_ncuts
 @click.option("--limit", type=int, help="Only the first so many scenes.")
 @click.option("--untrained/--no-untrained", default=True, show_default=True,
               help="Hold it against the NCuts of the backbone's own features.")  # fmt: skip
+@click.option(
+    "--cut", type=click.Choice(list(CUTS)),
+    help="Flat k-way clusterings or a hierarchy. [default: a hierarchy of networks with contours]",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
@@ -27,6 +35,7 @@ def evaluate(
     untrained: bool,
     as_json: bool,
     device: str,
+    cut: str | None,
 ) -> None:
     """Segment a split with a trained network and score it against all annotators.
 
@@ -34,6 +43,12 @@ def evaluate(
     in the mean, and keeps them in the run.
     """
     table = evaluate_deep_ncuts(
-        path, split, store=store, limit=limit, untrained=untrained, device=device
+        path,
+        split,
+        store=store,
+        limit=limit,
+        untrained=untrained,
+        device=device,
+        pool=None if cut is None else CUTS[cut](),
     )
     click.echo(json.dumps(table.to_dict(), indent=1) if as_json else table.to_text())

@@ -9,7 +9,7 @@ import click
 from pipelines.errors import UserError
 from workbench import __version__
 
-COMMANDS = ("train", "evaluate", "report", "bench", "demo", "lab")
+COMMANDS = ("train", "evaluate", "cuts", "report", "bench", "demo", "lab")
 """Each is a module of this package with a command of the same name."""
 
 EPILOG = """

@@ -13,8 +13,10 @@ from workbench.evaluation.contingency import LabelMap
 from workbench.segmentation.hierarchical import full_size
 from workbench.segmentation.hierarchy import Hierarchy
 
-Curve = Float[np.ndarray, "heights annotators"]
-"""Covering by the cut at each height against each annotator."""
+Curve = Float[np.ndarray, "_ _"]
+"""(heights, annotators): covering by the cut at each height against each annotator.
+
+Its size is not named: images differ in their annotators."""
 
 
 def covering_curve(

@@ -23,7 +23,7 @@ import torch
 
 from workbench.data import Scene
 from workbench.evaluation.pool import PoolScores, evaluate_pool
-from workbench.models import DeepNCuts, Prediction
+from workbench.models import ArchitectureConfig, DeepNCuts, Prediction
 from workbench.segmentation import (
     Grid,
     HierarchyConfig,
@@ -38,6 +38,11 @@ CutConfig = PoolConfig | HierarchyConfig
 """How a network's affinity becomes segmentations."""
 
 
+def usual_cut(architecture: ArchitectureConfig) -> CutConfig:
+    """A hierarchy where the network predicts contours, otherwise flat clusterings."""
+    return HierarchyConfig() if architecture.has_contour else PoolConfig()
+
+
 def look_at_scene(
     model: DeepNCuts, scene: Scene, config: CutConfig | None = None
 ) -> tuple[PoolScores, Snapshot]:
@@ -48,8 +53,9 @@ def look_at_scene(
     Args:
         model: the network.
         scene: image and human segmentations.
-        config: flat clusterings (the default) or a hierarchy.
+        config: flat clusterings or a hierarchy; default: `usual_cut`.
     """
+    config = config or usual_cut(model.config)
     device = next(model.parameters()).device
     with torch.inference_mode():
         found = model(scene.image.to(device))
@@ -57,10 +63,9 @@ def look_at_scene(
 
 
 def look_at_prediction(
-    found: Prediction, grid: Grid, scene: Scene, config: CutConfig | None = None
+    found: Prediction, grid: Grid, scene: Scene, config: CutConfig
 ) -> tuple[PoolScores, Snapshot]:
     """`look_at_scene` for what a network predicted before."""
-    config = config or PoolConfig()
     pool = cut(found, grid, scene.size, config)
     truths = scene.truths.numpy(force=True)
     scores = evaluate_pool(pool.segmentations, list(truths))
@@ -86,11 +91,8 @@ def look_at_prediction(
     return scores, snapshot
 
 
-def cut(
-    found: Prediction, grid: Grid, image: tuple[int, int], config: CutConfig | None = None
-) -> Pool:
+def cut(found: Prediction, grid: Grid, image: tuple[int, int], config: CutConfig) -> Pool:
     """The segmentations of an image of a size in pixels, from what a network predicted."""
-    config = config or PoolConfig()
     with torch.inference_mode():
         if isinstance(config, HierarchyConfig):
             return segment_hierarchy(
