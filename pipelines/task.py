@@ -18,7 +18,7 @@ from distributed import secede
 
 from pipelines.chunks import ChunkFile, ShardFile
 from pipelines.datasets import read_items
-from pipelines.errors import PipelineError
+from pipelines.errors import UserError
 from pipelines.ledger import Columns, Ledger, Quarantined, UnitMark
 from pipelines.plan import BLOCK_BYTES, Plan
 from pipelines.profiles import LOCAL
@@ -30,7 +30,7 @@ def attempt_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMar
     """`write_unit` for a worker: an error that has its sentence is handed over, not logged."""
     try:
         return write_unit(index, store, fingerprint, root)
-    except (PipelineError, OSError) as error:
+    except (UserError, OSError) as error:
         return error
 
 

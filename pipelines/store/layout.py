@@ -40,6 +40,7 @@ def create(plan: Plan, path: Path | str) -> None:
             "dataset": plan.dataset,
             "product": plan.product,
             "parameters": plan.options,
+            **dict(plan.attributes),
             "splits": [name for name, _ in plan.splits],
             "categories": [{"id": number, "name": name} for number, name in plan.categories],
             "notes": list(plan.notes),
