@@ -50,7 +50,7 @@ class Features:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """(rows, columns, channels) float32 of an image, (height, width, 3) uint8 RGB."""
-        pixels = torch.from_numpy(image).permute(2, 0, 1).float() / 255
+        pixels = torch.tensor(image).permute(2, 0, 1).float() / 255
         with torch.no_grad():
             maps = self._model.maps(pixels)
         return np.ascontiguousarray(maps.permute(1, 2, 0).numpy())
