@@ -17,7 +17,8 @@ from pipelines.cluster.options import options as cluster_options
 from pipelines.datasets import PRODUCTS, UNITS
 from pipelines.download.command import download
 from pipelines.errors import PipelineError, TargetError, UserError
-from pipelines.execute import UnitError, store_digest
+from pipelines.estimate import estimate
+from pipelines.execute import SchedulerLost, UnitError, store_digest
 from pipelines.ledger import Ledger
 from pipelines.profiles import PROFILES
 from pipelines.sources import bsds, sample
@@ -143,7 +144,9 @@ def plan(**arguments: Any) -> None:
       python -m pipelines plan bsds --root BSDS500
       python -m pipelines plan coco --root coco2017 --split val
     """
-    click.echo(jobs.plan(**arguments).describe())
+    made = jobs.planned(**arguments)
+    click.echo(made.plan.describe())
+    click.echo(str(estimate(made)))
 
 
 @main.command()
@@ -251,7 +254,7 @@ def entry(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; the same command, or resume, goes on from here", err=True)
         return INTERRUPTED
-    except (UnitError, TargetError) as error:
+    except (UnitError, TargetError, SchedulerLost) as error:
         click.echo(f"Error: {error}", err=True)
         return FAILED
     except (UserError, OSError) as error:
