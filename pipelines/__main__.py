@@ -16,8 +16,9 @@ from pipelines import jobs
 from pipelines.cluster.options import options as cluster_options
 from pipelines.datasets import PRODUCTS, UNITS
 from pipelines.download.command import download
-from pipelines.errors import PipelineError, TargetError
-from pipelines.execute import UnitError, store_digest
+from pipelines.errors import PipelineError, TargetError, UserError
+from pipelines.estimate import estimate
+from pipelines.execute import SchedulerLost, UnitError, store_digest
 from pipelines.ledger import Ledger
 from pipelines.profiles import PROFILES
 from pipelines.sources import bsds, sample
@@ -102,6 +103,21 @@ DATASET = options(
         multiple=True,
         help="coco only: a split, as in val; may be repeated. Default: all that are there.",
     ),
+    click.option(
+        "--features",
+        metavar="BACKBONE:TAP",
+        help="In place of pixels, features of whole scenes, as in alexnet:relu5, slot for slot "
+        "those of the store of scenes.",
+    ),
+    click.option("--weights", type=click.Path(dir_okay=False), help="The backbone's weights."),
+    click.option(
+        "--enlarge",
+        type=float,
+        default=2.0,
+        show_default=True,
+        help="features only: images are enlarged before the backbone, as in training.",
+    ),
+    click.option("--mirrored", is_flag=True, help="features only: those of mirror images too."),
 )
 STORE = click.option(
     "--store", type=click.Path(path_type=Path), required=True, help="The store's folder."
@@ -128,7 +144,9 @@ def plan(**arguments: Any) -> None:
       python -m pipelines plan bsds --root BSDS500
       python -m pipelines plan coco --root coco2017 --split val
     """
-    click.echo(jobs.plan(**arguments).describe())
+    made = jobs.planned(**arguments)
+    click.echo(made.plan.describe())
+    click.echo(str(estimate(made)))
 
 
 @main.command()
@@ -236,10 +254,10 @@ def entry(arguments: list[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; the same command, or resume, goes on from here", err=True)
         return INTERRUPTED
-    except (UnitError, TargetError) as error:
+    except (UnitError, TargetError, SchedulerLost) as error:
         click.echo(f"Error: {error}", err=True)
         return FAILED
-    except (PipelineError, OSError) as error:
+    except (UserError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         return USAGE
 

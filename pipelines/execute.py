@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from distributed import Client, Future, as_completed
+from distributed.client import FutureCancelledError
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from tqdm.auto import tqdm
 
@@ -23,6 +25,13 @@ from pipelines.store import layout
 from pipelines.store.attributes import read_attributes
 from pipelines.summary import Summary
 from pipelines.task import attempt_unit
+
+LOST = ("cancelled", "lost")
+"""A future's status when the client has lost its scheduler: nobody else cancels any."""
+
+
+class SchedulerLost(PipelineError):
+    """The scheduler went away in the middle of a run; what is marked is done."""
 
 
 class UnitError(PipelineError):
@@ -51,9 +60,11 @@ def execute(
     Raises:
         UnitError: some units failed; all others are done.
         TargetError: the store cannot be written; units that are done stay done.
+        SchedulerLost: the scheduler died; units that are done stay done.
     """
     began = time.perf_counter()
     ledger = Ledger(store)
+    layout.sweep(plan, store)
     done, again = ledger.done(), _checked(redo, plan)
     todo = [unit for unit in plan.units if unit.index not in done or unit.index in again]
     if progress and todo:
@@ -103,6 +114,8 @@ def _run(
     try:
         with tqdm(total=total, unit=plan.item, disable=not (progress and units)) as bar:
             for future in as_completed(list(submitted)):
+                if future.status in LOST:
+                    raise _lost(plan, store, client)
                 unit = submitted.pop(future)
                 found = future.result() if future.status == "finished" else future.exception()
                 if isinstance(found, UnitMark):
@@ -113,10 +126,23 @@ def _run(
                     client.cancel(list(submitted), force=True)
                     break
                 bar.update(unit.items)
+    except SchedulerLost:
+        raise  # nobody is left to cancel anything
+    except (CommClosedError, FutureCancelledError) as error:  # while a result was on its way
+        raise _lost(plan, store, client) from error
     except BaseException:
         client.cancel(list(submitted), force=True)
         raise
     return written, failures
+
+
+def _lost(plan: Plan, store: Path, client: Client) -> SchedulerLost:
+    address = client.scheduler.address if client.scheduler else "its address"
+    return SchedulerLost(
+        f"the Dask scheduler at {address} to stay until the end of the run",
+        f"it gone; {len(Ledger(store).done())} of {len(plan.units)} units are done and stay so",
+        f"start one again, then: python -m pipelines resume --store {store}",
+    )
 
 
 def _error(failures: dict[int, BaseException], units: int, store: Path) -> PipelineError:

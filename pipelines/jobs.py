@@ -53,7 +53,12 @@ def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
     Raises:
         PipelineError: the request makes no sense, or there is no dataset there.
     """
-    return prepare(Request(dataset, **request), data_root(root)).plan
+    return planned(dataset, root, **request).plan
+
+
+def planned(dataset: str, root: Path | str | None = None, **request: Any) -> Planned:
+    """The same with its records, for `pipelines.estimate`."""
+    return prepare(Request(dataset, **request), data_root(root))
 
 
 def run(

@@ -12,7 +12,6 @@ is whole, and work that has no mark is done again.
 
 import hashlib
 import os
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,12 +95,19 @@ class Ledger:
 
     def open(self, plan: Plan, records: tuple[bytes, ...] | None = None) -> None:
         """Begin the ledger of a plan, or, without records, go on with it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(self.parts, ignore_errors=True)  # what a run that was killed has left
-        self.parts.mkdir()
+        self.parts.mkdir(parents=True, exist_ok=True)
         if records is not None:
             write_atomically(self.folder / RECORDS, *records)
         write_atomically(self.folder / PLAN, plan.to_json())
+
+    def sweep(self) -> None:
+        """Take away the temporary files that a run which was killed has left.
+
+        A task that outlived such a run, on a cluster of its own, loses its file and fails: nobody
+        waits for it any more.
+        """
+        for left in (*self.parts.glob("*"), *self.folder.glob(".*")):
+            left.unlink(missing_ok=True)
 
     def plan(self) -> Plan:
         """The plan that the store was begun with.

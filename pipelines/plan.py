@@ -58,7 +58,7 @@ class Plan:
 
     Attributes:
         dataset: which source reads the records.
-        product: what it makes of them: "scenes" or "regions".
+        product: what it makes of them: "scenes", "regions" or "features".
         root: the dataset's folder, as a string.
         layout: the layout found there.
         parameters: of the source, sorted by name.
@@ -72,6 +72,7 @@ class Plan:
         largest: height and width of the largest image.
         records_sha256: of all records.
         notes: what was left out, and why.
+        attributes: what the product has to say of itself, sorted by name.
     """
 
     dataset: str
@@ -89,6 +90,7 @@ class Plan:
     largest: tuple[int, int]
     records_sha256: str
     notes: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, Value], ...] = ()
     schema_version: int = SCHEMA_VERSION
     code_version: int = CODE_VERSION
 
@@ -125,6 +127,8 @@ class Plan:
         identity: dict[str, Any] = msgspec.to_builtins(self)
         for each in ("root", "notes", "units"):  # the units follow from the rest
             del identity[each]
+        # Where a file of weights lies does not matter: its digest is among the attributes.
+        identity["parameters"] = {k: v for k, v in self.parameters if k != "weights"}
         return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()
 
     def to_json(self) -> bytes:
@@ -223,6 +227,7 @@ def make_plan(
         largest=listing.largest,
         records_sha256=digest.hexdigest(),
         notes=listing.notes,
+        attributes=listing.attributes,
     )
     return Planned(plan, lines)
 

@@ -10,7 +10,8 @@ the item, in C order. `valid` is False for an item that is quarantined: its pixe
               mask uint8 0/1 (region, y, x)
     scenes    image uint8 (scene, y, x, channel),           BSDS, COCO
               label uint16 (scene, annotator, y, x)
-    features  feature float32 (scene, y, x, channel)        any store of scenes, aligned with it
+    features  feature float32 (scene, y, x, channel),       BSDS, COCO: slot for slot the
+              mirrored_feature, the same of mirror images   scenes of a store of scenes
 
 A scene sits in the top left corner of a canvas that the largest scene fills, nothing resampled;
 `height`, `width` and `annotators` say how much of the slot is the scene's. A region sits in the
@@ -131,5 +132,22 @@ def regions(size: int) -> Schema:
             Field("box", "float64", ("edge",), (4,)),
             Field("area", "float64"),
             Field("crowd", "bool"),
+        ),
+    )
+
+
+def features(shape: tuple[int, int, int], more: tuple[str, ...] = ()) -> Schema:
+    """Features of whole images, rows × columns × channels, in one array or several."""
+    return Schema(
+        FEATURES,
+        "scene",
+        pixels=tuple(
+            Field(name, "float32", ("y", "x", "channel"), shape) for name in ("feature", *more)
+        ),
+        values=(
+            *IDENTITY,
+            Field("id", STRING),
+            Field("rows", "int32"),
+            Field("columns", "int32"),
         ),
     )

@@ -10,6 +10,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from threading import Lock
 
@@ -18,7 +19,7 @@ from distributed import secede
 
 from pipelines.chunks import ChunkFile, ShardFile
 from pipelines.datasets import read_items
-from pipelines.errors import PipelineError
+from pipelines.errors import UserError
 from pipelines.ledger import Columns, Ledger, Quarantined, UnitMark
 from pipelines.plan import BLOCK_BYTES, Plan
 from pipelines.profiles import LOCAL
@@ -30,7 +31,7 @@ def attempt_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMar
     """`write_unit` for a worker: an error that has its sentence is handed over, not logged."""
     try:
         return write_unit(index, store, fingerprint, root)
-    except (PipelineError, OSError) as error:
+    except (UserError, OSError) as error:
         return error
 
 
@@ -73,6 +74,10 @@ _BEFORE_THE_DISK = Lock()
 """One unit of a worker waits for the disk; who comes next waits for that one."""
 
 
+_ATTEMPTS = count()
+"""Tells a process's files apart."""
+
+
 def _make_way() -> None:
     """Let this worker, if it is one, begin its next task."""
     with suppress(ValueError):  # distributed's for "not in a worker"
@@ -92,8 +97,9 @@ def chunk_path(plan: Plan, field: Field, index: int) -> Path:
 def _files(plan: Plan, index: int, ledger: Ledger) -> Iterator[ChunkFile]:
     kind = ChunkFile if plan.profile == LOCAL else ShardFile
     for field in plan.schema.pixels:
-        # A name of its own: a scheduler that lost sight of a worker runs its task elsewhere too.
-        part = f"{index:05d}-{field.name}.{socket.gethostname()}-{os.getpid()}"
+        # A name of its own: a scheduler that lost sight of a worker runs its task elsewhere too,
+        # and a worker may begin a unit again while the task of a client that died still waits.
+        part = f"{index:05d}-{field.name}.{socket.gethostname()}-{os.getpid()}-{next(_ATTEMPTS)}"
         yield kind(ledger.store / chunk_path(plan, field, index), ledger.parts / part, plan.unit)
 
 

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from pipelines.ledger import Columns, Ledger
 from pipelines.plan import Plan, Unit
+from pipelines.profiles import TABLE_ROWS
 from pipelines.schema import Field, digest_name
 from pipelines.store.attributes import array_of, read_attributes
 from pipelines.task import chunk_path
@@ -135,25 +136,37 @@ def _changed(items: np.ndarray, columns: Columns, field: Field) -> list[int]:
 def _table_faults(
     group: zarr.Group, plan: Plan, ledger: Ledger, units: list[Unit]
 ) -> Iterator[Fault]:
-    """Of the table, array by array."""
-    rows = {unit.index: ledger.columns(unit.index) for unit in units}
+    """Of the table, array by array; a part of the units at a time, as many as share chunks."""
+    source = str(ledger.folder)
+    missing = set()
     for field in plan.schema.table:
         array = array_of(group, field.name)
-        where, source = f"column {field.name}", str(ledger.folder)
         if array.nchunks_initialized != array.nchunks:
-            yield Fault(None, where, source, "a chunk is missing")
-            continue
-        try:
-            values = array[:]
-        except Exception as error:  # noqa: BLE001 -- as above
-            what = f"a chunk is damaged ({type(error).__name__}: {error})"
-            yield Fault(None, where, source, what)
-            continue
-        for unit in units:
-            expected = np.array(rows[unit.index][field.name], field.numpy)
-            if not np.array_equal(np.asarray(values)[unit.start : unit.stop], expected):
-                what = f"the values of unit {unit.index} are not those that were written"
-                yield Fault(None, where, source, what)
+            missing.add(field.name)
+            yield Fault(None, f"column {field.name}", source, "a chunk is missing")
+    together = max(1, TABLE_ROWS // plan.unit)
+    for first in range(0, len(units), together):
+        part = units[first : first + together]
+        rows = [ledger.columns(unit.index) for unit in part]
+        for field in plan.schema.table:
+            if field.name not in missing:
+                found = _rows_fault(array_of(group, field.name), field, part, rows)
+                if found:
+                    yield Fault(None, f"column {field.name}", source, found)
+
+
+def _rows_fault(array: zarr.Array, field: Field, units: list[Unit], rows: list[Columns]) -> str:
+    """What is wrong with a column in some units; empty if nothing is."""
+    start = units[0].start
+    try:
+        values = np.asarray(array[start : units[-1].stop])
+    except Exception as error:  # noqa: BLE001 -- as above
+        return f"a chunk is damaged ({type(error).__name__}: {error})"
+    for unit, columns in zip(units, rows, strict=True):
+        expected = np.array(columns[field.name], field.numpy)
+        if not np.array_equal(values[unit.start - start : unit.stop - start], expected):
+            return f"the values of unit {unit.index} are not those that were written"
+    return ""
 
 
 def _span(sources: list[str]) -> str:

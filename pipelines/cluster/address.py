@@ -1,5 +1,6 @@
 """A scheduler that is already running, on this host or, over TLS, on another one."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -38,11 +39,26 @@ def connected(request: Request) -> Iterator[Client]:
             f"no answer ({error})",
             "start one with `dask scheduler`, or leave --scheduler out for a local cluster",
         ) from error
-    with client:
+    with _closed_quietly(client):
         if not request.insecure:
             for worker in client.scheduler_info()["workers"]:
                 _refuse_plain_text(worker, "a worker")
         yield client
+
+
+@contextmanager
+def _closed_quietly(client: Client) -> Iterator[None]:
+    """Ends a client; one that was looking for a scheduler that is gone would log how it stopped."""
+    logger = logging.getLogger("distributed.client")
+    try:
+        yield
+    finally:
+        before = logger.disabled
+        logger.disabled = before or client.status == "connecting"
+        try:
+            client.close()
+        finally:
+            logger.disabled = before
 
 
 def _refuse_plain_text(address: str, whose: str) -> None:

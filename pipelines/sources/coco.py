@@ -122,7 +122,7 @@ def discover(
         path = files[split]
         instances = _parse(path)
         _add_categories(categories, instances, path)
-        records += _records(base, path, split, instances, product == "scenes", crowds, notes)
+        records += _records(base, path, split, instances, product != "regions", crowds, notes)
     counts = dict.fromkeys((record.split for record in records), 0)
     for record in records:
         counts[record.split] += record.items

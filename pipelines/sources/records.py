@@ -16,7 +16,7 @@ import numpy as np
 from pipelines.errors import PipelineError
 from pipelines.schema import Schema
 
-Value = str | int | bool
+Value = str | int | bool | float
 """Of a plan's parameter."""
 
 
@@ -54,6 +54,7 @@ class Listing:
         largest: height and width of the largest image.
         categories: official id and name of each category; its position is its contiguous number.
         notes: sentences about what was left out, and why.
+        attributes: of the store, by name: what its product has to say of itself.
     """
 
     root: Path
@@ -65,6 +66,7 @@ class Listing:
     largest: tuple[int, int]
     categories: tuple[tuple[int, str], ...] = ()
     notes: tuple[str, ...] = ()
+    attributes: tuple[tuple[str, Value], ...] = ()
 
 
 @dataclass(frozen=True)

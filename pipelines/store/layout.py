@@ -4,6 +4,7 @@ import shutil
 import warnings
 from collections.abc import Iterable
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ def create(plan: Plan, path: Path | str) -> None:
             "dataset": plan.dataset,
             "product": plan.product,
             "parameters": plan.options,
+            **dict(plan.attributes),
             "splits": [name for name, _ in plan.splits],
             "categories": [{"id": number, "name": name} for number, name in plan.categories],
             "notes": list(plan.notes),
@@ -87,8 +89,9 @@ def finish(plan: Plan, path: Path | str, digest: str) -> None:
             # A chunk is written even where it is all zero: one that is missing is a fault.
             array.with_config({"write_empty_chunks": True})[slots] = values
     if not group.attrs["complete"] or group.attrs["digest"] != digest:
-        group.attrs.update({"complete": True, "digest": digest})
-        _consolidate(path)
+        # One write, which keeps the arrays' metadata beside the group's: killed before it, a run
+        # has finished nothing, and after it, all.
+        open_group(path, "r+").attrs.update({"complete": True, "digest": digest})
 
 
 def remove(path: Path | str) -> None:
@@ -108,9 +111,21 @@ def remove(path: Path | str) -> None:
             "something else",
             "move it away or name another folder",
         )
-    for folder in (path, ledger.folder):
+    # Renamed first: no store lies there with some of its files and a ledger that claims them all.
+    removed = path.with_name(f".{path.name}.removed")
+    if path.exists():
+        path.replace(removed)
+    for folder in (ledger.folder, removed):
         if folder.exists():
             shutil.rmtree(folder)
+
+
+def sweep(plan: Plan, path: Path) -> None:
+    """Take away the temporary files that a run which was killed has left in a store and ledger."""
+    Ledger(path).sweep()
+    table = ((path / field.name).rglob("*.partial") for field in plan.schema.table)
+    for left in chain(path.glob("*.partial"), *table):  # zarr's own
+        left.unlink(missing_ok=True)
 
 
 def _joined(parts: Iterable[list], dtype: np.dtype) -> np.ndarray:

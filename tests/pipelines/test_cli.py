@@ -13,6 +13,7 @@ from distributed import Client
 
 from pipelines import jobs
 from pipelines.__main__ import entry
+from pipelines.errors import TargetError
 from pipelines.ledger import Ledger
 from pipelines.sources.sample import write_sample
 from pipelines.verify import verify
@@ -37,6 +38,33 @@ def test_sample_plan_run_status_verify(address: str, tmp_path: Path, capsys: Cap
     out = capsys.readouterr().out
     for part in ("4 (3 train, 1 test)", "complete; 1 units written", "1 of 1 units", "0 faults"):
         assert part in out
+
+
+def test_objects(address: str, tmp_path: Path, capsys: Captured) -> None:
+    raw, store = str(tmp_path / "raw"), str(tmp_path / "a.zarr")
+    sample = ["--root", raw, "--layout", "coco", "--train", "2", "--test", "1", "--size", "48x36"]
+    assert entry(["sample", *sample]) == 0
+    request = ["coco", "--root", raw, "--longest", "20", "--size", "24", "--split", "train"]
+    assert entry(["plan", *request]) == 0
+    assert entry(["run", *request, "--store", store, "--scheduler", address]) == 0
+    assert entry(["status", "--store", store]) == 0
+    assert entry(["verify", "--store", store]) == 0
+    out = capsys.readouterr().out
+    for part in ("estimate", "categories   14", "image 24×24×3 uint8", "a second", "0 faults"):
+        assert part in out
+
+
+def test_a_full_disk_has_its_exit_status(
+    address: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def full(*arguments: object, **keywords: object) -> None:
+        raise TargetError("to write a.zarr", "No space left on device", "make room")
+
+    monkeypatch.setattr(jobs, "execute", full)
+    arguments = ["--root", str(root), "--store", str(tmp_path / "a.zarr")]
+    assert entry(["run", "bsds", *arguments, "--scheduler", address]) == 1
+    err = capsys.readouterr().err
+    assert err == "Error: expected to write a.zarr, found No space left on device; make room\n"
 
 
 def test_quarantine_has_its_exit_status(

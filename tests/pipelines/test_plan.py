@@ -7,10 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from distributed import Client
 
 from pipelines import jobs
 from pipelines.datasets import Request, prepare, request_of
 from pipelines.errors import PipelineError
+from pipelines.estimate import estimate
 from pipelines.ledger import Ledger
 from pipelines.plan import Plan, Planned
 from pipelines.sources.bsds import SceneRecord
@@ -122,6 +124,23 @@ def test_describe_says_what_would_run(samples: Path, coco: Path) -> None:
     text = prepare(Request("coco"), coco).plan.describe()
     for part in ("categories   14", "image 227×227×3 uint8", "crowds of train are left out"):
         assert part in text
+
+
+@pytest.mark.parametrize(("profile", "full"), [("local", True), ("remote", False)])
+def test_the_estimate_is_of_what_will_be_written(
+    coco: Path, tmp_path: Path, client: Client, profile: str, full: bool
+) -> None:
+    made = prepare(Request("coco", unit=10, profile=profile), coco)
+    found = estimate(made, seconds=60.0)  # as long as it takes to read all
+    assert found.tried == made.plan.items == 58
+    assert found.seconds > 0
+    assert (found.total_bytes == made.plan.array_bytes) == full
+    store = tmp_path / "store.zarr"
+    request = {"unit": 10, "profile": profile}
+    done = jobs.run("coco", coco, store, client=client, progress=False, **request)
+    # A chunk is full-sized, also the last one; contents compress a little better in their frames.
+    assert 0.9 * found.total_bytes < done.written_bytes < 1.2 * found.total_bytes
+    assert "from 58 regions at" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""Features of a frozen backbone as a product: computed once by the plan that makes the scenes.
+
+The store has the scenes of the dataset in the same slots as its store of scenes, so that labels
+are found by slot. What computes features is an entry point of the group `pipelines.features`,
+found by name: the library behind it is imported when features are asked for and not before, and
+this package does not know which one it is.
+
+An entry point is called with the request's words (`alexnet:relu5`, a file of weights, a factor)
+and gives an `Extractor`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from pipelines import schema
+from pipelines.errors import PipelineError
+from pipelines.schema import Schema
+from pipelines.sources.records import Item, Listing, Value
+
+GROUP = "pipelines.features"
+MIRRORED = "mirrored_feature"
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """What an entry point gives.
+
+    Attributes:
+        attributes: what a reader of the store has to know of it, among it where cells lie in the
+            image and a digest of the weights; they decide the content, as the parameters do.
+    """
+
+    attributes: dict[str, Value]
+
+    def shape(self, height: int, width: int) -> tuple[int, int, int]:
+        """Rows, columns and channels for an image of that size."""
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """(rows, columns, channels) float32 of an image, (height, width, 3) uint8."""
+
+
+@dataclass(frozen=True)
+class FeatureRequest:
+    """What is asked of a backbone.
+
+    Attributes:
+        spec: the extractor and what it shall do, as in "alexnet:relu5"; names an entry point
+            before a slash, as in "backbone/alexnet:relu5", where there are several.
+        weights: file of its weights.
+        enlarge: factor by which images are enlarged before.
+        mirrored: whether the mirror image's features are wanted as well.
+    """
+
+    spec: str
+    weights: str
+    enlarge: float
+    mirrored: bool
+
+
+@lru_cache(maxsize=2)
+def extractor(request: FeatureRequest) -> Extractor:
+    """The extractor that answers a request; kept, since a worker needs it for every unit.
+
+    Raises:
+        PipelineError: nothing is installed that answers.
+    """
+    name, slash, spec = request.spec.rpartition("/")
+    found = {each.name: each for each in entry_points(group=GROUP)}
+    name = name if slash else next(iter(sorted(found)), "")
+    if name not in found:
+        raise PipelineError(
+            f"an installed extractor out of the entry points {GROUP}",
+            f"{', '.join(sorted(found)) or 'none'}" + f", not {name!r}" * bool(name),
+            "install what offers it: pip install structured-layers-workbench",
+        )
+    made: Extractor = found[name].load()(spec, request.weights, request.enlarge)
+    return made
+
+
+def of_scenes(listing: Listing, request: FeatureRequest) -> Listing:
+    """The listing of the features of a listing's scenes, slot for slot."""
+    backbone = extractor(request)
+    rows, columns, channels = backbone.shape(*listing.largest)
+    # An upright and a lying image fill the canvas in different directions.
+    sizes = {(record.height, record.width) for record in listing.records}  # type: ignore[attr-defined]
+    for size in sizes - {(0, 0)}:
+        shape = backbone.shape(*size)
+        rows, columns = max(rows, shape[0]), max(columns, shape[1])
+    made = schema.features((rows, columns, channels), (MIRRORED,) * request.mirrored)
+    attributes = tuple(sorted(backbone.attributes.items()))
+    return replace(listing, schema=made, attributes=attributes)
+
+
+def features(items: Iterator[Item], request: FeatureRequest, made: Schema) -> Iterator[Item]:
+    """The items of scenes with features in place of their pixels."""
+    backbone = extractor(request)
+    names = {field.name for field in made.values}
+    for item in items:
+        row: dict[str, Any] = {name: item.row[name] for name in item.row if name in names}
+        if item.pixels is None:
+            yield replace(item, row=row)
+            continue
+        image = item.pixels["image"]
+        pixels = {"feature": backbone(image)}
+        if request.mirrored:
+            pixels[MIRRORED] = backbone(np.ascontiguousarray(image[:, ::-1]))
+        row["rows"], row["columns"] = pixels["feature"].shape[:2]
+        yield replace(item, row=row, pixels=pixels)

@@ -1,0 +1,130 @@
+"""Features as a product: those that DeepNCuts computes, in the slots of the scenes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pipelines import features, jobs
+from pipelines.datasets import Request, prepare
+from pipelines.errors import PipelineError, UserError
+from pipelines.execute import store_digest
+from pipelines.ledger import Ledger
+from pipelines.store import layout, open_store
+from pipelines.task import write_unit
+from workbench.data import Scenes
+from workbench.models import ArchitectureConfig, DeepNCuts
+
+
+@pytest.fixture
+def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entry point of pyproject.toml, as an installed package has it."""
+    info = tmp_path / "installed" / "extractors-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extractors\nVersion: 1.0\n")
+    text = f"[{features.GROUP}]\nbackbone = workbench.models.features:extractor\n"
+    (info / "entry_points.txt").write_text(text)
+    monkeypatch.syspath_prepend(info.parent)
+    features.extractor.cache_clear()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> DeepNCuts:
+    """A backbone whose weights are in tmp_path/tiny.safetensors."""
+    model = DeepNCuts(ArchitectureConfig("tiny", "relu3", head=False)).eval()
+    save_file(model.backbone.state_dict(), tmp_path / "tiny.safetensors")
+    return model
+
+
+def write(root: Path, store: Path, dataset: str = "bsds", **request: object) -> Path:
+    """In this process: workers of the tests' cluster do not see the entry point."""
+    made = prepare(Request(dataset, **request), root)  # type: ignore[arg-type]
+    jobs.begin(made, store)
+    for unit in made.plan.units:
+        write_unit(unit.index, str(store), made.plan.fingerprint, made.plan.root)
+    layout.finish(made.plan, store, store_digest(Ledger(store).marks()))
+    return store
+
+
+@pytest.mark.usefixtures("_installed")
+def test_features_are_those_of_the_model_in_the_slots_of_the_scenes(
+    root: Path, tmp_path: Path, model: DeepNCuts
+) -> None:
+    broken = root / "images" / "train" / "1001.jpg"
+    broken.write_bytes(broken.read_bytes()[:-300])
+    weights = str(tmp_path / "tiny.safetensors")
+    asked = {"features": "tiny:relu3", "weights": weights, "mirrored": True, "unit": 3}
+    found = open_store(write(root, tmp_path / "features.zarr", **asked))
+    scenes = open_store(write(root, tmp_path / "scenes.zarr", unit=2))
+    assert found["id"].values.tolist() == scenes["id"].values.tolist()
+    assert found.sizes["scene"] == 7
+    assert found["feature"].dims == ("scene", "y", "x", "channel")
+    assert (found.attrs["stride"], found.attrs["offset"]) == (model.grid.stride, model.grid.offset)
+    for split in ("train", "test"):
+        part = found.isel(scene=np.flatnonzero(found["split"].values == split))
+        for index, scene in enumerate(Scenes.open(tmp_path / "scenes.zarr", split)):
+            row = part.isel(scene=index)
+            cells = {"y": slice(int(row["rows"])), "x": slice(int(row["columns"]))}
+            for name, image in (("feature", scene), ("mirrored_feature", scene.flipped())):
+                with torch.no_grad():
+                    expected = model.maps(image.image).permute(1, 2, 0).numpy()
+                np.testing.assert_array_equal(row[name].isel(cells).values, expected)
+
+
+@pytest.mark.usefixtures("_installed", "model")
+def test_moved_weights_are_the_same_and_other_weights_are_not(root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "tiny.safetensors"
+
+    def fingerprint(weights: Path, **more: object) -> str:
+        request = Request("bsds", features="tiny:relu3", weights=str(weights), **more)  # type: ignore[arg-type]
+        return prepare(request, root).plan.fingerprint
+
+    first = fingerprint(path)
+    moved = path.rename(tmp_path / "elsewhere.safetensors")
+    assert fingerprint(moved) == first
+    other = DeepNCuts(ArchitectureConfig("tiny", "relu3", head=False)).backbone.state_dict()
+    save_file(other, tmp_path / "other.safetensors")
+    others = [
+        fingerprint(tmp_path / "other.safetensors"),
+        fingerprint(moved, enlarge=1.0),
+        fingerprint(moved, mirrored=True),
+    ]
+    assert len({first, *others}) == 4
+
+
+@pytest.mark.usefixtures("_installed", "model")
+def test_features_of_coco(coco: Path, tmp_path: Path) -> None:
+    weights = str(tmp_path / "tiny.safetensors")
+    asked = {"features": "backbone/tiny:relu2", "weights": weights, "enlarge": 1.0}
+    store = write(coco, tmp_path / "features.zarr", "coco", **asked)
+    assert open_store(store)["feature"].shape == (12, 12, 12, 32)
+
+
+@pytest.mark.usefixtures("_installed", "model")
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"features": "tiny:relu3"}, "--features and --weights together"),
+        ({"product": "features"}, "--features and --weights together"),
+        ({"features": "tiny", "weights": "W"}, "a backbone and a tap"),
+        ({"features": "resnet:relu3", "weights": "W"}, "a backbone out of alexnet"),
+        ({"features": "clip/tiny:relu3", "weights": "W"}, "found backbone, not 'clip'"),
+        ({"features": "tiny:relu3", "weights": "nowhere.pth"}, "a file of weights"),
+        ({"features": "tiny:relu3", "weights": "W", "enlarge": 0.0}, "a positive --enlarge"),
+    ],
+)
+def test_unusable_requests(root: Path, tmp_path: Path, asked: dict, message: str) -> None:
+    weights = {"weights": str(tmp_path / "tiny.safetensors")} if asked.get("weights") == "W" else {}
+    with pytest.raises(UserError, match=message):
+        jobs.plan("bsds", root, **{**asked, **weights})
+
+
+def test_nothing_that_extracts(
+    root: Path, tmp_path: Path, model: DeepNCuts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "entry_points", lambda group: ())
+    features.extractor.cache_clear()
+    with pytest.raises(PipelineError, match=r"entry points pipelines\.features, found none"):
+        jobs.plan("bsds", root, features="tiny:relu3", weights=str(tmp_path / "tiny.safetensors"))
