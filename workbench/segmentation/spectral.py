@@ -46,7 +46,21 @@ def spectral_embedding(
         dimensions: how many eigenvectors; fewer come back where the rank of W is smaller.
         step: side of the blocks, pixels.
     """
-    spectrum = affinity.spectrum(dimensions)
+    return embed(affinity.spectrum(dimensions), shape, grid, image, step)
+
+
+def embed(
+    spectrum: Spectrum, shape: tuple[int, int], grid: Grid, image: tuple[int, int], step: int
+) -> Embedding:
+    """Eigenvectors of cells, whatever affinity they came from, at blocks of step×step pixels.
+
+    Args:
+        spectrum: of the cells, row-major.
+        shape: rows and columns of the cells.
+        grid: where they lie in the image.
+        image: height and width of the image, pixels.
+        step: side of the blocks, pixels.
+    """
     degrees = spectrum.degrees
     scale = rsqrt(degrees) * degrees.mean().sqrt()
     points = (spectrum.vectors * scale[:, None]).T.float()
