@@ -105,9 +105,9 @@ DATASET = options(
     ),
     click.option(
         "--features",
-        metavar="BACKBONE:TAP",
-        help="In place of pixels, features of whole scenes, as in alexnet:relu5, slot for slot "
-        "those of the store of scenes.",
+        metavar="BACKBONE:TAP[+TAP]…",
+        help="In place of pixels, features of whole scenes, as in alexnet:relu5 or "
+        "vgg16:relu3_3+relu5_3, slot for slot those of the store of scenes.",
     ),
     click.option("--weights", type=click.Path(dir_okay=False), help="The backbone's weights."),
     click.option(

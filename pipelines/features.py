@@ -5,8 +5,9 @@ are found by slot. What computes features is an entry point of the group `pipeli
 found by name: the library behind it is imported when features are asked for and not before, and
 this package does not know which one it is.
 
-An entry point is called with the request's words (`alexnet:relu5`, a file of weights, a factor)
-and gives an `Extractor`.
+An entry point is called with the request's words (`alexnet:relu5`, or several taps as in
+`vgg16:relu3_3+relu5_3`, a file of weights, a factor) and gives an `Extractor`. Features are kept in
+half precision: they feed a network that is trained with noise of its own.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from pipelines.schema import Schema
 from pipelines.sources.records import Item, Listing, Value
 
 GROUP = "pipelines.features"
-MIRRORED = "mirrored_feature"
+LARGEST = np.finfo(np.float16).max
 
 
 @runtime_checkable
@@ -37,11 +38,11 @@ class Extractor(Protocol):
 
     attributes: dict[str, Value]
 
-    def shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Rows, columns and channels for an image of that size."""
+    def shapes(self, height: int, width: int) -> dict[str, tuple[int, int, int]]:
+        """Channels, rows and columns at each tap, for an image of that size."""
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """(rows, columns, channels) float32 of an image, (height, width, 3) uint8."""
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """(channels, rows, columns) at each tap, of an image (height, width, 3) uint8."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,14 @@ def extractor(request: FeatureRequest) -> Extractor:
 def of_scenes(listing: Listing, request: FeatureRequest) -> Listing:
     """The listing of the features of a listing's scenes, slot for slot."""
     backbone = extractor(request)
-    rows, columns, channels = backbone.shape(*listing.largest)
     # An upright and a lying image fill the canvas in different directions.
     sizes = {(record.height, record.width) for record in listing.records}  # type: ignore[attr-defined]
-    for size in sizes - {(0, 0)}:
-        shape = backbone.shape(*size)
-        rows, columns = max(rows, shape[0]), max(columns, shape[1])
-    made = schema.features((rows, columns, channels), (MIRRORED,) * request.mirrored)
+    found = [backbone.shapes(*size) for size in sizes - {(0, 0)} or {listing.largest}]
+    largest = {
+        tap: tuple(max(sides) for sides in zip(*(each[tap] for each in found), strict=True))
+        for tap in found[0]
+    }
+    made = schema.features(largest, request.mirrored)
     attributes = tuple(sorted(backbone.attributes.items()))
     return replace(listing, schema=made, attributes=attributes)
 
@@ -106,8 +108,15 @@ def features(items: Iterator[Item], request: FeatureRequest, made: Schema) -> It
             yield replace(item, row=row)
             continue
         image = item.pixels["image"]
-        pixels = {"feature": backbone(image)}
+        pixels = {tap: _halved(maps) for tap, maps in backbone(image).items()}
+        for tap, maps in pixels.items():
+            _, row[f"{tap}_rows"], row[f"{tap}_columns"] = maps.shape
         if request.mirrored:
-            pixels[MIRRORED] = backbone(np.ascontiguousarray(image[:, ::-1]))
-        row["rows"], row["columns"] = pixels["feature"].shape[:2]
+            mirror = backbone(np.ascontiguousarray(image[:, ::-1]))
+            pixels |= {f"{tap}_mirrored": _halved(maps) for tap, maps in mirror.items()}
         yield replace(item, row=row, pixels=pixels)
+
+
+def _halved(maps: np.ndarray) -> np.ndarray:
+    """In half precision; what is too large for it becomes the largest number that it has."""
+    return np.asarray(np.clip(maps, -LARGEST, LARGEST), np.float16)

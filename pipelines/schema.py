@@ -10,8 +10,8 @@ the item, in C order. `valid` is False for an item that is quarantined: its pixe
               mask uint8 0/1 (region, y, x)
     scenes    image uint8 (scene, y, x, channel),           BSDS, COCO
               label uint16 (scene, annotator, y, x)
-    features  feature float32 (scene, y, x, channel),       BSDS, COCO: slot for slot the
-              mirrored_feature, the same of mirror images   scenes of a store of scenes
+    features  <tap> float16 (scene, channel, y, x),         BSDS, COCO: slot for slot the
+              <tap>_mirrored, the same of mirror images     scenes of a store of scenes
 
 A scene sits in the top left corner of a canvas that the largest scene fills, nothing resampled;
 `height`, `width` and `annotators` say how much of the slot is the scene's. A region sits in the
@@ -19,6 +19,7 @@ middle of its frame, `top` and `left` say where; `height` and `width` are those 
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,18 +137,30 @@ def regions(size: int) -> Schema:
     )
 
 
-def features(shape: tuple[int, int, int], more: tuple[str, ...] = ()) -> Schema:
-    """Features of whole images, rows × columns × channels, in one array or several."""
+def features(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Schema:
+    """Features of whole images, channels × rows × columns: an array for each tap of a backbone.
+
+    Args:
+        shapes: by the tap's name, the largest of the dataset.
+        mirrored: whether there is an array `<tap>_mirrored` for each tap as well.
+    """
+    sides = ("", "_mirrored") if mirrored else ("",)
     return Schema(
         FEATURES,
         "scene",
         pixels=tuple(
-            Field(name, "float32", ("y", "x", "channel"), shape) for name in ("feature", *more)
+            Field(
+                f"{tap}{side}",
+                "float16",
+                (f"{tap}_channel", f"{tap}_y", f"{tap}_x"),
+                shape,
+            )
+            for tap, shape in shapes.items()
+            for side in sides
         ),
         values=(
             *IDENTITY,
             Field("id", STRING),
-            Field("rows", "int32"),
-            Field("columns", "int32"),
+            *(Field(f"{tap}_{side}", "int32") for tap in shapes for side in ("rows", "columns")),
         ),
     )

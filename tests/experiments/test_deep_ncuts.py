@@ -2,12 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from pipelines.datasets import Request, prepare
 from pipelines.errors import PipelineError
+from pipelines.execute import store_digest
+from pipelines.jobs import begin
+from pipelines.ledger import Ledger
+from pipelines.store import layout
+from pipelines.task import write_unit
 from workbench.errors import WorkbenchError
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
 from workbench.experiments.cuts import choose_cuts
@@ -168,3 +176,42 @@ def test_cuts_are_chosen_on_what_runs_held_out(config: DeepNCutsConfig, tmp_path
     train_deep_ncuts(replace(config, holdout=0), tmp_path / "none")
     with pytest.raises(WorkbenchError, match="held-out scenes"):
         choose_cuts([tmp_path / "none"], ways)
+
+
+@pytest.mark.parametrize("head", ["convolutions", "hypercolumn"])
+def test_training_on_kept_features_is_training_on_images(
+    config: DeepNCutsConfig, tmp_path: Path, head: Literal["convolutions", "hypercolumn"]
+) -> None:
+    taps = ("relu3",) if head == "convolutions" else ("relu1", "relu3")
+    shape = replace(config.architecture, head=head, taps=taps)
+    weights = tmp_path / "tiny.safetensors"
+    save_file(Backbone("tiny", "relu3").state_dict(), weights)
+    config = replace(
+        config, architecture=shape, frozen=True, weights=str(weights), learning_rate=1e-4, passes=1
+    )
+    plan = Ledger(config.store).plan()
+    asked = Request(
+        "bsds", features=f"tiny:{'+'.join(taps)}", weights=str(weights), enlarge=1.0, mirrored=True
+    )
+    made = prepare(asked, Path(plan.root))
+    begin(made, tmp_path / "features.zarr")
+    for unit in made.plan.units:
+        write_unit(
+            unit.index, str(tmp_path / "features.zarr"), made.plan.fingerprint, made.plan.root
+        )
+    layout.finish(
+        made.plan,
+        tmp_path / "features.zarr",
+        store_digest(Ledger(tmp_path / "features.zarr").marks()),
+    )
+    cached = replace(config, cache=str(tmp_path / "features.zarr"))
+    of_images = train_deep_ncuts(config, tmp_path / "images").metrics()["j2"]
+    of_features = train_deep_ncuts(cached, tmp_path / "kept").metrics()["j2"]
+    # Half precision, and float32 sums from there on.
+    np.testing.assert_allclose(of_features, of_images, rtol=0.02)
+    other = replace(cached, architecture=replace(shape, enlarge=2.0))
+    with pytest.raises(WorkbenchError, match="features with enlarge"):
+        train_deep_ncuts(other, tmp_path / "enlarged")
+    save_file(Backbone("tiny", "relu3").state_dict(), weights)
+    with pytest.raises(WorkbenchError, match="features with weights_sha256"):
+        train_deep_ncuts(cached, tmp_path / "other")

@@ -33,7 +33,7 @@ def _installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def model(tmp_path: Path) -> DeepNCuts:
     """A backbone whose weights are in tmp_path/tiny.safetensors."""
-    model = DeepNCuts(ArchitectureConfig("tiny", "relu3", head=False)).eval()
+    model = DeepNCuts(ArchitectureConfig("tiny", ("relu3",), "none")).eval()
     save_file(model.backbone.state_dict(), tmp_path / "tiny.safetensors")
     return model
 
@@ -60,16 +60,17 @@ def test_features_are_those_of_the_model_in_the_slots_of_the_scenes(
     scenes = open_store(write(root, tmp_path / "scenes.zarr", unit=2))
     assert found["id"].values.tolist() == scenes["id"].values.tolist()
     assert found.sizes["scene"] == 7
-    assert found["feature"].dims == ("scene", "y", "x", "channel")
-    assert (found.attrs["stride"], found.attrs["offset"]) == (model.grid.stride, model.grid.offset)
+    assert found["relu3"].dims == ("scene", "relu3_channel", "relu3_y", "relu3_x")
+    assert (found.attrs["backbone"], found.attrs["taps"]) == ("tiny", "relu3")
     for split in ("train", "test"):
         part = found.isel(scene=np.flatnonzero(found["split"].values == split))
         for index, scene in enumerate(Scenes.open(tmp_path / "scenes.zarr", split)):
             row = part.isel(scene=index)
-            cells = {"y": slice(int(row["rows"])), "x": slice(int(row["columns"]))}
-            for name, image in (("feature", scene), ("mirrored_feature", scene.flipped())):
+            rows, columns = int(row["relu3_rows"]), int(row["relu3_columns"])
+            cells = {"relu3_y": slice(rows), "relu3_x": slice(columns)}
+            for name, image in (("relu3", scene), ("relu3_mirrored", scene.flipped())):
                 with torch.no_grad():
-                    expected = model.maps(image.image).permute(1, 2, 0).numpy()
+                    expected = model.features(image.image)[0].half().numpy()
                 np.testing.assert_array_equal(row[name].isel(cells).values, expected)
 
 
@@ -84,7 +85,7 @@ def test_moved_weights_are_the_same_and_other_weights_are_not(root: Path, tmp_pa
     first = fingerprint(path)
     moved = path.rename(tmp_path / "elsewhere.safetensors")
     assert fingerprint(moved) == first
-    other = DeepNCuts(ArchitectureConfig("tiny", "relu3", head=False)).backbone.state_dict()
+    other = DeepNCuts(ArchitectureConfig("tiny", ("relu3",), "none")).backbone.state_dict()
     save_file(other, tmp_path / "other.safetensors")
     others = [
         fingerprint(tmp_path / "other.safetensors"),
@@ -99,7 +100,7 @@ def test_features_of_coco(coco: Path, tmp_path: Path) -> None:
     weights = str(tmp_path / "tiny.safetensors")
     asked = {"features": "backbone/tiny:relu2", "weights": weights, "enlarge": 1.0}
     store = write(coco, tmp_path / "features.zarr", "coco", **asked)
-    assert open_store(store)["feature"].shape == (12, 12, 12, 32)
+    assert open_store(store)["relu2"].shape == (12, 32, 12, 12)
 
 
 @pytest.mark.usefixtures("_installed", "model")
@@ -108,7 +109,7 @@ def test_features_of_coco(coco: Path, tmp_path: Path) -> None:
     [
         ({"features": "tiny:relu3"}, "--features and --weights together"),
         ({"product": "features"}, "--features and --weights together"),
-        ({"features": "tiny", "weights": "W"}, "a backbone and a tap"),
+        ({"features": "tiny", "weights": "W"}, "a backbone and its taps"),
         ({"features": "resnet:relu3", "weights": "W"}, "a backbone out of alexnet"),
         ({"features": "clip/tiny:relu3", "weights": "W"}, "found backbone, not 'clip'"),
         ({"features": "tiny:relu3", "weights": "nowhere.pth"}, "a file of weights"),

@@ -2,6 +2,7 @@
 
 from workbench.data.augment import Augmentation, Normalisation
 from workbench.data.batch import Batch
+from workbench.data.features import FeatureCache
 from workbench.data.loader import Loader
 from workbench.data.order import Order, Schedule
 from workbench.data.regions import Region, Regions
@@ -10,6 +11,7 @@ from workbench.data.scenes import Scene, Scenes
 __all__ = [
     "Augmentation",
     "Batch",
+    "FeatureCache",
     "Loader",
     "Normalisation",
     "Order",

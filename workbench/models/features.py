@@ -1,8 +1,8 @@
 """A frozen backbone for the pipelines: images to the features that DeepNCuts would compute of them.
 
 The entry point `backbone` of the group `pipelines.features`. Images are enlarged and cells placed
-by DeepNCuts itself, without its head: training on these features is training on the images, as
-long as the backbone is frozen.
+by DeepNCuts itself, and several taps are those of a hypercolumn: training on these features is
+training on the images, as long as the backbone is frozen.
 """
 
 import hashlib
@@ -17,50 +17,61 @@ from workbench.models.weights import load_weights
 
 
 class Features:
-    """Features of a backbone at a tap.
+    """Features of a backbone at its taps.
 
     Attributes:
-        attributes: the architecture, the grid of the cells in pixels of the original image
-            (`stride`, `offset`: see `segmentation.grid.Grid`), and the weights' SHA-256.
+        attributes: the backbone, its taps (joined by "+"), how much images are enlarged before, and
+            the SHA-256 of the weights.
     """
 
     def __init__(self, spec: str, weights: str, enlarge: float) -> None:
-        name, colon, tap = spec.partition(":")
+        name, colon, taps = spec.partition(":")
         if not colon:
             raise WorkbenchError(
-                "a backbone and a tap, as in alexnet:relu5", repr(spec), "give both"
+                "a backbone and its taps, as in alexnet:relu5 or vgg16:relu3_3+relu5_3",
+                repr(spec),
+                "give both",
             )
-        self._model = DeepNCuts(ArchitectureConfig(name, tap, enlarge=enlarge, head=False)).eval()
+        self._taps = tuple(taps.split("+"))
+        architecture = ArchitectureConfig(
+            name,
+            self._taps,
+            head="none" if len(self._taps) == 1 else "hypercolumn",
+            enlarge=enlarge,
+        )
+        self._model = DeepNCuts(architecture).eval()
         load_weights(self._model.backbone, Path(weights))
-        grid = self._model.grid
         self.attributes: dict[str, str | int | bool | float] = {
             "backbone": name,
-            "tap": tap,
-            "channels": self._model.backbone.channels,
+            "taps": taps,
             "enlarge": enlarge,
-            "stride": grid.stride,
-            "offset": grid.offset,
-            "weights_sha256": hashlib.sha256(Path(weights).read_bytes()).hexdigest(),
+            "weights_sha256": file_digest(Path(weights)),
         }
 
-    def shape(self, height: int, width: int) -> tuple[int, int, int]:
-        """Rows, columns and channels of the features of an image of that size."""
-        rows, columns, channels = self(np.zeros((height, width, 3), np.uint8)).shape
-        return rows, columns, channels
+    def shapes(self, height: int, width: int) -> dict[str, tuple[int, int, int]]:
+        """Channels, rows and columns at each tap, for an image of that size."""
+        found = self(np.zeros((height, width, 3), np.uint8))
+        return {tap: (maps.shape[0], maps.shape[1], maps.shape[2]) for tap, maps in found.items()}
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """(rows, columns, channels) float32 of an image, (height, width, 3) uint8 RGB."""
+    def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
+        """(channels, rows, columns) float32 at each tap, of an RGB image (height, width, 3)."""
         pixels = torch.tensor(image).permute(2, 0, 1).float() / 255
         with torch.no_grad():
-            maps = self._model.maps(pixels)
-        return np.ascontiguousarray(maps.permute(1, 2, 0).numpy())
+            maps = self._model.features(pixels)
+        return {tap: each.numpy() for tap, each in zip(self._taps, maps, strict=True)}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file of weights, which says whether two are the same."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def extractor(spec: str, weights: str, enlarge: float) -> Features:
     """The entry point.
 
     Args:
-        spec: a backbone and its tap, as in "alexnet:relu5".
+        spec: a backbone and its taps, as in "alexnet:relu5" or "vgg16:relu3_3+relu5_3".
         weights: file of its weights.
         enlarge: factor by which images are enlarged before.
 

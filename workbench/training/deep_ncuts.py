@@ -1,6 +1,7 @@
 """DeepNCuts as a task: scenes in, objectives over all their annotators out."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from workbench.data import Order, Scenes
+from workbench.data import FeatureCache, Order, Scenes
+from workbench.errors import WorkbenchError
 from workbench.models.deep_ncuts import DeepNCuts, Prediction
+from workbench.models.features import file_digest
 from workbench.models.hypercolumn import CONTOUR_STEP
 from workbench.objectives import Agreement, contour_loss, drawn_contours, j1, j2
 from workbench.training.config import DeepNCutsConfig
@@ -82,13 +85,17 @@ class SegmentationTask:
         self.order = Order(len(scenes), config.seed)
         if config.frozen:
             model.backbone.requires_grad_(False)
+        self.cache = None if config.cache is None else _opened(config, scenes)
 
-    def inputs(self, visit: int, device: torch.device) -> tuple[Tensor, ...]:
-        """Image and label maps of a visit."""
+    def inputs(self, visit: int, device: torch.device) -> tuple[Any, ...]:
+        """Image, or its features from the cache, and label maps of a visit."""
         position, mirrored = self.order[visit]
         scene = self.scenes[position]
         if mirrored:
             scene = scene.flipped()
+        if self.cache is not None:
+            maps = self.cache.maps(scene.id, mirrored)
+            return tuple(each.to(device) for each in maps), scene.truths.to(device)
         low, high = self.config.scales
         if low < high:
             draw = np.random.default_rng((self.config.seed, visit)).random()
@@ -107,3 +114,27 @@ class SegmentationTask:
         if not self.config.frozen:
             groups.append({"params": backbone, "lr": rate})
         return groups
+
+
+def _opened(config: DeepNCutsConfig, scenes: Scenes) -> FeatureCache:
+    """The store of features, after making sure that it is this network's.
+
+    Raises:
+        WorkbenchError: it is not, or no file says which weights the network has.
+    """
+    assert config.cache is not None
+    if config.weights is None or config.start is not None:
+        raise WorkbenchError(
+            "the pretrained weights themselves, to read their features from a store",
+            "random ones" if config.weights is None else f"those of {config.start}",
+            "leave --cache out",
+        )
+    cache, shape = FeatureCache(config.cache), config.architecture
+    cache.check(
+        scenes,
+        backbone=shape.backbone,
+        taps="+".join(shape.taps),
+        enlarge=shape.enlarge,
+        weights_sha256=file_digest(Path(config.weights)),
+    )
+    return cache

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
@@ -39,7 +39,7 @@ class Task(Protocol):
     def samples(self) -> int:
         """How many samples a pass has."""
 
-    def inputs(self, visit: int, device: torch.device) -> tuple[Tensor, ...]:
+    def inputs(self, visit: int, device: torch.device) -> tuple[Any, ...]:
         """The arguments of the network for the given visit, counted from 0 over all passes."""
 
     def parameter_groups(self) -> list[dict[str, Any]]:
