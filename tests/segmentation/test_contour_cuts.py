@@ -1,17 +1,24 @@
 """Classical normalized cuts on pictures whose regions are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from skimage.color import lab2rgb
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation import evaluate_pool
-from workbench.segmentation.contour_cuts import SINGLE_SCALE, ContourConfig, segment_contours
+from workbench.segmentation.contour_cuts import (
+    CONTOURS_ALONE,
+    SINGLE_SCALE,
+    ContourConfig,
+    segment_contours,
+)
 
 SIZE = (96, 144)
 MANY = ContourConfig(side=48)
 ONE = ContourConfig(side=48, radii=(5,))
-CONTOURS_ALONE = ContourConfig(side=144, wavelength=5.0, colour_scale=None)
+SHAPES = replace(CONTOURS_ALONE, side=144, wavelength=5.0, edge_scale=2.0)
 
 
 def regions() -> np.ndarray:
@@ -34,7 +41,7 @@ EQUALLY_BRIGHT = [(60.0, 30.0, 0.0), (60.0, -30.0, 0.0), (60.0, 0.0, 40.0)]
 
 
 @pytest.mark.parametrize("colours", [GREYS, EQUALLY_BRIGHT])
-@pytest.mark.parametrize("contours", [MANY, ONE, CONTOURS_ALONE])
+@pytest.mark.parametrize("contours", [MANY, ONE, SHAPES])
 def test_regions_are_found(
     colours: list[tuple[float, float, float]], contours: ContourConfig
 ) -> None:
