@@ -47,7 +47,7 @@ class _Round:
 
 
 ROUNDS = (_Round(1.0, 600, 8), _Round(0.25, 2400, 15), _Round(0.0, None, 10))
-"""Chosen on training images of BSDS300: a cost .4 % above that of scikit-learn's best of four runs."""
+"""Chosen on training images of BSDS300: a cost .4 % above scikit-learn's best of four runs."""
 
 
 def weighted_kmeans(
