@@ -9,7 +9,9 @@ import click
 from pipelines.errors import UserError
 from workbench import __version__
 
-COMMANDS = ("train", "evaluate", "cuts", "report", "bench", "demo", "lab")
+COMMANDS = (
+    "train", "evaluate", "cuts", "report", "table2", "segment", "export", "bench", "demo", "lab"
+)  # fmt: skip
 """Each is a module of this package with a command of the same name."""
 
 EPILOG = """

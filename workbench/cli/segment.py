@@ -1,0 +1,73 @@
+"""`workbench segment`: photographs into segments, boundaries, contours and eigenvectors."""
+
+from pathlib import Path
+
+import click
+
+from workbench.errors import WorkbenchError
+from workbench.experiments.segmenting import SIDE, CutChoice, load_segmenter, segment_photo
+from workbench.views.photo import write_photo
+
+
+@click.command()
+@click.argument("photos", metavar="PHOTO…", nargs=-1, required=True, type=Path)
+@click.option("--model", required=True,
+              help="Run, file from `workbench export`, or column of Table 2.")  # fmt: skip
+@click.option("--out", type=Path, default=Path("segments"), show_default=True,
+              help="A folder for each photo goes there.")  # fmt: skip
+@click.option("--segments", type=click.IntRange(min=2),
+              help="So many. [default: by the model's height, or 12]")  # fmt: skip
+@click.option("--height", type=float, help="Cut the hierarchy at this height.")
+@click.option("--flat", is_flag=True, help="k-way clusterings in place of a hierarchy.")
+@click.option("--side", type=click.IntRange(min=64), default=SIDE, show_default=True,
+              help="Larger photos are reduced to it; segments come back at full size.")  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+def segment(
+    photos: tuple[Path, ...],
+    model: str,
+    out: Path,
+    segments: int | None,
+    height: float | None,
+    flat: bool,
+    side: int,
+    device: str,
+) -> None:
+    """Cut photographs into segments.
+
+    Writes for each a folder with labels.png (16 bits), boundaries.jpg, contours.png, eigenvectors
+    and a page that shows all, and prints the page's path. A photo that cannot be read is named,
+    and the others are done.
+
+    \b
+    Example:
+      workbench segment holiday.jpg --model ncuts-vgg16-relu5
+    """
+    choice = CutChoice(segments, height, flat)
+    segmenter = load_segmenter(model, device)
+    refused: list[WorkbenchError] = []
+    for photo, folder in zip(photos, _folders(photos, out), strict=True):
+        try:
+            found = segment_photo(photo, segmenter, choice, side)
+        except WorkbenchError as error:
+            refused.append(error)
+            if len(photos) > 1:
+                click.secho(f"{error}", fg="red", err=True)
+            continue
+        page = write_photo(found, folder, photo.name, segmenter.name)
+        click.echo(f"{page}  {found.segments} segments, {sum(found.seconds.values()):.1f} s")
+    if refused:
+        raise refused[0]
+
+
+def _folders(photos: tuple[Path, ...], out: Path) -> list[Path]:
+    """One for each photo, named after it; numbered where names repeat."""
+    folders: list[Path] = []
+    for photo in photos:
+        name, number = photo.stem or photo.name, 1
+        while out / name in folders:
+            number += 1
+            name = f"{photo.stem}-{number}"
+        folders.append(out / name)
+    return folders

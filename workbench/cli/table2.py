@@ -1,0 +1,90 @@
+"""`workbench table2`: the paper's Table 2 and Figure 3, column by column."""
+
+import json
+from pathlib import Path
+
+import click
+
+from workbench.experiments.columns import COLUMNS, columns_named
+from workbench.experiments.figure3 import draw_figure3
+from workbench.experiments.table2 import Table2Request, run_columns
+from workbench.experiments.table2_assembly import assemble
+from workbench.runs.files import atomic_write
+from workbench.views.table2 import to_text, write_table2
+
+WIDTH = max(map(len, COLUMNS))
+EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "\n".join(
+    f"  {column.name:{WIDTH}} {column.minutes:4.0f}  {column.title}" for column in COLUMNS.values()
+)
+
+
+@click.command(epilog=EPILOG)
+@click.option("--store", type=Path, help="Zarr store of scenes, from `python -m pipelines`.")
+@click.option("--out", type=Path, required=True, help="Folder of the table, new or begun.")
+@click.option("--column", "names", multiple=True, type=click.Choice(list(COLUMNS)),
+              help="Only this column; repeatable.")  # fmt: skip
+@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True,
+              help="Trainings of every column that is trained.")  # fmt: skip
+@click.option("--split", default="test", show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Evaluate only the first so many scenes.")
+@click.option("--frozen/--end-to-end", default=False, show_default=True,
+              help="Backbones keep their weights, or all parameters are trained.")  # fmt: skip
+@click.option("--features", multiple=True, metavar="COLUMN=STORE",
+              help="Store of a frozen backbone's features, to train a column on.")  # fmt: skip
+@click.option("--passes", type=click.IntRange(min=1),
+              help="Over the training scenes. [default: each column's own]")  # fmt: skip
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+)
+@click.option("--assemble", "only_assemble", is_flag=True,
+              help="Run nothing: tables and figure of what is there.")  # fmt: skip
+def table2(
+    store: Path | None,
+    out: Path,
+    names: tuple[str, ...],
+    seeds: int,
+    split: str,
+    limit: int | None,
+    frozen: bool,
+    features: tuple[str, ...],
+    passes: int | None,
+    device: str,
+    only_assemble: bool,
+) -> None:
+    """Train and evaluate the columns of the paper's Table 2, and those beyond it.
+
+    What is done stays in the folder: the same command goes on where it was stopped, and says what
+    it skips. Commands on different columns may fill one folder at the same time. Writes
+    table2.{json,md,html} and figure3.{html,png}.
+
+    \b
+    Example:
+      workbench table2 --store stores/bsds.zarr --out runs/table2 --column ncuts-multiscale
+    """
+    if not only_assemble:
+        if store is None:
+            raise click.UsageError("Missing option '--store'.")
+        columns = columns_named(names, frozen, passes)
+        request = Table2Request(store, out, seeds, split, limit, _pairs(features), device)
+        run_columns(request, columns)
+    known = [variant for column in COLUMNS.values() for variant in (column, column.frozen())]
+    listed = list({column.name: column for column in known}.values())
+    values = assemble(out, listed)
+    figure = draw_figure3(out, listed)
+    paths = [out / "table2.json", *write_table2(values, out, figure[0].name), *figure]
+    with atomic_write(paths[0]) as file:
+        file.write((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    click.echo(to_text(values))
+    for path in paths:
+        click.echo(f"wrote {path}", err=True)
+
+
+def _pairs(features: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Columns with their stores."""
+    pairs = []
+    for each in features:
+        name, equals, store = each.partition("=")
+        if not equals or name not in COLUMNS:
+            raise click.UsageError(f"--features takes COLUMN=STORE, got {each!r}.")
+        pairs.append((name, store))
+    return tuple(pairs)

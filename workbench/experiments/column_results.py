@@ -1,0 +1,145 @@
+"""What is kept of a column of the table: one JSON file for each seed, and what it answers to.
+
+A result remembers the question that it answers: configuration, seed, split, store and weights by
+their content. Asked something else, it is refused by name and never used in silence.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import WorkbenchError
+from workbench.evaluation.benchmark import MethodScores
+from workbench.evaluation.pool import PoolScores
+from workbench.runs.files import atomic_write, read_json_object, to_json
+
+
+@dataclass(frozen=True)
+class CutResult:
+    """One way of cutting.
+
+    Attributes:
+        scores: of every image.
+        seconds: an image, from the affinity's factors to the segmentations.
+        heights: of a hierarchy's cuts; None of flat clusterings.
+    """
+
+    scores: MethodScores
+    seconds: float
+    heights: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class ColumnResult:
+    """One seed of a column.
+
+    Attributes:
+        question: what was asked, plain values.
+        provenance: see `runs.provenance`.
+        cuts: by name.
+        seconds_backbone: an image; None of a classical column.
+        seconds_head: an image, from the backbone's maps to the factors; None likewise.
+        rank: numerical rank of W, mean over the images; None where it is not known.
+        rank_before: of the network before its first step, mean over the scenes that its training
+            held out; None without a training.
+        rank_after: of the trained network, on the same scenes.
+    """
+
+    question: dict[str, Any]
+    provenance: dict[str, Any]
+    cuts: dict[str, CutResult]
+    seconds_backbone: float | None = None
+    seconds_head: float | None = None
+    rank: float | None = None
+    rank_before: float | None = None
+    rank_after: float | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        values = asdict(self) | {
+            "cuts": {
+                name: {
+                    "images": {id: asdict(s) for id, s in cut.scores.images.items()},
+                    "seconds": cut.seconds,
+                    "heights": cut.heights,
+                }
+                for name, cut in self.cuts.items()
+            }
+        }
+        with atomic_write(path) as file:
+            file.write(to_json(values).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> "ColumnResult":
+        """Back from `write`.
+
+        Raises:
+            WorkbenchError: the file is damaged, or another version's.
+        """
+        values = read_json_object(path)
+        try:
+            cuts = {
+                name: CutResult(
+                    MethodScores(name, {id: _scores(s) for id, s in cut["images"].items()}),
+                    cut["seconds"],
+                    None if cut["heights"] is None else tuple(cut["heights"]),
+                )
+                for name, cut in values["cuts"].items()
+            }
+            return cls(**values | {"cuts": cuts})
+        except (KeyError, TypeError) as error:
+            raise WorkbenchError(
+                f"the result of a column in {path}",
+                f"something else ({type(error).__name__}: {error})",
+                "delete it, and it is evaluated again",
+            ) from error
+
+
+def _scores(values: Mapping[str, Any]) -> PoolScores:
+    arrays: dict[str, Any] = {
+        name: np.array(value) if isinstance(value, list) else value
+        for name, value in values.items()
+    }
+    return PoolScores(**arrays)
+
+
+def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], what: str, remedy: str) -> None:
+    """Make sure that what was asked before is what is asked now.
+
+    Args:
+        then: plain values, as JSON has them.
+        now: values that have a JSON.
+        what: is held against them, for the message.
+        remedy: what to do.
+
+    Raises:
+        WorkbenchError: they differ; the message names what.
+    """
+    changed = _changes(then, json.loads(to_json(now)))
+    if changed:
+        raise WorkbenchError(f"what was asked before of {what}", "; ".join(changed), remedy)
+
+
+def _changes(then: Any, now: Any, name: str = "") -> list[str]:
+    """What differs in two trees of plain values, each by its place and the two values."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        pairs: Sequence[tuple[str, Any, Any]] = [
+            (f"{name}.{key}" if name else str(key), then.get(key), now.get(key))
+            for key in {**then, **now}
+        ]
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        pairs = [(f"{name}[{i}]", a, b) for i, (a, b) in enumerate(zip(then, now, strict=True))]
+    else:
+        return [] if then == now else [f"{name} {to_json(now)}, was {to_json(then)}"]
+    return [line for key, a, b in pairs for line in _changes(a, b, key)]
+
+
+def digest_of(path: Path) -> str:
+    """The beginning of a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

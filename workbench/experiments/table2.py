@@ -1,0 +1,231 @@
+"""The paper's Table 2: every column trained and evaluated, one after the other.
+
+    DIR/question.json                        split, store and images that all columns share
+    DIR/runs/<column>/seed0/1-frozen …       the trainings, run folders with their checkpoints
+    DIR/results/<column>/seed0.json          scores of every image (`column_results`)
+    DIR/results/<column>/scenes.safetensors  segmentations of a few scenes, for Figure 3
+    DIR/scenes.safetensors                   images and human segmentations of these
+
+What is there is not made again: an interrupted command goes on with the next missing stage, seed or
+column, and an interrupted training at its checkpoint. Several commands on different columns may
+fill one folder at the same time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from workbench.data import Scenes
+from workbench.experiments.column_evaluation import evaluate_contours, evaluate_network
+from workbench.experiments.column_results import (
+    ColumnResult,
+    digest_of,
+    refuse_other,
+)
+from workbench.experiments.columns import Column
+from workbench.experiments.deep_ncuts import train_deep_ncuts
+from workbench.experiments.known_weights import known_weights
+from workbench.runs import Run, Status
+from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.training.building import fresh_model, trained_model
+from workbench.training.checkpoints import LATEST
+from workbench.training.config import DeepNCutsConfig
+
+PLACES = ("store", "weights", "start", "cache", "device")
+"""Settings of a training that say where, and not what: they may change when it goes on."""
+
+
+@dataclass(frozen=True)
+class Table2Request:
+    """What all columns of a table share.
+
+    Attributes:
+        store: zarr store of scenes.
+        out: folder of the table.
+        seeds: how many trainings of every column that is trained; their seeds count from 0.
+        split: that is evaluated.
+        limit: only its first so many scenes.
+        features: by a column's name, a store of its frozen backbone's features.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    store: Path
+    out: Path
+    seeds: int = 3
+    split: str = "test"
+    limit: int | None = None
+    features: tuple[tuple[str, str], ...] = ()
+    device: str = "auto"
+
+    def results(self, column: Column, seed: int) -> Path:
+        """The file of one seed's result."""
+        return self.out / "results" / column.name / f"seed{seed}.json"
+
+
+def run_columns(request: Table2Request, columns: list[Column]) -> None:
+    """Train and evaluate columns, as far as that has not been done.
+
+    Raises:
+        PipelineError, WorkbenchError: store, split or weights are not there; something was asked
+            differently before; a training diverged.
+        KeyboardInterrupt: SIGINT or SIGTERM stopped a training, which has a checkpoint.
+    """
+    scenes = Scenes.open(request.store, request.split).first(request.limit)
+    _agree_on_question(request, scenes)
+    for column, seed in _pieces(request, columns):
+        path = request.results(column, seed)
+        label = f"{column.name}, seed {seed}"
+        question = _question(column, seed)
+        if path.exists():
+            refuse_other(
+                ColumnResult.read(path).question,
+                question,
+                label,
+                f"ask the same, give another --out, or delete {path} (its training stays)",
+            )
+            tqdm.write(f"{label}: done before, in {path}")
+            continue
+        _run(request, column, seed, scenes, question).write(path)
+        tqdm.write(f"{label}: {path}")
+
+
+def _pieces(request: Table2Request, columns: list[Column]) -> Iterator[tuple[Column, int]]:
+    """What there is to do, seed by seed; without a training all seeds are the same."""
+    for column in columns:
+        for seed in range(request.seeds if column.stages else 1):
+            yield column, seed
+
+
+def _run(
+    request: Table2Request, column: Column, seed: int, scenes: Scenes, question: dict[str, Any]
+) -> ColumnResult:
+    kept = request.out if seed == 0 else None
+    if column.contours is not None:
+        return evaluate_contours(column, scenes, question, kept)
+    if not column.stages:
+        config = _untrained(request, column)
+        model, runs = fresh_model(config), []
+    else:
+        runs = _train(request, column, seed)
+        config, model = DeepNCutsConfig.from_dict(runs[-1].config), trained_model(runs[-1])
+    _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
+    found = evaluate_network(column, model, scenes, held, question, request.device, kept)
+    return replace(found, rank_before=_rank(runs[:1], 0), rank_after=_rank(runs[-1:], -1))
+
+
+def _rank(runs: list[Run], position: int) -> float | None:
+    """The mean rank on held-out scenes when a training began or ended, if it watched any."""
+    watched = [run.metrics() for run in runs]
+    if not watched or "rank_held_out" not in watched[0]:
+        return None
+    return float(watched[0]["rank_held_out"].dropna().iloc[position])
+
+
+def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
+    """The runs of a column's stages, as far as they are missing trained now."""
+    runs: list[Run] = []
+    for number, stage in enumerate(column.stages, 1):
+        kind = "frozen" if stage.frozen else "end-to-end"
+        folder = request.out / "runs" / (column.runs or column.name) / f"seed{seed}"
+        path = folder / f"{number}-{kind}"
+        backbone = stage.architecture.backbone
+        config = replace(
+            stage,
+            store=str(request.store),
+            weights=_weights(backbone),
+            start=str(runs[-1].path) if runs else None,
+            cache=dict(request.features).get(column.runs or column.name) if stage.frozen else None,
+            seed=seed,
+            device=request.device,  # type: ignore[arg-type]
+        )
+        runs.append(_trained(config, path, f"{column.name}, seed {seed}, {path.name}"))
+    return runs
+
+
+def _trained(config: DeepNCutsConfig, path: Path, label: str) -> Run:
+    """The finished run at a path: as it is, gone on with, or made."""
+    if not path.exists():
+        tqdm.write(f"{label}: training into {path}")
+        run = train_deep_ncuts(config, path)
+    else:
+        run = Run.open(path)
+        then = DeepNCutsConfig.from_dict(run.config)
+        refuse_other(
+            _essence(then),
+            _essence(config),
+            label,
+            f"ask the same, give another --out, or delete {path}",
+        )
+        if run.status is Status.FINISHED:
+            tqdm.write(f"{label}: trained before, in {path}")
+            return run
+        if (run.checkpoints / LATEST).exists():
+            tqdm.write(f"{label}: going on in {path}")
+            run = train_deep_ncuts(replace(then, device=config.device), path, resume=True)
+        elif run.status is Status.RUNNING:
+            run.resume(0)  # which says whose it is
+        else:
+            tqdm.write(f"{label}: stopped before its first checkpoint, training anew in {path}")
+            run = train_deep_ncuts(config, path, overwrite=True)
+    if run.status is Status.INTERRUPTED:
+        tqdm.write("Stopped at a checkpoint; the same command goes on.")
+        raise KeyboardInterrupt
+    return run
+
+
+def _untrained(request: Table2Request, column: Column) -> DeepNCutsConfig:
+    assert column.architecture is not None
+    return DeepNCutsConfig(
+        store=str(request.store),
+        architecture=column.architecture,
+        weights=_weights(column.architecture.backbone),
+    )
+
+
+def _weights(backbone: str) -> str | None:
+    """The pretrained weights; `tiny` has none."""
+    return None if backbone == "tiny" else str(known_weights(backbone))
+
+
+def _essence(config: DeepNCutsConfig) -> dict[str, Any]:
+    """What of a training decides its outcome."""
+    return {name: value for name, value in config.to_dict().items() if name not in PLACES}
+
+
+def _question(column: Column, seed: int) -> dict[str, Any]:
+    """What a result answers; split and scenes are asked once of the folder."""
+    architectures = [*(stage.architecture for stage in column.stages), column.architecture]
+    backbones = {a.backbone: _weights(a.backbone) for a in architectures if a is not None}
+    return {
+        "column": column.name,
+        "seed": seed,
+        "contours": column.contours and asdict(column.contours),
+        "architecture": column.architecture and asdict(column.architecture),
+        "stages": [_essence(replace(stage, seed=seed)) for stage in column.stages],
+        "weights": {name: file and digest_of(Path(file)) for name, file in backbones.items()},
+        "cuts": {name: asdict(config) for name, config in column.cuts},
+        "choose_heights": column.choose_heights,
+    }
+
+
+def _agree_on_question(request: Table2Request, scenes: Scenes) -> None:
+    """All columns of a folder are evaluated on the same scenes."""
+    path = request.out / "question.json"
+    question = {
+        "store": scenes.dataset.attrs["digest"],
+        "split": request.split,
+        "images": len(scenes),
+    }
+    if path.exists():
+        refuse_other(
+            read_json_object(path),
+            question,
+            f"the table in {request.out}",
+            "ask the same, or give another --out",
+        )
+        return
+    with atomic_write(path) as file:
+        file.write(to_json(question).encode())

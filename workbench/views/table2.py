@@ -1,0 +1,148 @@
+"""Table 2 with the paper's figures beside ours: markdown and a page, from the assembled values."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
+from workbench.runs.files import atomic_write
+
+NOTES = (
+    "Best: maximum over eight segmentations and annotators; average: maximum over segmentations of "
+    "the mean over annotators; both are means over images. Intervals: 95 %, bootstrap over images, "
+    "on the mean over seeds; ± is the standard deviation between seeds.",
+    "ODS, OIS and best (benchmark): the Berkeley benchmark's covering, weighted by area and "
+    "annotators, of the same eight. PRI: probabilistic Rand index. VI: variation of information, "
+    "bits.",
+    "Rank of W: mean over the images; before → after: of the network at the first and last step of "
+    "its training, on training scenes that it held out. Seconds an image: without and with the "
+    "backbone, median over the images.",
+)
+
+
+def coverings(values: Mapping[str, Any]) -> Rows:
+    """The paper's columns, theirs and ours."""
+    header = [
+        "column", "cut", "paper", "best", "95 %", "± seeds", "average", "95 %", "± seeds", "seeds",
+    ]  # fmt: skip
+    body = []
+    for row in values["rows"]:
+        cells = [row["title"], row["cut"], _pair(row["paper"])]
+        for measure in ("best", "average"):
+            found = row["mean"][measure]
+            cells += [
+                _figure(found["mean"]),
+                _interval(found),
+                _figure(row["seed_spread"][measure]),
+            ]
+        body.append([*cells, str(len(row["seeds"]))])
+    return [header, *body]
+
+
+def measures(values: Mapping[str, Any]) -> Rows:
+    """The benchmark's measures, ranks and seconds."""
+    header = [
+        "column", "cut", "ODS", "OIS", "best (benchmark)", "PRI ODS", "PRI OIS", "VI ODS",
+        "VI OIS", "rank of W", "before → after", "s", "s, with backbone",
+    ]  # fmt: skip
+    body = []
+    for row in values["rows"]:
+        mean = row["mean"]
+        figures = [mean["covering"]["ods"], mean["covering"]["ois"], mean["benchmark_best"]]
+        figures += [mean[name][scale] for name in ("pri", "vi") for scale in ("ods", "ois")]
+        ranks = [_short(row[name]) for name in ("rank", "rank_before", "rank_after")]
+        seconds = [f"{row[name]:.2f}" for name in ("seconds", "seconds_with_backbone")]
+        change = "–" if row["rank_before"] is None else " → ".join(ranks[1:])
+        body.append([row["title"], row["cut"], *map(_figure, figures), ranks[0], change, *seconds])
+    return [header, *body]
+
+
+def tests(values: Mapping[str, Any]) -> Rows:
+    """Who leads whom, by how much, how surely."""
+    header = ["lead of", "on", "test", "images", "best", "p", "average", "p"]
+    body = []
+    for test in values["tests"]:
+        cells = [test["row"], test["against"], test["kind"], str(test["best"]["images"])]
+        for measure in ("best", "average"):
+            found = test[measure]
+            p = "< 0.001" if found["p"] < 0.001 else f"{found['p']:.3f}"
+            cells += [f"{found['mean']:+.3f} {_interval(found, '+.3f')}".strip(), p]
+        body.append(cells)
+    return [header, *body]
+
+
+def heading(values: Mapping[str, Any]) -> str:
+    """What the table is of."""
+    return f"Table 2 on {values['images']} images of “{values['split']}”"
+
+
+def origin(values: Mapping[str, Any]) -> list[str]:
+    """Where the figures come from, and what is missing."""
+    lines = [
+        f"Evaluated at commit {', '.join(values['commits'])} on {', '.join(values['machines'])}."
+    ]
+    if values["missing"]:
+        lines.append(f"Not run yet: {', '.join(values['missing'])}.")
+    return lines
+
+
+def to_text(values: Mapping[str, Any]) -> str:
+    """The coverings for a terminal."""
+    return "\n".join([heading(values), as_text(coverings(values)), *origin(values)])
+
+
+def to_markdown(values: Mapping[str, Any]) -> str:
+    """All tables and notes."""
+    parts = [f"# {heading(values)}", as_markdown(coverings(values)), as_markdown(measures(values))]
+    if values["tests"]:
+        parts.append(as_markdown(tests(values)))
+    notes = [*NOTES, *origin(values)]
+    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)]) + "\n"
+
+
+def write_table2(values: Mapping[str, Any], folder: Path, figure: str | None = None) -> list[Path]:
+    """Write table2.md and table2.html.
+
+    Args:
+        values: of `experiments.table2_assembly.assemble`.
+        folder: where to.
+        figure: name of Figure 3's page beside it, to link.
+    """
+    environment = Environment(
+        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    tables = [("Coverings", coverings), ("Measures, ranks, seconds", measures), ("Tests", tests)]
+    page = environment.get_template("table2.html").render(
+        title=heading(values),
+        tables=[
+            (name, Markup(as_html(make(values)))) for name, make in tables if len(make(values)) > 1
+        ],
+        notes=[*NOTES, *origin(values)],
+        commands=dict.fromkeys(row["command"] for row in values["rows"]),
+        figure=figure,
+    )
+    paths = [folder / "table2.md", folder / "table2.html"]
+    for path, text in zip(paths, (to_markdown(values), page), strict=True):
+        with atomic_write(path) as file:
+            file.write(text.encode())
+    return paths
+
+
+def _pair(figures: Mapping[str, float] | None) -> str:
+    return "–" if figures is None else f"{figures['best']:.2f} ({figures['average']:.2f})"
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f}"
+
+
+def _interval(found: Mapping[str, Any], form: str = ".3f") -> str:
+    return "–" if found["low"] is None else f"[{found['low']:{form}}, {found['high']:{form}}]"
