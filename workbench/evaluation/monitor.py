@@ -1,9 +1,17 @@
 """What is watched while DeepNCuts trains: held-out scenes, their covering and their spectra."""
 
 import numpy as np
+import torch
 
-from workbench.data import Scenes
-from workbench.evaluation.networks import CutConfig, look_at_scene
+from workbench.data import FeatureCache, Scene, Scenes
+from workbench.evaluation.networks import (
+    CutConfig,
+    Snapshot,
+    look_at_prediction,
+    look_at_scene,
+    usual_cut,
+)
+from workbench.evaluation.pool import PoolScores
 from workbench.models import DeepNCuts
 from workbench.runs import Run
 
@@ -17,6 +25,7 @@ class CoveringMonitor:
         run: where snapshots go.
         probes: how many scenes get snapshots.
         pool: how scenes are cut.
+        cache: of a frozen backbone's features, to read them instead of computing them every time.
     """
 
     def __init__(
@@ -26,15 +35,17 @@ class CoveringMonitor:
         run: Run,
         probes: int = 2,
         pool: CutConfig | None = None,
+        cache: FeatureCache | None = None,
     ) -> None:
         self.model, self.scenes, self.run = model, scenes, run
-        self.probes, self.pool = probes, pool
+        self.probes, self.cache = probes, cache
+        self.pool = pool or usual_cut(model.config)
 
     def __call__(self, step: int) -> dict[str, float]:
         """Mean best and average covering, and rank of the affinity, at a step."""
         scores, ranks = [], []
         for i, scene in enumerate(self.scenes):
-            score, snapshot = look_at_scene(self.model, scene, self.pool)
+            score, snapshot = self._look(scene)
             scores.append(score)
             ranks.append(int(snapshot["rank"]))
             if i < self.probes:
@@ -46,3 +57,12 @@ class CoveringMonitor:
             "covering_average": float(np.mean([s.average for s in scores])),
             "rank_held_out": float(np.mean(ranks)),
         }
+
+    def _look(self, scene: Scene) -> tuple[PoolScores, Snapshot]:
+        if self.cache is None:
+            return look_at_scene(self.model, scene, self.pool)
+        device = next(self.model.parameters()).device
+        maps = [each.to(device) for each in self.cache.maps(scene.id, mirrored=False)]
+        with torch.inference_mode():
+            found = self.model.predict(maps, scene.size)
+        return look_at_prediction(found, self.model.grid, scene, self.pool)

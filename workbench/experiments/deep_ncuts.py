@@ -51,7 +51,8 @@ def train_deep_ncuts(
         run = Run.create(path, config.to_dict())
     with _failures_on_record(run):
         task = SegmentationTask(model, train, config)
-        Trainer(task, config, run, CoveringMonitor(model, held, run)).fit(resume)
+        monitor = CoveringMonitor(model, held, run, cache=task.cache)
+        Trainer(task, config, run, monitor).fit(resume)
     return run
 
 
