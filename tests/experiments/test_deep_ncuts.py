@@ -21,7 +21,7 @@ from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
 from workbench.experiments.cuts import choose_cuts
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run, Status
-from workbench.segmentation import HierarchyConfig, Price
+from workbench.segmentation import HierarchyConfig, PoolConfig, Price
 from workbench.training.building import trained_model
 from workbench.training.config import DeepNCutsConfig
 
@@ -165,13 +165,15 @@ def test_cuts_are_chosen_on_what_runs_held_out(config: DeepNCutsConfig, tmp_path
     ways = {
         "embedding": (HierarchyConfig(), True),
         "gradient alone": (HierarchyConfig(price=Price(coherence=0.0)), True),
+        "flat": (PoolConfig(), True),
     }
     choices = choose_cuts([tmp_path / "0", tmp_path / "1"], ways, count=3)
     assert {choice.name for choice in choices} == set(ways)
-    assert choices[0].value >= choices[1].value
+    assert choices[0].value >= choices[1].value >= choices[2].value
     for choice in choices:
-        assert len(choice.config.heights) == 3
-        assert list(choice.config.heights) == sorted(choice.config.heights)
+        if isinstance(choice.config, HierarchyConfig):
+            assert len(choice.config.heights) == 3
+            assert list(choice.config.heights) == sorted(choice.config.heights)
         assert 0 < choice.average <= choice.best <= 1
     train_deep_ncuts(replace(config, holdout=0), tmp_path / "none")
     with pytest.raises(WorkbenchError, match="held-out scenes"):

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from workbench.experiments.cuts import choose_cuts
-from workbench.segmentation import HierarchyConfig, Price
+from workbench.segmentation import HierarchyConfig, PoolConfig, Price
 
 
 @click.command()
@@ -30,9 +30,10 @@ def cuts(
     no_contours: bool,
     count: int,
 ) -> None:
-    """Choose how hierarchies are built and cut, on the scenes that runs held out of training.
+    """Choose how to cut, on the scenes that runs held out of training: an ablation by one command.
 
-    Scores are cross-validated over those scenes; the heights that are printed come from all.
+    Flat clusterings stand beside every combination of the options. Scores are cross-validated over
+    those scenes; the heights that are printed come from all of them.
 
     \b
     Example:
@@ -47,10 +48,11 @@ def cuts(
             coherence, area_exponent, depth, (True, False) if no_contours else (True,)
         )
     }
-    choices = choose_cuts(runs, ways, count)
-    width = max(map(len, ways))
+    choices = choose_cuts(runs, {"flat clusterings": (PoolConfig(), True), **ways}, count)
+    width = max(len(choice.name) for choice in choices)
     click.echo(f"{'':{width}}   best  average")
     for choice in choices:
         click.echo(f"{choice.name:{width}}  {choice.best:.4f}  {choice.average:.4f}")
-    heights = ", ".join(f"{height:.4g}" for height in choices[0].config.heights)
-    click.echo(f"heights of the first: {heights}")
+    chosen = next(c.config for c in choices if isinstance(c.config, HierarchyConfig))
+    heights = ", ".join(f"{height:.4g}" for height in chosen.heights)
+    click.echo(f"heights of the best hierarchy: {heights}")

@@ -1,4 +1,4 @@
-"""How to build and cut hierarchies, chosen on scenes that trainings held out.
+"""How to cut, flat or by a hierarchy, chosen on scenes that trainings held out.
 
 Every run keeps some training scenes out; on those its network meets images as it will the test's.
 Several runs with different seeds hold out different scenes. For every way to build a hierarchy, the
@@ -6,7 +6,7 @@ heights of its cuts are chosen on four fifths of the scenes and scored on the la
 so that a way with more freedom has no advantage; the heights that are reported come from all.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,28 +23,30 @@ from workbench.evaluation.heights import (
     covering_curve,
     pool_coverings,
 )
-from workbench.evaluation.networks import cut
+from workbench.evaluation.networks import CutConfig, cut
+from workbench.evaluation.pool import evaluate_pool
 from workbench.models import Prediction
 from workbench.runs import Run
-from workbench.segmentation import Grid, Hierarchy, HierarchyConfig
+from workbench.segmentation import Grid, Pool, PoolConfig
 from workbench.training.building import trained_model
 from workbench.training.config import DeepNCutsConfig
 
 FOLDS = 5
+MEASURES = ("best", "average")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to build hierarchies, and how it did on held-out scenes.
+    """One way to cut, and how it did on held-out scenes.
 
     Attributes:
         name: of the way.
-        config: with the heights chosen on all scenes.
+        config: of a hierarchy, with the heights chosen on all scenes.
         best, average: coverings, each scene's with heights chosen on other scenes.
     """
 
     name: str
-    config: HierarchyConfig
+    config: CutConfig
     best: float
     average: float
 
@@ -55,40 +57,55 @@ class Choice:
 
 
 def choose_cuts(
-    runs: Sequence[Path | str], ways: dict[str, tuple[HierarchyConfig, bool]], count: int = 8
+    runs: Sequence[Path | str], ways: Mapping[str, tuple[CutConfig, bool]], count: int = 8
 ) -> list[Choice]:
-    """Score ways to build hierarchies on the scenes that runs held out, the best way first.
+    """Score ways to cut on the scenes that runs held out, the best way first.
 
     Args:
         runs: folders of trained runs.
-        ways: by name, a configuration whose heights do not matter, and whether the network's
-            contours are used (where it has any).
-        count: how many cuts.
+        ways: by name, a configuration (of a hierarchy, its heights do not matter) and whether the
+            network's contours are used, where it has any.
+        count: how many cuts of a hierarchy.
 
     Raises:
         WorkbenchError: a run has held nothing out.
     """
-    hierarchies: dict[str, list[Hierarchy]] = {name: [] for name in ways}
-    scenes: list[Scene] = []
+    pools: dict[str, list[Pool]] = {name: [] for name in ways}
+    truths: list[list[np.ndarray]] = []
     for scene, found, grid in _predictions(runs):
-        scenes.append(scene)
+        truths.append(list(scene.truths.numpy(force=True)))
         for name, (config, contours) in ways.items():
             seen = found if contours else replace(found, contour=None)
-            pool = cut(seen, grid, scene.size, replace(config, heights=(0.0,)))
-            assert pool.hierarchy is not None
-            hierarchies[name].append(pool.hierarchy)
-    truths = [list(scene.truths.numpy(force=True)) for scene in scenes]
-    choices = []
-    for name, (config, _) in ways.items():
-        heights = candidate_heights(hierarchies[name])
-        curves = [
-            covering_curve(hierarchy, truth, heights)
-            for hierarchy, truth in zip(hierarchies[name], truths, strict=True)
-        ]
-        chosen = tuple(heights[choose_heights(curves, count)].tolist())
-        best, average = _cross_validated(curves, lambda some: choose_heights(some, count))
-        choices.append(Choice(name, replace(config, heights=chosen), best, average))
+            pools[name].append(cut(seen, grid, scene.size, config))
+    choices = [
+        _choice(name, config, pools[name], truths, count) for name, (config, _) in ways.items()
+    ]
     return sorted(choices, key=lambda choice: -choice.value)
+
+
+def _choice(
+    name: str,
+    config: CutConfig,
+    pools: Sequence[Pool],
+    truths: Sequence[Sequence[np.ndarray]],
+    count: int,
+) -> Choice:
+    if isinstance(config, PoolConfig):  # nothing is chosen
+        scores = [
+            evaluate_pool(pool.segmentations, truth)
+            for pool, truth in zip(pools, truths, strict=True)
+        ]
+        best, average = (float(np.mean([getattr(s, kind) for s in scores])) for kind in MEASURES)
+        return Choice(name, config, best, average)
+    hierarchies = [pool.hierarchy for pool in pools if pool.hierarchy is not None]
+    heights = candidate_heights(hierarchies)
+    curves = [
+        covering_curve(hierarchy, truth, heights)
+        for hierarchy, truth in zip(hierarchies, truths, strict=True)
+    ]
+    chosen = tuple(heights[choose_heights(curves, count)].tolist())
+    best, average = _cross_validated(curves, lambda some: choose_heights(some, count))
+    return Choice(name, replace(config, heights=chosen), best, average)
 
 
 def _predictions(runs: Sequence[Path | str]) -> Iterator[tuple[Scene, Prediction, Grid]]:
