@@ -14,7 +14,8 @@ LEAST_SIDE = 32
 MOST_PIXELS = 80_000_000
 """Below what Pillow takes for an attack; a working copy of it would take a gigabyte."""
 
-Pixels = UInt8[np.ndarray, "height width 3"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
+"""(height, width, 3) RGB."""
 
 
 def read_photo(path: Path) -> Pixels:

@@ -112,15 +112,15 @@ def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], what: str, rem
     """Make sure that what was asked before is what is asked now.
 
     Args:
-        then: plain values, as JSON has them.
-        now: values that have a JSON.
+        then: values that have a JSON.
+        now: likewise.
         what: is held against them, for the message.
         remedy: what to do.
 
     Raises:
         WorkbenchError: they differ; the message names what.
     """
-    changed = _changes(then, json.loads(to_json(now)))
+    changed = _changes(*(json.loads(to_json(values)) for values in (then, now)))
     if changed:
         raise WorkbenchError(f"what was asked before of {what}", "; ".join(changed), remedy)
 

@@ -48,7 +48,7 @@ class Column:
 
     name: str
     title: str
-    minutes: float
+    minutes: int
     paper: Figures | None = None
     expected: Figures | None = None
     contours: ContourConfig | None = None

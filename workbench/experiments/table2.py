@@ -37,6 +37,9 @@ from workbench.training.config import DeepNCutsConfig
 PLACES = ("store", "weights", "start", "cache", "device")
 """Settings of a training that say where, and not what: they may change when it goes on."""
 
+HELD = 20
+"""Training scenes on which an untrained column chooses the heights of its cuts."""
+
 
 @dataclass(frozen=True)
 class Table2Request:
@@ -178,10 +181,12 @@ def _trained(config: DeepNCutsConfig, path: Path, label: str) -> Run:
 
 def _untrained(request: Table2Request, column: Column) -> DeepNCutsConfig:
     assert column.architecture is not None
+    scenes = len(Scenes.open(request.store, "train"))
     return DeepNCutsConfig(
         store=str(request.store),
         architecture=column.architecture,
         weights=_weights(column.architecture.backbone),
+        holdout=min(HELD, scenes // 2),
     )
 
 

@@ -20,10 +20,11 @@ from markupsafe import Markup
 from PIL import Image, ImageColor
 from scipy.ndimage import maximum_filter
 
+from workbench.data.photos import Pixels
 from workbench.runs.files import atomic_write, to_json
 from workbench.segmentation.photos import PhotoSegmentation, nearest
 from workbench.views import inline
-from workbench.views.paint import LabelMap, Pixels, boundaries, mean_colours
+from workbench.views.paint import LabelMap, boundaries, mean_colours
 from workbench.views.panels import ceiling, photo
 from workbench.views.style import DIVERGING
 

@@ -1,0 +1,59 @@
+"""`workbench table2` from the command line, on a classical column that needs no weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workbench.cli.main import main
+
+
+def table2(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["table2", *map(str, arguments)])
+    return int(stopped.value.code or 0)
+
+
+def test_a_column_is_run_once_and_assembled_any_time(
+    sample_store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "table"
+    ask = ("--store", sample_store, "--out", out, "--column", "ncuts-contour", "--limit")
+    assert table2(*ask, 1) == 0
+    said = capsys.readouterr().out
+    assert "NCuts, contours of one scale" in said
+    assert "Not run yet: ncuts-multiscale" in said
+    names = {path.name for path in out.iterdir() if path.is_file()}
+    assert {"table2.json", "table2.md", "table2.html", "figure3.html", "figure3.png"} <= names
+    values = json.loads((out / "table2.json").read_text())
+    assert [row["key"] for row in values["rows"]] == ["ncuts-contour · flat"]
+    (out / "table2.json").unlink()
+    assert table2(*ask, 1) == 0
+    assert "done before" in capsys.readouterr().out
+    assert table2("--out", out, "--assemble") == 0
+    assert json.loads((out / "table2.json").read_text())["rows"] == values["rows"]
+    assert table2(*ask, 2) == 2
+    assert "images 2, was 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--store"),
+        (("--assemble",), "a finished column"),
+        (("--store", "s", "--column", "ncuts-resnet"), "ncuts-resnet"),
+        (("--store", "s", "--features", "vgg16"), "COLUMN=STORE"),
+        (("--store", "nowhere.zarr"), "nowhere.zarr"),
+    ],
+)
+def test_errors_are_one_sentence_and_a_status(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    assert table2("--out", tmp_path / "table", *arguments) == 2
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "table").exists()
+
+
+def test_help_lists_the_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    assert table2("--help") == 0
+    assert "deep-ncuts-hypercolumn" in capsys.readouterr().out
