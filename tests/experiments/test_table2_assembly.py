@@ -17,7 +17,7 @@ from workbench.training.config import DeepNCutsConfig
 PROVENANCE = {
     "commit": "0123456789abcdef",
     "dirty": False,
-    "machine": {"device": None, "cpu": "an abacus"},
+    "machine": {"device": None, "cpu": "an abacus", "threads": 1, "cores": 2},
 }
 
 
@@ -82,7 +82,7 @@ def test_means_spread_and_leads(tmp_path: Path) -> None:
     assert test["average"]["mean"] == pytest.approx(0.2)
     assert test["average"]["low"] == pytest.approx(0.2)
     assert values["commits"] == ["0123456789"]
-    assert values["machines"] == ["an abacus"]
+    assert values["machines"] == ["an abacus, 1 of 2 cores"]
 
 
 @pytest.fixture

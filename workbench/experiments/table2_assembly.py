@@ -70,8 +70,8 @@ def assemble(out: Path, columns: Iterable[Column]) -> dict[str, Any]:
         "rows": [_row_values(row) for row in rows.values()],
         "tests": _tests(rows, question["split"]),
         "missing": [c.name for c in columns if not results[c.name] and not c.runs],
-        "commits": _distinct(everything, lambda p: _commit(p)),
-        "machines": _distinct(everything, lambda p: p["machine"]["device"] or p["machine"]["cpu"]),
+        "commits": _distinct(everything, _commit),
+        "machines": _distinct(everything, lambda p: _machine(p["machine"])),
         "provenance": provenance(),
     }
     plain: dict[str, Any] = json.loads(to_json(values), parse_constant=lambda _: None)
@@ -187,3 +187,7 @@ def _distinct(results: Sequence[ColumnResult], what: Callable[[dict[str, Any]], 
 def _commit(found: dict[str, Any]) -> str:
     changed = " with changes" if found["dirty"] else ""
     return f"{(found['commit'] or 'unknown')[:10]}{changed}"
+
+
+def _machine(found: dict[str, Any]) -> str:
+    return found["device"] or f"{found['cpu']}, {found['threads']} of {found['cores']} cores"

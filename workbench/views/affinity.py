@@ -16,8 +16,8 @@ from workbench.evaluation.networks import Snapshot
 from workbench.linalg.affinity import Affinity
 from workbench.linalg.outcomes import rsqrt
 from workbench.segmentation import Grid
-from workbench.views.paint import LabelMap, boundary_layer, fineness
-from workbench.views.panels import AXES, ceiling, heat, photo, row
+from workbench.views.paint import LabelMap, boundary_layer, ceiling, fineness
+from workbench.views.panels import AXES, heat, photo, row
 from workbench.views.segments import typical_annotator
 from workbench.views.style import MARKER, RULE, SEQUENTIAL, as_picture, styled
 

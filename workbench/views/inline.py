@@ -1,6 +1,5 @@
 """An element as a piece of HTML that needs nothing else: pictures as WebP, charts as SVG."""
 
-import base64
 import io
 import re
 from html import escape
@@ -12,10 +11,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from workbench.views.embed import img
 from workbench.views.style import AFTER, BEFORE, INK, MUTED, RULE
-
-QUALITY = 82
-"""Of WebP: boundaries stay clean, a picture of a scene takes 10 to 30 kB."""
 
 _THEME = {INK: "ink", MUTED: "muted", RULE: "rule", BEFORE: "before", AFTER: "after"}
 """Colours of charts that the page sets by variables, so that they suit its light and dark dress."""
@@ -42,13 +39,7 @@ def picture(element: hv.Element | hv.Overlay, width: int) -> str:
         width: pixels; the height follows from the aspect.
     """
     drawn = _resampled(element, width) if isinstance(element, hv.RGB) else _drawn(element, width)
-    buffer = io.BytesIO()
-    drawn.convert("RGB").save(buffer, "WEBP", quality=QUALITY)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return (
-        f'<img alt="{escape(element.label)}" width="{drawn.width}" height="{drawn.height}" '
-        f'src="data:image/webp;base64,{data}">'
-    )
+    return img(drawn, element.label)
 
 
 def chart(element: hv.Element | hv.Overlay) -> str:

@@ -1,7 +1,7 @@
 """Segmentations as colours: what is laid over an image, or stands for it, as RGB arrays."""
 
 import numpy as np
-from jaxtyping import Bool, Integer, UInt8
+from jaxtyping import Bool, Float, Integer, UInt8
 from scipy.ndimage import maximum_filter
 
 Pixels = UInt8[np.ndarray, "height width 3"]
@@ -11,6 +11,14 @@ _FINE = 480
 """Longest side at which boundaries are drawn, about; pixels."""
 _HALO = 0.35
 """What the dark rim of a boundary leaves of the brightness below it."""
+
+EXTREME = 0.99
+"""The quantile of a map at the end of its colours: a few extreme cells must not dim the rest."""
+
+
+def ceiling(values: Float[np.ndarray, "rows columns"]) -> float:
+    """A positive magnitude that all but the most extreme values stay within."""
+    return max(float(np.quantile(np.abs(values), EXTREME)), float(np.finfo(np.float32).tiny))
 
 
 def mean_colours(image: Pixels, labels: LabelMap) -> Pixels:

@@ -15,8 +15,6 @@ from workbench.segmentation import Grid
 from workbench.views.style import as_picture, styled
 
 AXES = ["x", "y"]
-EXTREME = 0.99
-"""The quantile of a map at the end of its colours: a few extreme cells must not dim the rest."""
 
 
 def photo(
@@ -65,11 +63,6 @@ def heat(
     colours: dict[str, Any] = {"cmap": cmap, "clim": limits}
     blend = {"interpolation": "bilinear" if smooth else "nearest"}
     return styled(as_picture(picture), common=colours, matplotlib=blend)
-
-
-def ceiling(values: Float[np.ndarray, "rows columns"]) -> float:
-    """A positive magnitude that all but the most extreme values stay within."""
-    return max(float(np.quantile(np.abs(values), EXTREME)), float(np.finfo(np.float32).tiny))
 
 
 def row(panels: Sequence[hv.Element | hv.Overlay], columns: int = 4) -> hv.Layout:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import colorcet
 import numpy as np
 from jaxtyping import Bool, Float
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -23,16 +24,15 @@ from scipy.ndimage import maximum_filter
 from workbench.data.photos import Pixels
 from workbench.runs.files import atomic_write, to_json
 from workbench.segmentation.photos import PhotoSegmentation, nearest
-from workbench.views import inline
-from workbench.views.paint import LabelMap, boundaries, mean_colours
-from workbench.views.panels import ceiling, photo
-from workbench.views.style import DIVERGING
+from workbench.views.embed import img
+from workbench.views.paint import LabelMap, boundaries, ceiling, mean_colours
 
 EIGENVECTORS = 8
 """At most so many are written, from the second on: the first is constant."""
 _PAGE = 960
 """Longer side of the pictures on the page, pixels."""
-_PALETTE = np.array([ImageColor.getrgb(colour) for colour in DIVERGING], np.uint8)
+_PALETTE = np.array([ImageColor.getrgb(c) for c in colorcet.palette["coolwarm"]], np.uint8)
+"""The colours of `style.DIVERGING`, without holoviews, which takes seconds to load."""
 
 
 @dataclass(frozen=True)
@@ -161,8 +161,7 @@ def _how(found: PhotoSegmentation) -> str:
 
 
 def _figure(pixels: Pixels, caption: str) -> _Figure:
-    width = min(_PAGE, max(pixels.shape[1], 320))
-    return _Figure(caption, Markup(inline.picture(photo(pixels, caption), width)))
+    return _Figure(caption, Markup(img(Image.fromarray(pixels), caption)))
 
 
 def _diverging(values: Float[np.ndarray, "rows columns"]) -> Pixels:

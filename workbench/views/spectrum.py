@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from workbench.evaluation.networks import Snapshot
 from workbench.segmentation import Grid
-from workbench.views.panels import ceiling, heat, row
+from workbench.views.paint import ceiling
+from workbench.views.panels import heat, row
 from workbench.views.style import AFTER, BEFORE, DIVERGING, as_chart, styled
 
 _FLOOR = 1e-6

@@ -18,8 +18,8 @@ NOTES = (
     "annotators, of the same eight. PRI: probabilistic Rand index. VI: variation of information, "
     "bits.",
     "Rank of W: mean over the images; before → after: of the network at the first and last step of "
-    "its training, on training scenes that it held out. Seconds an image: without and with the "
-    "backbone, median over the images.",
+    "its training, on training scenes that it held out. Seconds an image, by the clock: without "
+    "and with the backbone, median over the images.",
 )
 
 
