@@ -31,6 +31,8 @@ STRONG = 0.98
 class HierarchyConfig:
     """How a hierarchy is built and cut; the defaults were chosen on BSDS300's training images.
 
+    The heights are those of networks with contours; `workbench cuts` chooses them for a network.
+
     Attributes:
         heights: of the eight cuts.
         depth: minima of the contour map that are shallower make no basin.
@@ -40,7 +42,7 @@ class HierarchyConfig:
             are no contours.
     """
 
-    heights: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+    heights: tuple[float, ...] = (0.231, 0.267, 0.283, 0.32, 0.404, 0.472, 0.552, 0.722)
     depth: float = 0.01
     dimensions: tuple[int, ...] = (2, 4, 8, 16)
     price: Price = field(default_factory=Price)
