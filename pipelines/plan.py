@@ -147,7 +147,8 @@ class Plan:
     def describe(self) -> str:
         """What would run, for a person."""
         splits = ", ".join(f"{count} {name}" for name, count in self.splits)
-        parameters = ", ".join(f"{name} {value}" for name, value in self.parameters)
+        given = [f"{name} {value}" for name, value in self.parameters if value != ""]
+        parameters = ", ".join(given)
         frames = ", ".join(
             f"{field.name} {'×'.join(map(str, field.shape))} {field.dtype}"
             for field in self.schema.pixels
