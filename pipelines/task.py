@@ -133,8 +133,8 @@ def _frames(plan: Plan) -> list[np.ndarray]:
 
 def _fill(block: np.ndarray, field: Field, items: list[Item]) -> np.ndarray:
     """Put the items' contents into their frames, (items, *field.shape), zeros beside them."""
-    block.fill(0)
     for frame, item in zip(block, items, strict=True):
+        frame.fill(0)  # here and not for all: the processor's cache still has it below
         if item.pixels is not None:
             content = item.pixels[field.name]
             corner = dict(zip(("y", "x"), item.corner, strict=True))

@@ -12,7 +12,6 @@ from distributed import Client, LocalCluster, Worker, WorkerPlugin
 from pipelines.cluster.memory import keep_buffers
 from pipelines.cluster.request import Request
 
-
 NEVER = {"distributed.deploy.lost-worker-timeout": "365 days"}
 """When a worker that died is given up. Its nanny replaces it, however often; the default, fifteen
 seconds, dismisses a nanny whose worker happens to be dead, once more, so long after it had died."""
