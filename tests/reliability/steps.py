@@ -78,7 +78,11 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if not _traps or event not in CHANGES:
         return
     trap, place = _traps[0], arguments[0]
-    if not isinstance(place, str | Path) or not str(place).startswith(trap.folder):
+    if not isinstance(place, str | Path):
+        return
+    if event in {"os.remove", "os.rmdir"} and arguments[1] >= 0:  # below an open folder
+        place = Path(f"/proc/self/fd/{arguments[1]}").readlink() / place
+    if not str(place).startswith(trap.folder):
         return
     if event == "open" and not arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         return

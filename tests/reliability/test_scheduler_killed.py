@@ -35,25 +35,20 @@ def cluster(folder: Path) -> Iterator[tuple[str, list[int]]]:
         yield address, [scheduler.pid, *(worker.pid for worker in workers)]
 
 
-@pytest.mark.parametrize(
-    ("dataset", "profile", "seed"),
-    [("coco", "local", 0), ("coco", "remote", 1), ("bsds", "remote", 2)],
-)
+@pytest.mark.parametrize(("dataset", "profile"), [("coco", "local"), ("bsds", "remote")])
 def test_a_run_that_loses_its_scheduler(
     whole: Whole,
     client: Client,
     tmp_path: Path,
     dataset: str,
     profile: str,
-    seed: int,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     case = whole(dataset, profile)
     folder = tmp_path / "store"
     folder.mkdir()
-    step = case.chance(seed).randrange(case.worker_steps // 2)
+    step = case.chance(0).randrange(case.worker_steps // 2)
     with cluster(tmp_path) as (address, (scheduler, *workers)):
-        left = [each for pid in (scheduler, *workers) for each in family(pid)]
         found = rf"the Dask scheduler at {address} .* found it gone; \d of {case.units} units are"
         with connect(scheduler=address) as lost:
             lost.wait_for_workers(2, timeout=PATIENCE)
