@@ -5,6 +5,7 @@ memory map (`pipeline_loading`), planning by a file of annotations as long as fu
 """
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,7 +69,8 @@ def bench_pipeline(
         scratch: a folder on the disk to write to, for the time; default: the system's.
     """
     origin, load = provenance(), os.getloadavg()[0]
-    with TemporaryDirectory(dir=scratch) as name:
+    with TemporaryDirectory(dir=scratch) as name, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pycocotools' of numpy's next version
         folder = Path(name)
         root = _dataset(sizes, data, folder)
         part = part_of(root, folder / "part", sizes.images, sizes.copies)

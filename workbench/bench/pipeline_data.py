@@ -77,10 +77,10 @@ def synthetic_coco(folder: Path, share: float, seed: int = 0) -> tuple[int, int]
     (folder / ANNOTATIONS).mkdir(parents=True)
     pictures = folder / "train2017"
     pictures.mkdir()
-    ids = np.sort(rng.choice(600_000, images, replace=False))
-    for number, size in zip(ids, rng.integers(60_000, 260_000, images), strict=True):
+    ids = np.sort(rng.choice(600_000, images, replace=False)).tolist()
+    for number, size in zip(ids, rng.integers(60_000, 260_000, images).tolist(), strict=True):
         with (pictures / _file_name(number)).open("wb") as file:
-            file.truncate(int(size))
+            file.truncate(size)
     polygons = [_polygon(rng) for _ in range(POLYGONS)]
     owners = rng.choice(ids, instances)
     numbers = rng.permutation(instances) + 1
