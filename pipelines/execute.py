@@ -26,9 +26,6 @@ from pipelines.store.attributes import read_attributes
 from pipelines.summary import Summary
 from pipelines.task import attempt_unit
 
-LOST = ("cancelled", "lost")
-"""A future's status when the client has lost its scheduler: nobody else cancels any."""
-
 
 class SchedulerLost(PipelineError):
     """The scheduler went away in the middle of a run; what is marked is done."""
@@ -64,7 +61,7 @@ def execute(
     """
     began = time.perf_counter()
     ledger = Ledger(store)
-    layout.sweep(plan, store)
+    layout.sweep(plan, store)  # what a run that was killed has left
     done, again = ledger.done(), _checked(redo, plan)
     todo = [unit for unit in plan.units if unit.index not in done or unit.index in again]
     if progress and todo:
@@ -76,6 +73,7 @@ def execute(
     digest = store_digest(marks)
     if written or table or read_attributes(store)["digest"] != digest:
         layout.finish(plan, store, digest)
+    layout.sweep(plan, store)  # what workers that died have left
     return Summary(
         store=store,
         item=plan.item,
@@ -113,15 +111,20 @@ def _run(
     total = sum(unit.items for unit in units)
     try:
         with tqdm(total=total, unit=plan.item, disable=not (progress and units)) as bar:
-            for future in as_completed(list(submitted)):
-                if future.status in LOST:
+            completed = as_completed(list(submitted))
+            for future in completed:
+                status = future.status
+                if status == "cancelled":  # by nobody here: its scheduler is gone
                     raise _lost(plan, store, client)
+                if status not in ("finished", "error"):
+                    completed.add(future)  # its worker died with the result: it is done again
+                    continue
                 unit = submitted.pop(future)
-                found = future.result() if future.status == "finished" else future.exception()
+                found = future.result() if status == "finished" else future.exception()
                 if isinstance(found, UnitMark):
                     written.append(found)
                 else:
-                    failures[unit.index] = found or RuntimeError(future.status)
+                    failures[unit.index] = found or RuntimeError(status)
                 if isinstance(found, TargetError):
                     client.cancel(list(submitted), force=True)
                     break

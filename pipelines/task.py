@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-from distributed import secede
+from distributed import Status, get_worker, secede
 
 from pipelines.chunks import ChunkFile, ShardFile
 from pipelines.datasets import read_items
@@ -79,9 +79,14 @@ _ATTEMPTS = count()
 
 
 def _make_way() -> None:
-    """Let this worker, if it is one, begin its next task."""
+    """Let this worker, if it is one, begin its next task.
+
+    A worker that closes begins none, and it holds, while it waits for this task, the lock for which
+    `secede` would wait: half a minute, until it loses patience with a unit that was all but done.
+    """
     with suppress(ValueError):  # distributed's for "not in a worker"
-        secede()
+        if get_worker().status == Status.running:
+            secede()
 
 
 @lru_cache(maxsize=4)
@@ -128,8 +133,8 @@ def _frames(plan: Plan) -> list[np.ndarray]:
 
 def _fill(block: np.ndarray, field: Field, items: list[Item]) -> np.ndarray:
     """Put the items' contents into their frames, (items, *field.shape), zeros beside them."""
-    block.fill(0)
     for frame, item in zip(block, items, strict=True):
+        frame.fill(0)  # here and not for all: the processor's cache still has it below
         if item.pixels is not None:
             content = item.pixels[field.name]
             corner = dict(zip(("y", "x"), item.corner, strict=True))

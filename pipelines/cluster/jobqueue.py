@@ -21,7 +21,7 @@ from typing import Any
 import dask
 from distributed import Client, Security, Status
 
-from pipelines.cluster import tls
+from pipelines.cluster import memory, tls
 from pipelines.cluster.optional import optional
 from pipelines.cluster.request import Request
 from pipelines.errors import PipelineError
@@ -92,6 +92,7 @@ def _keywords(request: Request, security: Security | None) -> dict[str, Any]:
         "processes": request.job_processes,
         "memory": f"{request.job_memory} B",
         "worker_extra_args": ["--no-dashboard"],
+        "job_script_prologue": memory.prologue(request.cluster),
         "scheduler_options": {"dashboard_address": "127.0.0.1:0"},
         "protocol": "tls://" if security else "tcp://",
         "security": security,

@@ -5,10 +5,19 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import dask
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, Worker, WorkerPlugin
 
+from pipelines.cluster.memory import keep_buffers
 from pipelines.cluster.request import Request
+
+NEVER = {"distributed.deploy.lost-worker-timeout": "365 days"}
+"""When a worker that died is given up. Its nanny replaces it, however often; the default, fifteen
+seconds, dismisses a nanny whose worker happens to be dead, once more, so long after it had died."""
+SELDOM = {"distributed.worker.profile.interval": "100ms"}
+"""How often Dask looks what a worker is doing, for its dashboard. The default, ten times as often,
+takes a twenty-fifth of a task's time."""
 
 
 class IgnoreInterrupts(WorkerPlugin):
@@ -24,13 +33,14 @@ class IgnoreInterrupts(WorkerPlugin):
 @contextmanager
 def connected(request: Request) -> Iterator[Client]:
     """One worker a process and thread: tasks hold Python's lock for most of their time."""
-    cluster = LocalCluster(
-        n_workers=request.workers or CPU_COUNT,
-        threads_per_worker=1,
-        memory_limit=request.memory_limit,
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.ERROR,
-    )
-    with cluster, Client(cluster) as client:
-        client.register_plugin(IgnoreInterrupts())
-        yield client
+    with dask.config.set(NEVER | SELDOM), keep_buffers():
+        cluster = LocalCluster(
+            n_workers=request.workers or CPU_COUNT,
+            threads_per_worker=1,
+            memory_limit=request.memory_limit,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.ERROR,
+        )
+        with cluster, Client(cluster) as client:
+            client.register_plugin(IgnoreInterrupts())
+            yield client

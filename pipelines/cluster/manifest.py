@@ -15,6 +15,7 @@ from typing import Any
 
 from distributed import Security
 
+from pipelines.cluster.memory import ALLOCATOR
 from pipelines.cluster.request import Request
 from pipelines.errors import PipelineError
 
@@ -127,7 +128,10 @@ def _worker(request: Request, scheduler: str) -> dict[str, Any]:
             *("--death-timeout", str(PATIENCE), *_credentials(request)),
         ],
         # The operator would set this one to tcp:// for all that runs in the pod.
-        "env": [{"name": "DASK_SCHEDULER_ADDRESS", "value": f"{scheduler}:{COMM}"}],
+        "env": [
+            {"name": "DASK_SCHEDULER_ADDRESS", "value": f"{scheduler}:{COMM}"},
+            *({"name": name, "value": value} for name, value in ALLOCATOR.items()),
+        ],
         "resources": {"requests": dict(limits), "limits": limits},
     }
 

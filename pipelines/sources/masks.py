@@ -76,8 +76,6 @@ def _of_polygons(polygons: list[Any], height: int, width: int) -> Any:
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) % 2:
             raise ValueError("a polygon is a list of x, y, x, y, …")
-        if not np.isfinite(np.asarray(polygon, np.float64)).all():
-            raise ValueError("a polygon has points at infinity")
         # Four numbers would be taken for a box.
         if len(polygon) >= 6:
             usable.append(polygon)

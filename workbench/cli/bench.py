@@ -1,4 +1,4 @@
-"""`workbench bench`: the layers and the cuts beside other libraries, on this machine."""
+"""`workbench bench`: layers, cuts and pipelines beside other libraries, on this machine."""
 
 import json
 from collections.abc import Callable
@@ -24,17 +24,24 @@ def bench() -> None:
     """
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
+def _common(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--quick", is_flag=True, help="Under two minutes: smaller or fewer cases."),
         click.option("--out", type=Path, help="Folder for the tables, the JSON and the plot."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
+    ):
+        command = option(command)
+    return command
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
                      show_default=True, help="auto: the CPU, then CUDA if there is one."),
         click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True),
     ):  # fmt: skip
         command = option(command)
-    return command
+    return _common(command)
 
 
 @bench.command()
@@ -45,7 +52,7 @@ def layers(quick: bool, out: Path | None, as_json: bool, device: str, threads: i
 
     sizes = QUICK if quick else LayerSizes()
     for place in _devices(device, threads):
-        _show(bench_layers(sizes, place), place, out, as_json)
+        _show(bench_layers(sizes, place), as_json, out / place.type if out else None)
 
 
 @bench.command()
@@ -56,7 +63,32 @@ def ncuts(quick: bool, out: Path | None, as_json: bool, device: str, threads: in
 
     sizes = QUICK if quick else CutSizes()
     for place in _devices(device, threads):
-        _show(bench_ncuts(sizes, place), place, out, as_json)
+        _show(bench_ncuts(sizes, place), as_json, out / place.type if out else None)
+
+
+@bench.command()
+@_common
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    envvar="WORKBENCH_DATA",
+    help="A folder with coco2017/; default: WORKBENCH_DATA, or else a synthetic sample.",
+)
+@click.option(
+    "--scratch",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where to write, some 8 GB for the time; default: the system's temporary folder.",
+)
+def pipeline(
+    quick: bool, out: Path | None, as_json: bool, data: Path | None, scratch: Path | None
+) -> None:
+    """COCO's regions, written and loaded: decoding alone, dask.bag, memory maps, DataLoader."""
+    import torch
+
+    from workbench.bench.pipeline import QUICK, PipelineSizes, bench_pipeline
+
+    torch.set_num_threads(1)
+    _show(bench_pipeline(QUICK if quick else PipelineSizes(), data, scratch), as_json, out)
 
 
 @bench.command()
@@ -81,8 +113,8 @@ def _devices(choice: str, threads: int) -> "list[torch.device]":
     return [torch.device(name) for name in names]
 
 
-def _show(report: "Report", device: "torch.device", out: Path | None, as_json: bool) -> None:
+def _show(report: "Report", as_json: bool, out: Path | None) -> None:
     click.echo(json.dumps(report.to_dict(), indent=1) if as_json else report.to_text())
     if out is not None:
-        for path in report.save(out / device.type):
+        for path in report.save(out):
             click.echo(f"wrote {path}", err=True)

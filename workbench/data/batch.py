@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float32, Int, Int64, UInt8
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Batch:
     """Regions on the device.
 
@@ -28,6 +28,12 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def __repr__(self) -> str:
+        images = f"{tuple(self.images.shape)} {str(self.images.dtype).removeprefix('torch.')}"
+        masks = "" if self.masks is None else ", masks"
+        kinds = len(self.categories.unique())
+        return f"Batch(images={images}{masks}, {kinds} categories, device={self.images.device})"
 
     @property
     def tensors(self) -> list[Tensor]:

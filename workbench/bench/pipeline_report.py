@@ -1,0 +1,133 @@
+"""What the benchmark of the pipelines writes down: rates side by side, and what planning costs."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import Any
+
+from workbench.bench.records import Row
+from workbench.bench.report import Report, duration
+from workbench.evaluation.rendering import Rows
+
+Task = Callable[[], int]
+"""Does its work and says how many regions that were."""
+
+
+@dataclass(frozen=True)
+class Rate(Row):
+    """A `Row` whose seconds are those of one region.
+
+    `ratio` is the median over rounds of theirs over ours in the same round: a machine that is busy
+    for some rounds slows both.
+
+    Attributes:
+        fastest: seconds of a region in the best round.
+    """
+
+    fastest: float | None = None
+
+
+@dataclass(frozen=True)
+class PlanCost:
+    """What it took to plan the regions of a dataset of some size.
+
+    Attributes:
+        share: of full COCO.
+        images, instances: in its annotations.
+        annotation_bytes: of its JSON.
+        seconds: from the files to a finished plan, without importing anything.
+        before, peak: resident bytes of the process, with everything imported and at the height.
+        plan_bytes, record_bytes: of the plan's two files.
+    """
+
+    share: float
+    images: int
+    instances: int
+    annotation_bytes: int
+    seconds: float
+    before: int
+    peak: int
+    plan_bytes: int
+    record_bytes: int
+
+
+@dataclass(frozen=True)
+class PipelineReport(Report):
+    """A report of rates, and of plans of growing datasets."""
+
+    plans: tuple[PlanCost, ...] = field(default=())
+
+    def measured(self) -> Rows:
+        """The table of rates."""
+        header = ["case", "method", "one region", "regions a second", "fastest", "× ours"]
+        return [header, *map(_cells, self.rows)]
+
+    def planned(self) -> Rows:
+        """The table of plans."""
+        header = ["of COCO", "images", "instances", "JSON", "plan in", "an instance",
+                  "peak memory", "imports alone", "plan.json", "records.jsonl"]  # fmt: skip
+        return [
+            header,
+            *(
+                [
+                    f"{each.share:.3g}",
+                    f"{each.images:,}",
+                    f"{each.instances:,}",
+                    f"{each.annotation_bytes / 1e6:.0f} MB",
+                    duration(each.seconds),
+                    duration(each.seconds / each.instances),
+                    f"{each.peak / 2**20:.0f} MiB",
+                    f"{each.before / 2**20:.0f} MiB",
+                    f"{each.plan_bytes / 1e6:.2f} MB",
+                    f"{each.record_bytes / 1e6:.0f} MB",
+                ]
+                for each in self.plans
+            ),
+        ]
+
+    def tables(self) -> list[Rows]:
+        """All of them, in order."""
+        plans = [self.planned()] if self.plans else []
+        return [self.measured(), *plans, self.promised()]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Strict JSON."""
+        return {**super().to_dict(), "plans": [asdict(each) for each in self.plans]}
+
+
+def in_turn(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[float]]:
+    """Seconds a region of each task in each round; every second round goes the other way."""
+    found: dict[str, list[float]] = {name: [] for name in tasks}
+    for number in range(rounds):
+        for name in list(tasks)[:: -1 if number % 2 else 1]:
+            start = perf_counter()
+            regions = tasks[name]()
+            found[name].append((perf_counter() - start) / regions)
+    return found
+
+
+def rates(case: str, found: Mapping[str, Sequence[float]], ours: str) -> list[Rate]:
+    """One row a method, from seconds a region in each round."""
+    return [
+        Rate(
+            case,
+            name,
+            statistics.median(times),
+            statistics.median(a / b for a, b in zip(times, found[ours], strict=True)),
+            fastest=min(times),
+        )
+        for name, times in found.items()
+    ]
+
+
+def _cells(row: Row) -> list[str]:
+    fastest = row.fastest if isinstance(row, Rate) else None
+    return [
+        row.case,
+        row.method,
+        duration(row.seconds),
+        f"{1 / row.seconds:,.0f}" if row.seconds else "–",
+        duration(fastest),
+        "–" if row.ratio is None else f"{row.ratio:.3g}",
+    ]
