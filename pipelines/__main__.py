@@ -19,6 +19,7 @@ from pipelines.download.command import download
 from pipelines.errors import PipelineError, TargetError, UserError
 from pipelines.estimate import estimate
 from pipelines.execute import SchedulerLost, UnitError, store_digest
+from pipelines.interruption import keep_quiet
 from pipelines.ledger import Ledger
 from pipelines.profiles import PROFILES
 from pipelines.sources import bsds, sample
@@ -245,6 +246,7 @@ def _report(summary: Summary) -> int:
 
 def entry(arguments: list[str] | None = None) -> int:
     """Run the command line; the exit status."""
+    keep_quiet()
     try:
         status = main.main(arguments, prog_name="python -m pipelines", standalone_mode=False)
         return status or DONE

@@ -23,8 +23,7 @@ from pipelines.execute import UnitError
 from pipelines.ledger import Ledger
 from pipelines.store import open_store
 from pipelines.verify import verify
-from tests.reliability.processes import eventually
-from tests.reliability.victims import busy
+from tests.reliability.cases import idle
 
 SMALL = {"unit": 8, "longest": 24, "size": 28}
 ITEMS = 58
@@ -122,7 +121,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_a_resumed_one_ends_the_same(
         with pytest.raises(TargetError, match=r"2 of 8 units are done and stay so; .* resume"):
             jobs.resume(store, client=client, progress=False)
         # Tasks that were under way when the run ended find the disk full too.
-        eventually("tasks end", lambda: not any(client.run(busy).values()))
+        idle(client)
     finally:
         client.run(limit_files, resource.RLIM_INFINITY)
     resumed = jobs.resume(store, client=client, progress=False)

@@ -14,7 +14,7 @@ from pipelines.store import open_store
 from pipelines.summary import Summary
 from pipelines.verify import verify
 from tests.reliability import victims
-from tests.reliability.processes import fork
+from tests.reliability.processes import eventually, fork
 from tests.reliability.steps import Trap
 
 STORE = "a.zarr"
@@ -91,6 +91,16 @@ class Case:
         assert not [name for name in found if found[name] != self.files[name]]
         assert verify(folder / STORE, progress=False).ok
         assert set(open_store(folder / STORE).sizes) >= {"y", "x", "channel"}
+
+
+def idle(client: Client) -> None:
+    """Wait for tasks that are under way, also those that have outlived their client."""
+
+    def holds() -> bool:
+        waits = client.run_on_scheduler(victims.waiting)
+        return not waits and not any(client.run(victims.busy).values())
+
+    eventually("tasks end", holds)
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

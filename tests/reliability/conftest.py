@@ -17,7 +17,7 @@ from pipelines.cluster import connect
 from pipelines.ledger import Ledger
 from pipelines.sources.sample import write_sample
 from tests.reliability import victims
-from tests.reliability.cases import SMALL, STORE, Case, Whole, files_in
+from tests.reliability.cases import SMALL, STORE, Case, Whole, files_in, idle
 from tests.reliability.processes import ended, eventually, fork
 from tests.reliability.steps import Trap, disarm, set_trap
 
@@ -87,7 +87,7 @@ def _nothing_is_left(client: Client, tmp_path: Path) -> Iterator[None]:
     nannies = partial(client.run, victims.begun, nanny=True)
     eventually("the dead are replaced", lambda: list(nannies().values()) == [True] * WORKERS)
     client.run(disarm)
-    eventually("workers are idle", lambda: not any(client.run(victims.busy).values()))
+    idle(client)
     own = set(client.run(os.getpid).values())
     eventually("no process is left", lambda: _alive() - own <= before[0])
     eventually("no thread is left", lambda: _threads() <= before[1])

@@ -14,8 +14,7 @@ from distributed import Client
 from pipelines import jobs
 from pipelines.errors import PipelineError
 from pipelines.ledger import Ledger
-from tests.reliability import victims
-from tests.reliability.cases import STORE, Case, Whole, marks_in
+from tests.reliability.cases import STORE, Case, Whole, idle, marks_in
 from tests.reliability.processes import PATIENCE, ended, eventually, gone
 from tests.reliability.steps import Trap, disarm
 
@@ -27,11 +26,6 @@ def killed(
     process = case.fork(folder, client, Trap(str(folder), step), whose, **more)
     assert ended(process) == -signal.SIGKILL
     client.run(disarm)
-
-
-def idle(client: Client) -> None:
-    """Wait for tasks that have outlived their client."""
-    eventually("tasks end", lambda: not any(client.run(victims.busy).values()))
 
 
 @pytest.mark.parametrize("seed", range(2))

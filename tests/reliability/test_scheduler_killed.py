@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,13 @@ from tests.reliability.processes import PATIENCE, dask, eventually, family, gone
 from tests.reliability.steps import Trap, set_trap
 
 PRIVATE = ("--host", "127.0.0.1", "--no-dashboard")
+
+
+def address_in(file: Path) -> str | None:
+    """What a scheduler wrote there; None before it has written all of it."""
+    with suppress(FileNotFoundError, json.JSONDecodeError):
+        return str(json.loads(file.read_text())["address"])
+    return None
 
 
 @contextmanager
@@ -30,9 +37,8 @@ def cluster(folder: Path) -> Iterator[tuple[str, list[int]]]:
             stack.enter_context(dask(*start, *local, log=folder / f"worker-{number}.log"))
             for number in range(2)
         ]
-        eventually("the scheduler is there", Path(file).is_file)
-        address = json.loads(Path(file).read_text())["address"]
-        yield address, [scheduler.pid, *(worker.pid for worker in workers)]
+        eventually("the scheduler is there", lambda: address_in(Path(file)) is not None)
+        yield str(address_in(Path(file))), [scheduler.pid, *(worker.pid for worker in workers)]
 
 
 @pytest.mark.parametrize(("dataset", "profile"), [("coco", "local"), ("bsds", "remote")])

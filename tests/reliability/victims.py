@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from distributed import Nanny, Status, Worker
+from distributed import Nanny, Scheduler, Status, Worker
 
 from pipelines import jobs, task
 from pipelines.cluster import connect
@@ -51,9 +51,17 @@ def begun(dask_worker: Nanny) -> bool:
     return dask_worker.process is not None and dask_worker.process.status == Status.running
 
 
+ENDED = {"memory", "error", "released", "forgotten"}
+
+
 def busy(dask_worker: Worker) -> int:
-    """Tasks that a worker is at, or that wait there for the disk; nobody may want them any more."""
-    return dask_worker.state.executing_count + len(dask_worker.state.long_running)
+    """Tasks that a worker is at or will be, also those that nobody wants any more."""
+    return sum(each.state not in ENDED for each in dask_worker.state.tasks.values())
+
+
+def waiting(dask_scheduler: Scheduler) -> int:
+    """Tasks of which a scheduler has not heard the end."""
+    return sum(each.state not in ENDED for each in dask_scheduler.tasks.values())
 
 
 def main() -> None:
