@@ -99,7 +99,7 @@ def clustering(quick: bool, out: Path | None, as_json: bool, device: str, thread
 
     sizes = QUICK if quick else ClusteringSizes()
     for place in _devices(device, threads):
-        _show(bench_clustering(sizes, place), place, out, as_json)
+        _show(bench_clustering(sizes, place), as_json, out / place.type if out else None)
 
 
 def _devices(choice: str, threads: int) -> "list[torch.device]":
