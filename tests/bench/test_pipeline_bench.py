@@ -175,6 +175,7 @@ def test_ratios_are_of_the_same_round() -> None:
 def test_turns_change_direction() -> None:
     calls: list[str] = []
     tasks = {name: lambda name=name: len(calls.append(name) or "x") for name in "ab"}
-    found = in_turn(tasks, 2)
-    assert calls == ["a", "b", "b", "a"]
+    found = in_turn(tasks, 2, lambda: calls.append("clear"))
+    assert calls[1::2] == ["a", "b", "b", "a"]
+    assert calls[::2] == ["clear"] * 4
     assert {len(times) for times in found.values()} == {2}

@@ -13,6 +13,7 @@ records. Only the pipelines wait until the disk has what they wrote.
 import contextlib
 import io
 import math
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -99,7 +100,7 @@ def preprocessing_rates(
             _bag(few, scratch / "bag", client)
             shutil.rmtree(scratch / "bag")
             case = f"{made.plan.items:,} regions, {count} worker{'s' * (count > 1)}"
-            rows += rates(case, _cleared(tasks, rounds, scratch), OURS)
+            rows += rates(case, in_turn(tasks, rounds, partial(_clear, scratch)), OURS)
     return rows
 
 
@@ -109,16 +110,11 @@ def warm_up(root: Path) -> None:
         path.read_bytes()
 
 
-def _cleared(tasks: dict[str, Task], rounds: int, scratch: Path) -> dict[str, list[float]]:
-    """Rounds, with what they wrote taken away after each of them."""
-    found: dict[str, list[float]] = {name: [] for name in tasks}
-    for number in range(rounds):
-        order = list(tasks.items())[:: -1 if number % 2 else 1]
-        for name, times in in_turn(dict(order), 1).items():
-            found[name] += times
-        for path in scratch.iterdir():
-            shutil.rmtree(path)
-    return found
+def _clear(scratch: Path) -> None:
+    """Empty the folder and the disk's queue: what one did not wait for, the next would pay for."""
+    for path in scratch.iterdir():
+        shutil.rmtree(path)
+    os.sync()
 
 
 @contextlib.contextmanager

@@ -96,11 +96,20 @@ class PipelineReport(Report):
         return {**super().to_dict(), "plans": [asdict(each) for each in self.plans]}
 
 
-def in_turn(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[float]]:
-    """Seconds a region of each task in each round; every second round goes the other way."""
+def in_turn(
+    tasks: Mapping[str, Task], rounds: int, before: Callable[[], None] = lambda: None
+) -> dict[str, list[float]]:
+    """Seconds a region of each task in each round; every second round goes the other way.
+
+    Args:
+        tasks: by name.
+        rounds: how many.
+        before: called before each task, untimed.
+    """
     found: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds):
         for name in list(tasks)[:: -1 if number % 2 else 1]:
+            before()
             start = perf_counter()
             regions = tasks[name]()
             found[name].append((perf_counter() - start) / regions)
