@@ -21,12 +21,17 @@ from pipelines.errors import PipelineError
 COMMANDS = {"slurm": ("sbatch", "scancel"), "pbs": ("qsub", "qdel"), "lsf": ("bsub", "bkill")}
 
 SUBMIT = """#!{python}
-import pathlib, subprocess, sys
+import itertools, pathlib, subprocess, sys
 folder = pathlib.Path({folder!r})
 script = pathlib.Path(sys.argv[1]).read_text() if len(sys.argv) > 1 else sys.stdin.read()
-number = len(list(folder.glob("*.sh"))) + 1
-path = folder / f"{{number}}.sh"
-path.write_text(script)
+for number in itertools.count(1):  # jobs are handed in at the same time: no two may take a number
+    path = folder / f"{{number}}.sh"
+    try:
+        with open(path, "x") as file:
+            file.write(script)
+        break
+    except FileExistsError:
+        pass
 with open(folder / f"{{number}}.log", "w") as log:
     job = subprocess.Popen(
         ["bash", path], start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log
