@@ -60,14 +60,14 @@ ALL = [CONTOURS, PLAIN, DEEP]
 
 @pytest.fixture
 def request_(sample_store: Path, tmp_path: Path) -> Table2Request:
-    return Table2Request(sample_store, tmp_path / "table", seeds=1, limit=2, device="cpu")
+    return Table2Request(sample_store, tmp_path / "table", seeds=(0,), limit=2, device="cpu")
 
 
 @pytest.fixture(scope="module")
 def whole(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds of all columns, never interrupted."""
     out = tmp_path_factory.mktemp("table2") / "whole"
-    run_columns(Table2Request(sample_store, out, seeds=2, limit=2, device="cpu"), ALL)
+    run_columns(Table2Request(sample_store, out, seeds=(0, 1), limit=2, device="cpu"), ALL)
     return out
 
 
@@ -147,7 +147,7 @@ def test_between_two_stages_the_finished_one_is_not_trained_again(
 def test_what_was_asked_differently_before_is_refused_by_name(
     sample_store: Path, whole: Path
 ) -> None:
-    same = Table2Request(sample_store, whole, seeds=2, limit=2, device="cpu")
+    same = Table2Request(sample_store, whole, seeds=(0, 1), limit=2, device="cpu")
     longer = replace(DEEP, stages=(replace(DEEP.stages[0], passes=3), DEEP.stages[1]))
     with pytest.raises(WorkbenchError, match=r"deep, seed 0.*stages\[0\]\.passes 3, was 2;"):
         run_columns(same, [longer])

@@ -24,7 +24,9 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
 @click.option("--column", "names", multiple=True, type=click.Choice(list(COLUMNS)),
               help="Only this column; repeatable.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True,
-              help="Trainings of every column that is trained.")  # fmt: skip
+              help="Trainings of every column that is trained, seeds counted from 0.")  # fmt: skip
+@click.option("--seed", "only_seeds", type=click.IntRange(min=0), multiple=True,
+              help="Only this seed's training; repeatable.")  # fmt: skip
 @click.option("--split", default="test", show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="Evaluate only the first so many scenes.")
 @click.option("--frozen/--end-to-end", default=False, show_default=True,
@@ -43,6 +45,7 @@ def table2(
     out: Path,
     names: tuple[str, ...],
     seeds: int,
+    only_seeds: tuple[int, ...],
     split: str,
     limit: int | None,
     frozen: bool,
@@ -54,7 +57,7 @@ def table2(
     """Train and evaluate the columns of the paper's Table 2, and those beyond it.
 
     What is done stays in the folder: the same command goes on where it was stopped, and says what
-    it skips. Commands on different columns may fill one folder at the same time. Writes
+    it skips. Commands on different columns or seeds may fill one folder at the same time. Writes
     table2.{json,md,html} and figure3.{html,png}.
 
     \b
@@ -65,7 +68,8 @@ def table2(
         if store is None:
             raise click.UsageError("Missing option '--store'.")
         columns = columns_named(names, frozen, passes)
-        request = Table2Request(store, out, seeds, split, limit, _pairs(features), device)
+        wanted = only_seeds or tuple(range(seeds))
+        request = Table2Request(store, out, wanted, split, limit, _pairs(features), device)
         run_columns(request, columns)
     known = [variant for column in COLUMNS.values() for variant in (column, column.frozen())]
     listed = list({column.name: column for column in known}.values())

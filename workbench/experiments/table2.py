@@ -7,8 +7,8 @@
     DIR/scenes.safetensors                   images and human segmentations of these
 
 What is there is not made again: an interrupted command goes on with the next missing stage, seed or
-column, and an interrupted training at its checkpoint. Several commands on different columns may
-fill one folder at the same time.
+column, and an interrupted training at its checkpoint. Several commands on different columns or
+seeds may fill one folder at the same time.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ class Table2Request:
     Attributes:
         store: zarr store of scenes.
         out: folder of the table.
-        seeds: how many trainings of every column that is trained; their seeds count from 0.
+        seeds: of the trainings of every column that is trained.
         split: that is evaluated.
         limit: only its first so many scenes.
         features: by a column's name, a store of its frozen backbone's features.
@@ -57,7 +57,7 @@ class Table2Request:
 
     store: Path
     out: Path
-    seeds: int = 3
+    seeds: tuple[int, ...] = (0, 1, 2)
     split: str = "test"
     limit: int | None = None
     features: tuple[tuple[str, str], ...] = ()
@@ -98,7 +98,7 @@ def run_columns(request: Table2Request, columns: list[Column]) -> None:
 def _pieces(request: Table2Request, columns: list[Column]) -> Iterator[tuple[Column, int]]:
     """What there is to do, seed by seed; without a training all seeds are the same."""
     for column in columns:
-        for seed in range(request.seeds if column.stages else 1):
+        for seed in request.seeds if column.stages else (0,):
             yield column, seed
 
 
