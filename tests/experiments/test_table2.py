@@ -187,9 +187,9 @@ def test_the_table_says_what_was_found(whole: Path) -> None:
     assert deep["seed_spread"]["best"] == pytest.approx(best.mean(axis=1).std(ddof=1))
     assert deep["heights"] == [seed["heights"] for seed in seeds]
     assert deep["heights"][0] != deep["heights"][1]  # each seed held other scenes out
-    assert 0 < deep["rank_after"] <= 20
+    assert 1 <= deep["effective_rank_after"] <= deep["rank"] <= 20
     assert rows["plain · flat"]["seeds"] == [0]
-    assert rows["plain · flat"]["rank_before"] is None
+    assert rows["plain · flat"]["effective_rank_before"] is None
     assert rows["contours · flat"]["rank"] is None
     assert 0 < deep["seconds"] < deep["seconds_with_backbone"]
     leads = {(t["row"], t["against"]): t for t in values["tests"]}

@@ -60,7 +60,8 @@ def test_means_spread_and_leads(tmp_path: Path) -> None:
         write(tmp_path, "deep", seed, {
             "b": pool([0.6 + gain, 0.2 + gain], [0.5 + gain, 0.5 + gain]),
             "a": pool([0.2 + gain, 0.4 + gain], [0.4 + gain, 0.3 + gain]),
-        }, rank=8.0 + seed, rank_before=20.0, rank_after=10.0 + seed)  # fmt: skip
+        }, rank=20.0, effective_rank=8.0 + seed, effective_rank_before=18.0,
+            effective_rank_after=10.0 + seed)  # fmt: skip
     values = assemble(tmp_path, [column("plain"), column("deep", "plain", trained=True)])
     plain, deep = values["rows"]
     assert plain["mean"]["best"]["mean"] == pytest.approx(0.5)
@@ -75,7 +76,8 @@ def test_means_spread_and_leads(tmp_path: Path) -> None:
     assert deep["seed_means"]["average"] == pytest.approx([0.525, 0.725])
     assert deep["mean"]["average"]["mean"] == pytest.approx(0.625)
     assert deep["seed_spread"]["average"] == pytest.approx(0.2 / np.sqrt(2))
-    assert (deep["rank"], deep["rank_before"], deep["rank_after"]) == (8.5, 20.0, 10.5)
+    names = ("rank", "effective_rank", "effective_rank_before", "effective_rank_after")
+    assert [deep[name] for name in names] == [20.0, 8.5, 18.0, 10.5]
     (test,) = values["tests"]
     assert (test["row"], test["against"], test["kind"]) == ("deep · flat", "plain · flat", "paired")
     # Every image gains .2 in the mean over seeds: no doubt is left.

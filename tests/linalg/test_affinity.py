@@ -60,6 +60,19 @@ def test_all_features_off_is_rank_zero() -> None:
     assert found.vectors.shape == (10, 0)
 
 
+def test_effective_rank_counts_equal_directions() -> None:
+    q = torch.linalg.qr(torch.randn(50, 6, dtype=torch.float64)).Q
+    assert Affinity(q[:, :4]).effective_rank() == pytest.approx(4)
+    assert Affinity(q @ torch.randn(6, 1, dtype=torch.float64)).effective_rank() == pytest.approx(1)
+    assert Affinity(torch.zeros(10, 3)).effective_rank() == 0
+
+
+def test_effective_rank_is_the_dense_matrix_s(affinity: Affinity) -> None:
+    values = torch.linalg.svdvals(affinity.dense())
+    p = (values / values.sum()).clamp(min=1e-300)
+    assert affinity.effective_rank() == pytest.approx(float((-(p * p.log()).sum()).exp()))
+
+
 def test_errors_are_named() -> None:
     with pytest.raises(WorkbenchError, match="nonnegative degrees"):
         Affinity(torch.tensor([[1.0], [-2.0]])).spectrum(1)

@@ -75,7 +75,13 @@ def trained_run(started_run: Run, snapshot: Snapshot, other_snapshot: Snapshot) 
         if step:
             started_run.log(step, loss=10.0 - step, alignment=0.1 * step, rank=20, condition=9.0)
         if step % 2 == 0:
-            started_run.log(step, covering_best=0.5, covering_average=0.4, rank_held_out=20)
+            started_run.log(
+                step,
+                covering_best=0.5,
+                covering_average=0.4,
+                rank_held_out=20,
+                effective_rank_held_out=9.5,
+            )
             started_run.snapshot(step, "watched", snapshot if step < 4 else other_snapshot)
     started_run.append("finished", 4)
     return started_run

@@ -42,12 +42,13 @@ class CoveringMonitor:
         self.pool = pool or usual_cut(model.config)
 
     def __call__(self, step: int) -> dict[str, float]:
-        """Mean best and average covering, and rank of the affinity, at a step."""
-        scores, ranks = [], []
+        """Mean best and average covering, rank and effective rank of the affinity, at a step."""
+        scores, ranks, effective = [], [], []
         for i, scene in enumerate(self.scenes):
             score, snapshot = self._look(scene)
             scores.append(score)
             ranks.append(int(snapshot["rank"]))
+            effective.append(float(snapshot["effective_rank"]))
             if i < self.probes:
                 self.run.snapshot(step, scene.id, snapshot)
         if not scores:
@@ -56,6 +57,7 @@ class CoveringMonitor:
             "covering_best": float(np.mean([s.best for s in scores])),
             "covering_average": float(np.mean([s.average for s in scores])),
             "rank_held_out": float(np.mean(ranks)),
+            "effective_rank_held_out": float(np.mean(effective)),
         }
 
     def _look(self, scene: Scene) -> tuple[PoolScores, Snapshot]:

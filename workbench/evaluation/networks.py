@@ -10,6 +10,7 @@ A snapshot of a scene holds all that a picture of it needs, so that views read a
     eigenvalues    (count,) float64, descending
     eigenvectors   (count, fine_rows, fine_columns) float32, D^-½U at blocks of pixels
     rank           () int64, of the affinity
+    effective_rank () float64, of the affinity, see `linalg.Affinity.effective_rank`
     contour        (rows, columns) float32, probability; absent where the network predicts none
     counts         (segmentations,) int64, the k of each; of a hierarchy's cut, its segments
     segmentations  (segmentations, height, width) int32
@@ -78,6 +79,7 @@ def look_at_prediction(
         "eigenvalues": spectrum.values.numpy(force=True),
         "eigenvectors": pool.embedding.maps.numpy(force=True),
         "rank": np.array(spectrum.rank),
+        "effective_rank": np.array(found.affinity.effective_rank()),
         "counts": np.array(
             config.counts if isinstance(config, PoolConfig) else scores.segments, np.int64
         ),

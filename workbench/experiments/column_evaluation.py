@@ -60,7 +60,7 @@ def evaluate_network(
     model.to(make_fabric(device).device).eval()
     ways = {name: _with_heights(column, config, model, held) for name, config in column.cuts}
     tally = _Tally(column, scenes, kept)
-    backbone, head, ranks = [], [], []
+    backbone, head, ranks, effective = [], [], [], []
     for scene in tqdm(scenes, desc=f"evaluating {column.name}", unit="scene"):
         with torch.inference_mode():
             image = scene.image.to(next(model.parameters()).device)
@@ -72,6 +72,7 @@ def evaluate_network(
             pool, seconds = _timed(cut, found, model.grid, scene.size, config)
             tally.count(name, scene, pool, seconds)
         ranks.append(pool.embedding.spectrum.rank)
+        effective.append(found.affinity.effective_rank())
     tally.keep()
     return ColumnResult(
         question,
@@ -80,6 +81,7 @@ def evaluate_network(
         seconds_backbone=float(np.median(backbone)),
         seconds_head=float(np.median(head)),
         rank=float(np.mean(ranks)),
+        effective_rank=float(np.mean(effective)),
     )
 
 
@@ -147,6 +149,23 @@ def scenes_file(folder: Path) -> Path:
 def pictures_file(folder: Path, column: str) -> Path:
     """Of a table: a column's best segmentations of these scenes."""
     return folder / "results" / column / "scenes.safetensors"
+
+
+def mean_effective_rank(model: DeepNCuts, scenes: Scenes, device: str = "auto") -> float | None:
+    """Of the network's affinities; None without scenes.
+
+    Args:
+        model: the network, which is left in evaluation mode.
+        scenes: images.
+        device: "auto", "cpu" or "cuda".
+    """
+    model.to(make_fabric(device).device).eval()
+    found = []
+    for scene in tqdm(scenes, desc="effective rank", unit="scene"):
+        with torch.inference_mode():
+            image = scene.image.to(next(model.parameters()).device)
+            found.append(model(image).affinity.effective_rank())
+    return float(np.mean(found)) if found else None
 
 
 def choose_cut_heights(

@@ -45,9 +45,10 @@ class ColumnResult:
         seconds_backbone: an image; None of a classical column.
         seconds_head: an image, from the backbone's maps to the factors; None likewise.
         rank: numerical rank of W, mean over the images; None where it is not known.
-        rank_before: of the network before its first step, mean over the scenes that its training
-            held out; None without a training.
-        rank_after: of the trained network, on the same scenes.
+        effective_rank: likewise, see `linalg.Affinity.effective_rank`.
+        effective_rank_before: of the network before its first step, mean over the scenes that its
+            training held out; None without a training.
+        effective_rank_after: of the trained network, on the same scenes.
     """
 
     question: dict[str, Any]
@@ -56,8 +57,9 @@ class ColumnResult:
     seconds_backbone: float | None = None
     seconds_head: float | None = None
     rank: float | None = None
-    rank_before: float | None = None
-    rank_after: float | None = None
+    effective_rank: float | None = None
+    effective_rank_before: float | None = None
+    effective_rank_after: float | None = None
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""

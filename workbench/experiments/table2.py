@@ -19,7 +19,11 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from workbench.data import Scenes
-from workbench.experiments.column_evaluation import evaluate_contours, evaluate_network
+from workbench.experiments.column_evaluation import (
+    evaluate_contours,
+    evaluate_network,
+    mean_effective_rank,
+)
 from workbench.experiments.column_results import (
     ColumnResult,
     digest_of,
@@ -116,15 +120,14 @@ def _run(
         config, model = DeepNCutsConfig.from_dict(runs[-1].config), trained_model(runs[-1])
     _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
     found = evaluate_network(column, model, scenes, held, question, request.device, kept)
-    return replace(found, rank_before=_rank(runs[:1], 0), rank_after=_rank(runs[-1:], -1))
-
-
-def _rank(runs: list[Run], position: int) -> float | None:
-    """The mean rank on held-out scenes when a training began or ended, if it watched any."""
-    watched = [run.metrics() for run in runs]
-    if not watched or "rank_held_out" not in watched[0]:
-        return None
-    return float(watched[0]["rank_held_out"].dropna().iloc[position])
+    if not runs:
+        return found
+    before = fresh_model(DeepNCutsConfig.from_dict(runs[0].config))
+    return replace(
+        found,
+        effective_rank_before=mean_effective_rank(before, held, request.device),
+        effective_rank_after=mean_effective_rank(model, held, request.device),
+    )
 
 
 def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:

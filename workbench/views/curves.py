@@ -1,4 +1,4 @@
-"""A training in curves: objective, alignment with the human segments, held-out covering, rank."""
+"""A training in curves: objective, alignment with the human segments, held-out covering, ranks."""
 
 import holoviews as hv
 import pandas as pd
@@ -27,6 +27,8 @@ def training_curves(metrics: pd.DataFrame) -> hv.Layout:
         panels.append(held_out_covering(metrics))
     if "rank" in metrics:
         panels.append(raw_and_smooth(metrics["rank"], "Rank of the affinity", "rank"))
+    if "effective_rank_held_out" in metrics:
+        panels.append(effective_rank(metrics))
     return row(panels, columns=2)
 
 
@@ -59,17 +61,31 @@ def held_out_covering(metrics: pd.DataFrame) -> hv.Overlay:
     lines = []
     for name, dash in (("best", "solid"), ("average", "dashed")):
         values = metrics[f"covering_{name}"].dropna()
-        dots = styled(
-            hv.Scatter((values.index, values), "step", "covering", label=name),
-            common={"color": AFTER},
-            bokeh={"size": 6},
-            matplotlib={"s": 16},
-        )
-        lines += [_line(values, "covering", name, dash), dots]
+        lines += [_line(values, "covering", name, dash), _dots(values, "covering", name)]
     return as_chart(
         hv.Overlay(lines).relabel("Covering of held-out scenes"),
         ylabel="covering",
         legend_position="bottom_right",
+    )
+
+
+def effective_rank(metrics: pd.DataFrame) -> hv.Overlay:
+    """Effective rank of the affinity of held-out scenes, before training and after every pass.
+
+    Args:
+        metrics: `Run.metrics()` with a column effective_rank_held_out.
+    """
+    values = metrics["effective_rank_held_out"].dropna()
+    curve = _line(values, "effective rank") * _dots(values, "effective rank")
+    return as_chart(curve.relabel("Effective rank of W on held-out scenes"))
+
+
+def _dots(values: pd.Series, name: str, label: str = "") -> hv.Scatter:
+    return styled(
+        hv.Scatter((values.index, values), "step", name, label=label),
+        common={"color": AFTER},
+        bokeh={"size": 6},
+        matplotlib={"s": 16},
     )
 
 

@@ -17,9 +17,10 @@ NOTES = (
     "ODS, OIS and best (benchmark): the Berkeley benchmark's covering, weighted by area and "
     "annotators, of the same eight. PRI: probabilistic Rand index. VI: variation of information, "
     "bits.",
-    "Rank of W: mean over the images; before → after: of the network at the first and last step of "
-    "its training, on training scenes that it held out. Seconds an image, by the clock: without "
-    "and with the backbone, median over the images.",
+    "Rank of W: mean over the images; effective: the exponential of the entropy of its normalised "
+    "eigenvalues (Roy and Vetterli, 2007); before → after: the effective rank at the first and "
+    "last step of the training, on training scenes that it held out. Seconds an image, by the "
+    "clock: without and with the backbone, median over the images.",
 )
 
 
@@ -46,17 +47,20 @@ def measures(values: Mapping[str, Any]) -> Rows:
     """The benchmark's measures, ranks and seconds."""
     header = [
         "column", "cut", "ODS", "OIS", "best (benchmark)", "PRI ODS", "PRI OIS", "VI ODS",
-        "VI OIS", "rank of W", "before → after", "s", "s, with backbone",
+        "VI OIS", "rank of W", "effective", "before → after", "s", "s, with backbone",
     ]  # fmt: skip
     body = []
     for row in values["rows"]:
         mean = row["mean"]
         figures = [mean["covering"]["ods"], mean["covering"]["ois"], mean["benchmark_best"]]
         figures += [mean[name][scale] for name in ("pri", "vi") for scale in ("ods", "ois")]
-        ranks = [_short(row[name]) for name in ("rank", "rank_before", "rank_after")]
+        names = ("rank", "effective_rank", "effective_rank_before", "effective_rank_after")
+        rank, effective, before, after = (_short(row[name]) for name in names)
         seconds = [f"{row[name]:.2f}" for name in ("seconds", "seconds_with_backbone")]
-        change = "–" if row["rank_before"] is None else " → ".join(ranks[1:])
-        body.append([row["title"], row["cut"], *map(_figure, figures), ranks[0], change, *seconds])
+        change = "–" if row["effective_rank_before"] is None else f"{before} → {after}"
+        body.append(
+            [row["title"], row["cut"], *map(_figure, figures), rank, effective, change, *seconds]
+        )
     return [header, *body]
 
 
