@@ -19,11 +19,13 @@ from pipelines.task import write_unit
 from workbench.errors import WorkbenchError
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
 from workbench.experiments.cuts import choose_cuts
+from workbench.experiments.ranks import follow_ranks
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run, Status
 from workbench.segmentation import HierarchyConfig, PoolConfig, Price
 from workbench.training.building import trained_model
 from workbench.training.config import DeepNCutsConfig
+from workbench.views.ranks import rank_rows, write_ranks
 
 
 @pytest.fixture
@@ -217,3 +219,24 @@ def test_training_on_kept_features_is_training_on_images(
     save_file(Backbone("tiny", "relu3").state_dict(), weights)
     with pytest.raises(WorkbenchError, match="features with weights_sha256"):
         train_deep_ncuts(cached, tmp_path / "other")
+
+
+def test_ranks_are_followed_through_passes_and_scenes(
+    config: DeepNCutsConfig, tmp_path: Path
+) -> None:
+    train_deep_ncuts(config, tmp_path / "j2")
+    learned = replace(config.architecture, learn_coupling=True)
+    train_deep_ncuts(replace(config, objective="j1", architecture=learned), tmp_path / "j1")
+    j2, j1 = follow_ranks([tmp_path / "j2", tmp_path / "j1"])
+    assert (j2.objective, j1.objective) == ("J2", "J1, Λ learned")
+    assert j2.passes.shape == (config.passes + 1, 3)
+    assert j2.scenes.shape == (config.holdout, 3)
+    # what the passes say in the mean over scenes is what the scenes say
+    assert j2.scenes.mean(axis=0) == pytest.approx(j2.passes[-1] - j2.passes[0], abs=1e-6)
+    rows = rank_rows([j2, j1])
+    assert [row[0] for row in rows[1:]] == ["J2", "J1, Λ learned"]
+    text, picture = write_ranks([j2, j1], tmp_path / "out")
+    assert f"{j2.passes[0, 0]:.1f} → {j2.passes[-1, 0]:.1f}" in text.read_text()
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(WorkbenchError, match="watched rank and covering"):
+        follow_ranks([train_deep_ncuts(replace(config, holdout=0), tmp_path / "none").path])

@@ -10,7 +10,8 @@ import pytest
 
 from workbench.evaluation import BenchmarkTable
 from workbench.evaluation.networks import Snapshot
-from workbench.views import affinity, curves, scores, segments, spectrum
+from workbench.evaluation.ranks import Trajectory
+from workbench.views import affinity, curves, ranks, scores, segments, spectrum
 
 VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "humans": segments.human_segmentations,
@@ -73,3 +74,16 @@ def test_curves_and_scores_draw(backend: str, table: BenchmarkTable) -> None:
 def test_curves_show_what_was_measured_only() -> None:
     metrics = pd.DataFrame({"loss": [3.0, 2.0]}, index=pd.Index([1, 2], name="step"))
     assert [panel.label for panel in curves.training_curves(metrics)] == ["Objective"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_trajectories_of_rank_draw_with_one_legend_entry_an_objective(backend: str) -> None:
+    rng = np.random.default_rng(0)
+    trajectories = [
+        Trajectory(f"seed{i}", objective, rng.random((4, 3)), rng.normal(size=(5, 3)))
+        for objective in ("J1", "J2")
+        for i in range(2)
+    ]
+    draw(ranks.rank_pictures(trajectories), backend)
+    curves_ = [each for each in ranks.over_passes(trajectories) if isinstance(each, hv.Curve)]
+    assert [each.label for each in curves_] == ["J1", "", "J2", ""]

@@ -133,7 +133,7 @@ _HYPERCOLUMN = (
         frozen=False,
         learning_rate=2e-5,
         head_multiplier=10.0,
-        passes=3,
+        passes=2,
         scales=(0.7, 1.15),
     ),
 )
