@@ -24,7 +24,14 @@ def test_a_column_is_run_once_and_assembled_any_time(
     assert "NCuts, contours of one scale" in said
     assert "Not run yet: ncuts-multiscale" in said
     names = {path.name for path in out.iterdir() if path.is_file()}
-    assert {"table2.json", "table2.md", "table2.html", "figure3.html", "figure3.png"} <= names
+    assert {
+        "table2.json",
+        "table2.md",
+        "table2.html",
+        "table2.png",
+        "figure3.html",
+        "figure3.png",
+    } <= names
     values = json.loads((out / "table2.json").read_text())
     assert [row["key"] for row in values["rows"]] == ["ncuts-contour · flat"]
     (out / "table2.json").unlink()

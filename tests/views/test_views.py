@@ -11,7 +11,7 @@ import pytest
 from workbench.evaluation import BenchmarkTable
 from workbench.evaluation.networks import Snapshot
 from workbench.evaluation.ranks import Trajectory
-from workbench.views import affinity, curves, ranks, scores, segments, spectrum
+from workbench.views import affinity, coverings, curves, ranks, scores, segments, spectrum
 
 VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "humans": segments.human_segmentations,
@@ -87,3 +87,25 @@ def test_trajectories_of_rank_draw_with_one_legend_entry_an_objective(backend: s
     draw(ranks.rank_pictures(trajectories), backend)
     curves_ = [each for each in ranks.over_passes(trajectories) if isinstance(each, hv.Curve)]
     assert [each.label for each in curves_] == ["J1", "", "J2", ""]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("split", ["test", "train"])
+def test_a_table_draws_its_rows_from_the_top_with_the_paper_s_beside(
+    backend: str, split: str
+) -> None:
+    def entry(title: str, cut: str, best: float, low: float | None) -> dict[str, Any]:
+        found = {"mean": best, "low": low, "high": None if low is None else best + 0.1}
+        return {
+            "title": title, "cut": cut, "paper": {"best": 0.5, "average": 0.4},
+            "mean": {"best": found, "average": found},
+        }  # fmt: skip
+
+    rows = [entry("a", "flat", 0.6, 0.5), entry("a", "hierarchy", 0.7, None)]
+    chart = coverings.covering_chart({"rows": rows, "split": split})
+    draw(chart, backend)
+    dots = {each.label: each.data for each in chart if isinstance(each, hv.Scatter)}
+    assert dots["best"].to_numpy().tolist() == [[0.6, 2.0], [0.7, 1.0]]
+    assert dots["the paper's best"].to_numpy().tolist() == [[0.5, 2.0]]  # once a column
+    lines = [each.label for each in chart if isinstance(each, hv.Curve)]
+    assert any("gPb" in line for line in lines) == (split == "test")

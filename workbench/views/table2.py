@@ -1,4 +1,5 @@
-"""Table 2 with the paper's figures beside ours: markdown and a page, from the assembled values."""
+"""Table 2 with the paper's figures beside ours: markdown, a page and a picture, from the assembled
+values."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,8 @@ from markupsafe import Markup
 
 from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
 from workbench.runs.files import atomic_write
+from workbench.views import inline
+from workbench.views.coverings import covering_chart
 
 NOTES = (
     "Best: maximum over eight segmentations and annotators; average: maximum over segmentations of "
@@ -108,7 +111,7 @@ def to_markdown(values: Mapping[str, Any]) -> str:
 
 
 def write_table2(values: Mapping[str, Any], folder: Path, figure: str | None = None) -> list[Path]:
-    """Write table2.md and table2.html.
+    """Write table2.md, table2.html and table2.png.
 
     Args:
         values: of `experiments.table2_assembly.assemble`.
@@ -128,12 +131,17 @@ def write_table2(values: Mapping[str, Any], folder: Path, figure: str | None = N
         notes=[*NOTES, *origin(values)],
         commands=dict.fromkeys(row["command"] for row in values["rows"]),
         figure=figure,
+        chart=Markup(inline.chart(covering_chart(values))),
     )
-    paths = [folder / "table2.md", folder / "table2.html"]
-    for path, text in zip(paths, (to_markdown(values), page), strict=True):
-        with atomic_write(path) as file:
-            file.write(text.encode())
-    return paths
+    contents = {
+        "table2.md": to_markdown(values).encode(),
+        "table2.html": page.encode(),
+        "table2.png": inline.png(covering_chart(values)),
+    }
+    for name, content in contents.items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
 
 
 def _pair(figures: Mapping[str, float] | None) -> str:
