@@ -33,6 +33,14 @@ def test_a_mirrored_scene_keeps_image_and_labels_together(sample_store: Path) ->
     assert torch.equal(mirrored.truths.flip(2), scene.truths)
 
 
+def test_a_part_of_a_scene_keeps_image_and_labels_together(sample_store: Path) -> None:
+    scene = Scenes.open(sample_store, "train")[0]
+    part = scene.cropped(top=3, left=5, height=20, width=30)
+    assert part.size == (20, 30)
+    np.testing.assert_array_equal(part.pixels, scene.pixels[3:23, 5:35])
+    assert torch.equal(part.truths, scene.truths[:, 3:23, 5:35])
+
+
 def test_holding_out_parts_the_scenes(sample_store: Path) -> None:
     scenes = Scenes.open(sample_store, "train")
     kept, held = scenes.hold_out(3, seed=0)

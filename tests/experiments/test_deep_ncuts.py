@@ -16,6 +16,7 @@ from pipelines.jobs import begin
 from pipelines.ledger import Ledger
 from pipelines.store import layout
 from pipelines.task import write_unit
+from workbench.data import Scenes
 from workbench.errors import WorkbenchError
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
 from workbench.experiments.cuts import choose_cuts
@@ -23,8 +24,9 @@ from workbench.experiments.ranks import follow_ranks
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run, Status
 from workbench.segmentation import HierarchyConfig, PoolConfig, Price
-from workbench.training.building import trained_model
+from workbench.training.building import fresh_model, trained_model
 from workbench.training.config import DeepNCutsConfig
+from workbench.training.deep_ncuts import SegmentationTask
 from workbench.views.ranks import rank_rows, write_ranks
 
 
@@ -159,6 +161,32 @@ def test_a_hypercolumn_is_trained_through_its_eigenvectors_and_cut_by_a_hierarch
     after = trained_model(train_deep_ncuts(on, tmp_path / "on")).state_dict()
     for name in before:
         assert torch.equal(before[name], after[name]) == name.startswith("backbone."), name
+
+
+def test_training_sees_a_part_of_every_image_anew_at_every_visit(config: DeepNCutsConfig) -> None:
+    scenes = Scenes.open(config.store, "train")
+    task = SegmentationTask(fresh_model(config), scenes, replace(config, crop=0.5))
+    sizes = []
+    for visit in range(8):
+        image, truths = task.inputs(visit, torch.device("cpu"))
+        again, _ = task.inputs(visit, torch.device("cpu"))
+        assert torch.equal(image, again)  # which makes a resume exact
+        position, mirrored = task.order[visit]
+        whole = scenes[position].flipped() if mirrored else scenes[position]
+        fractions = [image.shape[1] / whole.size[0], image.shape[2] / whole.size[1]]
+        assert 0.48 <= min(fractions) <= max(fractions) <= 1
+        assert truths.shape[1:] == image.shape[1:]
+        windows = whole.image.unfold(1, image.shape[1], 1).unfold(2, image.shape[2], 1)
+        found = (windows == image[:, None, None]).flatten(3).all(3).all(0)
+        assert found.any(), "no part of the scene"
+        sizes.append(tuple(image.shape[1:]))
+    assert len(set(sizes)) > 4
+    outcome = task.network(*task.inputs(0, torch.device("cpu")))
+    assert outcome["loss"].isfinite()
+    with pytest.raises(WorkbenchError, match="fraction of the sides"):
+        replace(config, crop=0.0)
+    with pytest.raises(WorkbenchError, match=r"crop 0\.5"):
+        replace(config, crop=0.5, frozen=True, cache="features.zarr")
 
 
 def test_cuts_are_chosen_on_what_runs_held_out(config: DeepNCutsConfig, tmp_path: Path) -> None:

@@ -89,6 +89,10 @@ def train() -> None:
     "--scales", type=(float, float), default=DEFAULT.scales, show_default=True,
     help="Resize training images by a factor in this range.",
 )  # fmt: skip
+@click.option(
+    "--crop", default=DEFAULT.crop, show_default=True,
+    help="Smallest fraction of each side of a training image that is kept.",
+)  # fmt: skip
 @click.option("--frozen", is_flag=True, help="The backbone keeps its pretrained weights.")
 @click.option(
     "--cache",

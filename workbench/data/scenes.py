@@ -58,6 +58,12 @@ class Scene:
         x = ((torch.arange(width) + 0.5) / factor).long().clamp(0, self.size[1] - 1)
         return Scene(self.id, pixels, self.truths[:, y[:, None], x])
 
+    def cropped(self, top: int, left: int, height: int, width: int) -> "Scene":
+        """A part of the scene, all in pixels; segments that it cuts through may fall apart."""
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        pixels = np.ascontiguousarray(self.pixels[rows, columns])
+        return Scene(self.id, pixels, self.truths[:, rows, columns].contiguous())
+
     def tile(self) -> Tile:
         """The scene for a contact sheet, its first annotator's segments outlined."""
         caption = f"{self.id}, {len(self.truths)} annotators"

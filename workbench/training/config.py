@@ -69,6 +69,8 @@ class DeepNCutsConfig(LoopConfig):
         agreement_weight: of the pairs' logistic loss through the eigenvectors
             (`objectives.agreement`); 0: none.
         scales: smallest and largest factor by which training images are resized, log-uniformly.
+        crop: smallest fraction of each side of a training image that is kept, uniformly drawn, at a
+            place drawn likewise; 1: whole images. Smaller images also make faster steps.
         frozen: whether the backbone keeps its pretrained weights.
         cache: path of a store of the frozen backbone's features, to read instead of computing.
         start: run whose network the training starts from; None: pretrained weights and new layers.
@@ -84,6 +86,7 @@ class DeepNCutsConfig(LoopConfig):
     contour_weight: float = 1.0
     agreement_weight: float = 0.0
     scales: tuple[float, float] = (1.0, 1.0)
+    crop: float = 1.0
     frozen: bool = False
     cache: str | None = None
     start: str | None = None
@@ -103,11 +106,17 @@ class DeepNCutsConfig(LoopConfig):
                 f"{self.scales[0]} and {self.scales[1]}",
                 "correct --scales",
             )
-        if self.cache is not None and (not self.frozen or self.scales != (1.0, 1.0)):
+        if not 0 < self.crop <= 1:
             raise WorkbenchError(
-                "a frozen backbone and images of their own size, to read features from a store",
-                "a backbone in training" if not self.frozen else f"scales {self.scales}",
-                "give --frozen without --scales, or leave --cache out",
+                "a fraction of the sides to keep", f"{self.crop}", "correct --crop"
+            )
+        whole = self.scales == (1.0, 1.0) and self.crop == 1
+        if self.cache is not None and not (self.frozen and whole):
+            raise WorkbenchError(
+                "a frozen backbone and whole images of their own size, to read features from a "
+                "store",
+                f"scales {self.scales}, crop {self.crop}" if self.frozen else "one in training",
+                "give --frozen without --scales and --crop, or leave --cache out",
             )
 
     @classmethod

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from workbench.data import FeatureCache, Order, Scenes
+from workbench.data import FeatureCache, Order, Scene, Scenes
 from workbench.errors import WorkbenchError
 from workbench.models.deep_ncuts import DeepNCuts, Prediction
 from workbench.models.features import file_digest
@@ -96,13 +96,22 @@ class SegmentationTask:
         if self.cache is not None:
             maps = self.cache.maps(scene.id, mirrored)
             return tuple(each.to(device) for each in maps), scene.truths.to(device)
-        low, high = self.config.scales
-        if low < high:
-            draw = np.random.default_rng((self.config.seed, visit)).random()
-            scene = scene.scaled(low * (high / low) ** draw)
-        elif low != 1:
-            scene = scene.scaled(low)
+        scene = self._varied(scene, np.random.default_rng((self.config.seed, visit)))
         return scene.image.to(device), scene.truths.to(device)
+
+    def _varied(self, scene: Scene, random: np.random.Generator) -> Scene:
+        """The scene at a random size, or a random part of it, as far as the training asks for."""
+        low, high = self.config.scales
+        if (low, high) != (1.0, 1.0):
+            scene = scene.scaled(low * (high / low) ** random.random())
+        if self.config.crop < 1:
+            height, width = (
+                max(1, round(side * random.uniform(self.config.crop, 1))) for side in scene.size
+            )
+            top = int(random.integers(scene.size[0] - height + 1))
+            left = int(random.integers(scene.size[1] - width + 1))
+            scene = scene.cropped(top, left, height, width)
+        return scene
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The backbone at the learning rate, everything new at a multiple of it."""
