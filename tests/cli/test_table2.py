@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from workbench.cli.main import main
+from workbench.experiments.columns import COLUMNS
 
 
 def table2(*arguments: object) -> int:
@@ -41,6 +42,17 @@ def test_a_column_is_run_once_and_assembled_any_time(
     assert json.loads((out / "table2.json").read_text())["rows"] == values["rows"]
     assert table2(*ask, 2) == 2
     assert "images 2, was 1" in capsys.readouterr().err
+
+
+def test_columns_are_listed_with_what_they_promise(capsys: pytest.CaptureFixture[str]) -> None:
+    assert table2("--list") == 0
+    said = capsys.readouterr().out
+    for column in COLUMNS.values():
+        (line,) = (line for line in said.splitlines() if line.startswith(f"{column.name} "))
+        if column.paper is not None:
+            assert f"{column.paper.best:.2f} ({column.paper.average:.2f})" in line
+    assert table2() == 2
+    assert "--out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

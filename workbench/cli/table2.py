@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from workbench.experiments.columns import COLUMNS, columns_named
+from workbench.evaluation.rendering import Rows, as_text
+from workbench.experiments.columns import COLUMNS, Column, Figures, columns_named
 from workbench.experiments.figure3 import draw_figure3
 from workbench.experiments.table2 import Table2Request, run_columns
 from workbench.experiments.table2_assembly import assemble
@@ -20,7 +21,7 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
 
 @click.command(epilog=EPILOG)
 @click.option("--store", type=Path, help="Zarr store of scenes, from `python -m pipelines`.")
-@click.option("--out", type=Path, required=True, help="Folder of the table, new or begun.")
+@click.option("--out", type=Path, help="Folder of the table, new or begun.")
 @click.option("--column", "names", multiple=True, type=click.Choice(list(COLUMNS)),
               help="Only this column; repeatable.")  # fmt: skip
 @click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True,
@@ -38,11 +39,13 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
+@click.option("--list", "only_list", is_flag=True,
+              help="Run nothing: what each column has in the paper, gives here and costs.")  # fmt: skip
 @click.option("--assemble", "only_assemble", is_flag=True,
               help="Run nothing: tables and figure of what is there.")  # fmt: skip
 def table2(
     store: Path | None,
-    out: Path,
+    out: Path | None,
     names: tuple[str, ...],
     seeds: int,
     only_seeds: tuple[int, ...],
@@ -52,6 +55,7 @@ def table2(
     features: tuple[str, ...],
     passes: int | None,
     device: str,
+    only_list: bool,
     only_assemble: bool,
 ) -> None:
     """Train and evaluate the columns of the paper's Table 2, and those beyond it.
@@ -64,10 +68,16 @@ def table2(
     Example:
       workbench table2 --store stores/bsds.zarr --out runs/table2 --column ncuts-multiscale
     """
+    columns = columns_named(names, frozen, passes)
+    if only_list:
+        click.echo(as_text(_listed(columns)))
+        click.echo(f"One of them alone: {columns[0].command}")
+        return
+    if out is None:
+        raise click.UsageError("Missing option '--out'.")
     if not only_assemble:
         if store is None:
             raise click.UsageError("Missing option '--store'.")
-        columns = columns_named(names, frozen, passes)
         wanted = only_seeds or tuple(range(seeds))
         request = Table2Request(store, out, wanted, split, limit, _pairs(features), device)
         run_columns(request, columns)
@@ -81,6 +91,17 @@ def table2(
     click.echo(to_text(values))
     for path in paths:
         click.echo(f"wrote {path}", err=True)
+
+
+def _listed(columns: list[Column]) -> Rows:
+    """Columns with the paper's figures, best (average) covering, those to expect, and minutes."""
+
+    def pair(figures: Figures | None) -> str:
+        return "–" if figures is None else f"{figures.best:.2f} ({figures.average:.2f})"
+
+    header = ["column", "the paper's", "expected here", "minutes a seed"]
+    rows = [[c.name, pair(c.paper), pair(c.expected), f"{c.minutes}"] for c in columns]
+    return [header, *rows]
 
 
 def _pairs(features: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
