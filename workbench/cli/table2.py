@@ -40,7 +40,7 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
 )
 @click.option("--list", "only_list", is_flag=True,
-              help="Run nothing: what each column has in the paper, gives here and costs.")  # fmt: skip
+              help="Run nothing: what columns have in the paper, give here, cost.")  # fmt: skip
 @click.option("--assemble", "only_assemble", is_flag=True,
               help="Run nothing: tables and figure of what is there.")  # fmt: skip
 def table2(
