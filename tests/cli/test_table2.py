@@ -31,7 +31,7 @@ def test_a_column_is_run_once_and_assembled_any_time(
         "table2.html",
         "table2.png",
         "figure3.html",
-        "figure3.png",
+        "figure3.jpg",
     } <= names
     values = json.loads((out / "table2.json").read_text())
     assert [row["key"] for row in values["rows"]] == ["ncuts-contour · flat"]

@@ -62,7 +62,7 @@ def table2(
 
     What is done stays in the folder: the same command goes on where it was stopped, and says what
     it skips. Commands on different columns or seeds may fill one folder at the same time. Writes
-    table2.{json,md,html,png} and figure3.{html,png}.
+    table2.{json,md,html,png} and figure3.{html,jpg}.
 
     \b
     Example:

@@ -14,7 +14,7 @@ from workbench.views.segments import typical_annotator
 
 
 def draw_figure3(out: Path, columns: Iterable[Column]) -> list[Path]:
-    """Write figure3.html and figure3.png of the columns that are there.
+    """Write figure3.html and figure3.jpg of the columns that are there.
 
     Args:
         out: folder of the table.

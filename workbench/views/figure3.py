@@ -24,7 +24,7 @@ LEAD = (
 _WIDTH = 300
 """Of a picture on the page, pixels."""
 _INCHES = 1.7
-"""Width of a picture in the PNG."""
+"""Width of a picture in the JPEG."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _Item:
 
 
 def write_figure3(titles: Sequence[str], scenes: Sequence[FigureScene], folder: Path) -> list[Path]:
-    """Write figure3.html, which needs no other file, and figure3.png.
+    """Write figure3.html, which needs no other file, and figure3.jpg.
 
     Args:
         titles: of the columns, as many as every scene has panels.
@@ -84,9 +84,9 @@ def write_figure3(titles: Sequence[str], scenes: Sequence[FigureScene], folder: 
     )
     with atomic_write(page) as file:
         file.write(text.encode())
-    picture = folder / "figure3.png"
+    picture = folder / "figure3.jpg"
     with atomic_write(picture) as file:
-        _canvas(titles, scenes).savefig(file, format="png", dpi=150)
+        _canvas(titles, scenes).savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 88})
     return [page, picture]
 
 
