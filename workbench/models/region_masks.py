@@ -1,7 +1,7 @@
 """Free-form regions on the grid of a feature map: which cells are the object's.
 
-A cell stands for the block of pixels around its centre, as wide as the stride; those at the edge of
-the map stand for everything beyond it too, so that every pixel of the image has its cell.
+A cell's block is the pixels around its centre, as wide as the stride; the blocks at the edge of the
+map have everything beyond it too, so that every pixel of the image has its cell.
 """
 
 import torch
@@ -16,8 +16,8 @@ def cells_inside(
 ) -> Bool[Tensor, "batch rows columns"]:
     """The cells of whose block a mask covers at least half.
 
-    A mask too thin for that has the one cell that it covers most (the first, at a tie); an empty
-    mask has none.
+    A mask too thin for that has the one cell in which most of it lies (the first, at a tie); an
+    empty mask has none.
 
     Args:
         masks: in the image's pixels.
@@ -26,7 +26,7 @@ def cells_inside(
         columns: of the map.
     """
     covered = coverage(masks, grid, rows, columns)
-    inside = covered >= 0.5
+    inside = covered >= 0.5 * coverage(torch.ones_like(masks[:1]), grid, rows, columns)
     most = covered.flatten(1)
     fallback = torch.zeros_like(most, dtype=torch.bool)
     fallback.scatter_(1, most.argmax(1, keepdim=True), True)
@@ -37,7 +37,7 @@ def cells_inside(
 def coverage(
     masks: Bool[Tensor, "batch height width"], grid: Grid, rows: int, columns: int
 ) -> Float[Tensor, "batch rows columns"]:
-    """How much of each cell's block a mask covers, in blocks: more than 1 only at the edge."""
+    """How many pixels of a mask lie in each cell's block; they may be cut into parts."""
     height, width = masks.shape[1:]
     down = _overlaps(grid, rows, height, masks.device)
     across = _overlaps(grid, columns, width, masks.device)
@@ -47,10 +47,10 @@ def coverage(
 def _overlaps(
     grid: Grid, cells: int, pixels: int, device: torch.device
 ) -> Float[Tensor, "cells pixels"]:
-    """The share of each cell's interval that each pixel fills."""
+    """The part of each pixel that lies in each cell's interval."""
     edges = grid.centres(cells + 1, device) - grid.stride / 2
     edges[0], edges[-1] = edges[0].clamp(max=-0.5), edges[-1].clamp(min=pixels - 0.5)
     left = torch.arange(pixels, dtype=torch.float64, device=device) - 0.5
     start, stop = edges[:-1, None], edges[1:, None]
     common = torch.minimum(stop, left + 1) - torch.maximum(start, left)
-    return (common.clamp(min=0) / grid.stride).float()
+    return common.clamp(min=0).float()
