@@ -10,7 +10,8 @@ from pipelines.errors import UserError
 from workbench import __version__
 
 COMMANDS = (
-    "train", "evaluate", "cuts", "report", "table2", "segment", "export", "bench", "demo", "lab"
+    "train", "tune", "evaluate", "cuts", "report", "table1", "table2", "segment", "export", "bench",
+    "demo", "lab",
 )  # fmt: skip
 """Each is a module of this package with a command of the same name."""
 

@@ -33,6 +33,17 @@ class RegionParts:
     held: Regions
     test: Regions
 
+    def limited(self, limit: int | None) -> "RegionParts":
+        """At most so many regions of each part, chosen at random, the same every time."""
+        if limit is None:
+            return self
+
+        def some(regions: Regions) -> Regions:
+            chosen = np.random.default_rng(SEED).permutation(len(regions))[:limit]
+            return regions.select(np.sort(chosen))
+
+        return RegionParts(some(self.train), some(self.held), some(self.test))
+
 
 def region_parts(
     regions: Regions, protocol: Protocol = "pooled", holdout: float = 0.1

@@ -56,9 +56,9 @@ class RegionColumn:
             )
         return self.training
 
-    def frozen(self) -> RegionConfig:
+    def frozen(self, weights: str) -> RegionConfig:
         """The training with the backbone's own weights, on frames that may come from a cache."""
-        return replace(self.network, frozen=True, jitter=0)
+        return replace(self.network, frozen=True, jitter=0, weights=weights)
 
 
 def _training(architecture: RegionArchitecture, **options: Any) -> RegionConfig:

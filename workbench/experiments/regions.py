@@ -1,5 +1,6 @@
 """Region classifiers from a store of regions: train one into a run, score regions with it."""
 
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from workbench.training.regions import RegionTask, opened_features
 from workbench.training.trainer import Trainer, make_fabric, resolved_device
 
 Part = Literal["train", "held", "test"]
+Watch = Callable[[int, Mapping[str, float]], None]
+"""Is told a step and what was measured there."""
 
 
 def train_regions(
@@ -40,12 +43,12 @@ def train_regions(
     run = run_to_train(path, config, resume=resume, overwrite=overwrite)
     others = partial(_train, config, run.path, resume)
     with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
-        _fit(*prepared, config, run, resume)
+        fit_regions(*prepared, config, run, resume)
     return run
 
 
 def parts_of(config: RegionConfig) -> RegionParts:
-    """The regions of a configuration's store, split as it says, with masks if it needs them.
+    """The regions of a configuration's store, split and limited as it says; masks if it needs them.
 
     Raises:
         PipelineError: there is no finished store of regions.
@@ -59,7 +62,7 @@ def parts_of(config: RegionConfig) -> RegionParts:
             f"{len(regions.names)}",
             "set the architecture's classes to theirs, or name another store",
         )
-    return region_parts(regions, config.protocol, config.holdout)
+    return region_parts(regions, config.protocol, config.holdout).limited(config.limit)
 
 
 def score_run(
@@ -83,6 +86,43 @@ def score_run(
     return score_regions(model, regions, opened_features(config, regions))
 
 
+def fit_regions(
+    model: RegionNetwork,
+    parts: RegionParts,
+    config: RegionConfig,
+    run: Run,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> bool:
+    """Train a network on one part, watched on another; see `train_regions`.
+
+    Args:
+        model: fresh, or to be overwritten from the run's checkpoint.
+        parts: to train on and to watch.
+        config: how.
+        run: where events and checkpoints go.
+        resume: continue from the run's checkpoint.
+        watch: is told what was seen of the held-out regions before the first step and after every
+            pass; what it raises ends the training.
+
+    Returns:
+        Whether the end was reached; False after SIGINT or SIGTERM.
+    """
+    with closing(RegionTask(model, parts.train, config)) as task:
+        look = ErrorMonitor(model, parts.held, task.features)
+
+        def monitor(step: int) -> dict[str, float]:
+            seen = look(step)
+            if watch is not None:
+                watch(step, seen)
+            return seen
+
+        trainer = Trainer(task, config, run, monitor)
+        if not resume and config.start is None:
+            task.calibrate(trainer.fabric.device)
+        return trainer.fit(resume)
+
+
 def _prepared(config: RegionConfig) -> tuple[RegionNetwork, RegionParts]:
     """Everything that can be wrong before there is a run."""
     parts = parts_of(config)
@@ -92,15 +132,4 @@ def _prepared(config: RegionConfig) -> tuple[RegionNetwork, RegionParts]:
 
 def _train(config: RegionConfig, path: Path, resume: bool) -> None:
     """What a rank does that is not the caller's."""
-    _fit(*_prepared(config), config, Run.open(path), resume)
-
-
-def _fit(
-    model: RegionNetwork, parts: RegionParts, config: RegionConfig, run: Run, resume: bool
-) -> None:
-    with closing(RegionTask(model, parts.train, config)) as task:
-        monitor = ErrorMonitor(model, parts.held, task.features)
-        trainer = Trainer(task, config, run, monitor)
-        if not resume and config.start is None:
-            task.calibrate(trainer.fabric.device)
-        trainer.fit(resume)
+    fit_regions(*_prepared(config), config, Run.open(path), resume)

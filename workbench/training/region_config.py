@@ -19,6 +19,8 @@ class RegionConfig(LoopConfig):
         architecture: what is trained.
         protocol: which regions are for training, see `data.region_parts`.
         holdout: fraction of the training images kept out, on which the error is watched.
+        limit: only so many regions of every part; None: all of them. For a quick look whether
+            everything runs, and for errors against the number of training regions.
         jitter: largest shift of a training frame, in pixels, to any side.
         mirror: probability of a mirror image.
         frozen: whether the backbone keeps its weights.
@@ -33,6 +35,7 @@ class RegionConfig(LoopConfig):
     architecture: RegionArchitecture = field(default_factory=RegionArchitecture)
     protocol: Protocol = "pooled"
     holdout: float = 0.1
+    limit: int | None = None
     jitter: int = 8
     mirror: float = 0.5
     frozen: bool = False
@@ -57,10 +60,14 @@ class RegionConfig(LoopConfig):
             raise WorkbenchError(
                 "a fraction of the images to hold out", f"{self.holdout}", "correct --holdout"
             )
-        if self.micro_batch is not None and self.micro_batch < 1:
-            raise WorkbenchError(
-                "at least one region at once", f"{self.micro_batch}", "raise --micro-batch"
-            )
+        for name in ("micro_batch", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise WorkbenchError(
+                    "at least one region at once" if name == "micro_batch" else "regions to see",
+                    f"{value}",
+                    f"raise --{name.replace('_', '-')}",
+                )
         if self.cache is not None and (not self.frozen or self.jitter):
             raise WorkbenchError(
                 "a frozen backbone and frames that are not shifted, to read features from a store",

@@ -59,6 +59,14 @@ def chart(element: hv.Element | hv.Overlay) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
+def png(element: hv.Element | hv.Overlay | hv.Layout) -> bytes:
+    """The file of a picture with axes and titles, for a README."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(_CHART):
+        _figure(element).savefig(buffer, format="png", dpi=150, bbox_inches="tight")
+    return buffer.getvalue()
+
+
 def _resampled(photo: hv.RGB, width: int) -> Image.Image:
     """A photo is its own pixels: no plot is needed, which is three times faster."""
     channels = [photo.dimension_values(name, flat=False) for name in photo.vdims]
@@ -84,6 +92,6 @@ def _drawn(element: hv.Element | hv.Overlay, width: int) -> Image.Image:
     return Image.frombytes("RGBA", (width, height), buffer.getvalue())
 
 
-def _figure(element: hv.Element | hv.Overlay) -> Figure:
+def _figure(element: hv.Element | hv.Overlay | hv.Layout) -> Figure:
     figure: Figure = hv.Store.renderers["matplotlib"].get_plot(element).state
     return figure
