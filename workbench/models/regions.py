@@ -158,7 +158,7 @@ class RegionNetwork(nn.Module):
         Raises:
             WorkbenchError: the network is masked and there are no masks.
         """
-        inside = self._inside(maps, masks)
+        inside = self.inside(maps, masks)
         maps = self.reduce(maps)
         # In float32 at least, whatever the convolutions had; the layer itself computes in float64.
         with torch.autocast(maps.device.type, enabled=False):
@@ -208,11 +208,12 @@ class RegionNetwork(nn.Module):
             with torch.no_grad():
                 self.scaling.calibrate(self.pool(maps, masks)[0] for maps, masks in batches)
 
-    def _inside(
+    def inside(
         self,
         maps: Float[Tensor, "batch channels rows columns"],
         masks: Bool[Tensor, "batch height width"] | None,
     ) -> Bool[Tensor, "batch rows columns"] | None:
+        """Which cells are pooled; None: all. Arguments and error as `pool` has them."""
         if not self.config.masked:
             return None
         if masks is None:
