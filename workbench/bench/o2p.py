@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]
 from torch.nn.functional import cross_entropy, interpolate
 
 from workbench.bench.measure import peak_bytes
@@ -221,7 +222,7 @@ def _is_finite(step: Callable[[], tuple[Tensor, ...]]) -> bool | None:
     """Whether all gradients are; None where LAPACK or cuSOLVER gives up."""
     try:
         return all(bool(gradient.isfinite().all()) for gradient in step())
-    except torch.linalg.LinAlgError:
+    except LinAlgError:
         return None
 
 
