@@ -54,7 +54,8 @@ DATASET = options(
         "--product",
         type=click.Choice(sorted({name for names in PRODUCTS.values() for name in names})),
         help="scenes: whole images with label maps. regions: objects in frames, with their masks. "
-        "Default: scenes of bsds, regions of coco.",
+        "features, region-features: what a backbone makes of these. "
+        "Default: scenes of bsds, regions of coco, or the features of these with --features.",
     ),
     click.option(
         "--profile",
@@ -107,16 +108,15 @@ DATASET = options(
     click.option(
         "--features",
         metavar="BACKBONE:TAP[+TAP]…",
-        help="In place of pixels, features of whole scenes, as in alexnet:relu5 or "
-        "vgg16:relu3_3+relu5_3, slot for slot those of the store of scenes.",
+        help="In place of pixels, a backbone's features, as in alexnet:relu5 or "
+        "vgg16:relu3_3+relu5_3, slot for slot those of the store of scenes or regions.",
     ),
     click.option("--weights", type=click.Path(dir_okay=False), help="The backbone's weights."),
     click.option(
         "--enlarge",
         type=float,
-        default=2.0,
-        show_default=True,
-        help="features only: images are enlarged before the backbone, as in training.",
+        help="features only: images are enlarged before the backbone, as in training. "
+        "Default: 2 of scenes, 1 of regions.",
     ),
     click.option("--mirrored", is_flag=True, help="features only: those of mirror images too."),
 )
@@ -162,6 +162,8 @@ def run(**arguments: Any) -> int:
       python -m pipelines run bsds --root BSDS500 --store stores/bsds.zarr
       python -m pipelines run coco --root coco2017 --store stores/coco.zarr --workers 2
       python -m pipelines run coco --root coco2017 --product scenes --store stores/coco-scenes.zarr
+      python -m pipelines run coco --root coco2017 --features alexnet:relu5 --mirrored \\
+        --weights weights/alexnet.safetensors --store stores/coco-relu5.zarr
     """
     return _report(jobs.run(**arguments))
 

@@ -14,12 +14,24 @@ from pipelines.profiles import LOCAL, PROFILES, REMOTE
 from pipelines.sources import bsds, coco, coco_items
 from pipelines.sources.records import Item, Listing, Value
 
-UNITS = {"scenes": 16, "regions": 256, "features": 16}
+UNITS = {"scenes": 16, "regions": 256, "features": 16, "region-features": 256}
 """Items a task, by product, unless something else is asked for."""
-DEFAULT_PROFILES = {"scenes": REMOTE, "regions": LOCAL, "features": LOCAL}
+DEFAULT_PROFILES = {
+    "scenes": REMOTE,
+    "regions": LOCAL,
+    "features": LOCAL,
+    "region-features": LOCAL,
+}
 """Canvases are mostly empty and are read rarely: compressed. Regions are full and read often."""
-PRODUCTS = {"bsds": ("scenes", "features"), "coco": ("regions", "scenes", "features")}
-"""What each dataset can become; the first is the default."""
+PRODUCTS = {
+    "bsds": ("scenes", "features"),
+    "coco": ("regions", "region-features", "scenes", "features"),
+}
+"""What each dataset can become; the first is the default, or the second with features."""
+SEEN = {"features": "scenes", "region-features": "regions"}
+"""What the backbone sees, by the product that keeps its features."""
+ENLARGE = {"features": 2.0, "region-features": 1.0}
+"""How much images are enlarged before the backbone unless something else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +40,8 @@ class Request:
 
     Attributes:
         dataset: "bsds" (BSDS300 and BSDS500) or "coco".
-        product: "scenes", "regions" or "features"; default: the dataset's first.
+        product: "scenes", "regions", or what a backbone makes of them: "features" or
+            "region-features"; default: the dataset's first, or the second with `features`.
         profile: "local" or "remote"; default: by product.
         unit: items a task; default: by product.
         protocol: of BSDS, what its image folders are used for (`sources.bsds.PROTOCOLS`).
@@ -36,10 +49,9 @@ class Request:
         size: of COCO's regions, pixels of the square frame.
         crowds: of COCO, "exclude" or "include".
         splits: of COCO, those wanted; default: all that are there.
-        features: of whole scenes, in place of their pixels: a backbone and a tap, as in
-            "alexnet:relu5"; the product is then "features".
+        features: in place of pixels: a backbone and a tap, as in "alexnet:relu5".
         weights: of features, the backbone's file.
-        enlarge: of features, the factor by which images are enlarged before.
+        enlarge: of features, the factor by which images are enlarged before; default: `ENLARGE`.
         mirrored: of features, whether those of the mirror images are wanted as well.
     """
 
@@ -54,7 +66,7 @@ class Request:
     splits: tuple[str, ...] = ()
     features: str | None = None
     weights: str | None = None
-    enlarge: float = 2.0
+    enlarge: float | None = None
     mirrored: bool = False
 
     def checked(self) -> "Request":
@@ -64,20 +76,21 @@ class Request:
             PipelineError: it makes no sense.
         """
         _one_of("a dataset", self.dataset, PRODUCTS)
-        product = self.product or ("features" if self.features else PRODUCTS[self.dataset][0])
+        product = self.product or PRODUCTS[self.dataset][1 if self.features else 0]
         _one_of(f"a product of {self.dataset}", product, PRODUCTS[self.dataset])
         profile = self.profile or DEFAULT_PROFILES[product]
         _one_of("a profile", profile, PROFILES)
         _one_of("a protocol", self.protocol, bsds.PROTOCOLS)
         _one_of("crowds", self.crowds, ("exclude", "include"))
-        if (product == "features") != bool(self.features and self.weights):
+        if (product in SEEN) != bool(self.features and self.weights):
             raise PipelineError(
-                "--features and --weights together, for the product features",
+                "--features and --weights together, for a product of features",
                 f"product {product}, features {self.features}, weights {self.weights}",
                 "give both, as in --features alexnet:relu5 --weights alexnet.safetensors",
             )
-        if self.enlarge <= 0:
-            raise PipelineError("a positive --enlarge", f"{self.enlarge}", "give 1 for none")
+        enlarge = ENLARGE.get(product) if self.enlarge is None else self.enlarge
+        if enlarge is not None and enlarge <= 0:
+            raise PipelineError("a positive --enlarge", f"{enlarge}", "give 1 for none")
         unit = UNITS[product] if self.unit is None else self.unit
         if unit < 1:
             raise PipelineError("at least one item a unit", f"{unit}", "raise --unit")
@@ -87,7 +100,14 @@ class Request:
                 f"--longest {self.longest}",
                 "correct --longest or --size",
             )
-        return replace(self, product=product, profile=profile, unit=unit, splits=tuple(self.splits))
+        return replace(
+            self,
+            product=product,
+            profile=profile,
+            unit=unit,
+            splits=tuple(self.splits),
+            enlarge=enlarge,
+        )
 
     @property
     def parameters(self) -> dict[str, Value]:
@@ -95,9 +115,10 @@ class Request:
         given: dict[str, Value] = {"protocol": self.protocol}
         if self.dataset == "coco":
             given = {"crowds": self.crowds, "splits": ",".join(self.splits)}
-        if self.product == "regions":
+        if SEEN.get(str(self.product), self.product) == "regions":
             given |= {"longest": self.longest, "size": self.size}
-        if self.product == "features":
+        if self.product in SEEN:
+            assert self.enlarge
             given |= {
                 "features": str(self.features),
                 "weights": str(Path(str(self.weights)).resolve()),
@@ -120,6 +141,8 @@ def prepare(request: Request, root: Path) -> Planned:
     listing = _SOURCES[request.dataset](request, root)
     if request.product == "features":
         listing = features.of_scenes(listing, _feature_request(request.parameters))
+    elif request.product == "region-features":
+        listing = features.of_regions(listing, _feature_request(request.parameters), request.size)
     return make_plan(
         listing,
         dataset=request.dataset,
@@ -151,14 +174,16 @@ def read_items(plan: Plan, lines: bytes) -> Iterator[Item]:
         PipelineError: a file is another one than when the plan was made.
         OSError: a file cannot be read at all.
     """
-    scenes = plan.product == "features"
-    record_type, read = _READERS[plan.dataset, "scenes" if scenes else plan.product]
+    product = SEEN.get(plan.product, plan.product)
+    record_type, read = _READERS[plan.dataset, product]
     decoder = msgspec.json.Decoder(record_type)
     root, options = Path(plan.root), plan.options
     numbers = {official: number for number, (official, _) in enumerate(plan.categories)}
     for line in lines.splitlines():
         items = read(decoder.decode(line), root, options, numbers)
-        if scenes:
+        if product == "regions" and product != plan.product:
+            items = features.framed(items, int(options["size"]))
+        if product != plan.product:
             items = features.features(items, _feature_request(options), plan.schema)
         yield from items
 
@@ -180,7 +205,7 @@ def _search_coco(request: Request, root: Path) -> Listing:
     assert request.product
     return coco.discover(
         root,
-        product=request.product,
+        product=SEEN.get(request.product, request.product),
         size=request.size,
         crowds=request.crowds == "include",
         splits=request.splits,

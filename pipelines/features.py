@@ -1,9 +1,9 @@
-"""Features of a frozen backbone as a product: computed once by the plan that makes the scenes.
+"""Features of a frozen backbone as a product: computed once by the plan that makes the pixels.
 
-The store has the scenes of the dataset in the same slots as its store of scenes, so that labels
-are found by slot. What computes features is an entry point of the group `pipelines.features`,
-found by name: the library behind it is imported when features are asked for and not before, and
-this package does not know which one it is.
+The store has the scenes (or regions) of the dataset in the same slots as its store of scenes (or
+regions), so that labels are found by slot. What computes features is an entry point of the group
+`pipelines.features`, found by name: the library behind it is imported when features are asked for
+and not before, and this package does not know which one it is.
 
 An entry point is called with the request's words (`alexnet:relu5`, or several taps as in
 `vgg16:relu3_3+relu5_3`, a file of weights, a factor) and gives an `Extractor`. Features are kept in
@@ -98,8 +98,28 @@ def of_scenes(listing: Listing, request: FeatureRequest) -> Listing:
     return replace(listing, schema=made, attributes=attributes)
 
 
+def of_regions(listing: Listing, request: FeatureRequest, size: int) -> Listing:
+    """The listing of the features of a listing's regions, in frames of `size` pixels a side."""
+    backbone = extractor(request)
+    made = schema.region_features(backbone.shapes(size, size), request.mirrored)
+    return replace(listing, schema=made, attributes=tuple(sorted(backbone.attributes.items())))
+
+
+def framed(items: Iterator[Item], size: int) -> Iterator[Item]:
+    """Regions with their images placed in the frame, as a store of regions has them."""
+    for item in items:
+        if item.pixels is None:
+            yield item
+            continue
+        image = item.pixels["image"]
+        frame = np.zeros((size, size, 3), np.uint8)
+        top, left = item.corner
+        frame[top : top + image.shape[0], left : left + image.shape[1]] = image
+        yield replace(item, pixels={"image": frame}, corner=(0, 0))
+
+
 def features(items: Iterator[Item], request: FeatureRequest, made: Schema) -> Iterator[Item]:
-    """The items of scenes with features in place of their pixels."""
+    """Items with features in place of their pixels."""
     backbone = extractor(request)
     names = {field.name for field in made.values}
     for item in items:
@@ -110,7 +130,8 @@ def features(items: Iterator[Item], request: FeatureRequest, made: Schema) -> It
         image = item.pixels["image"]
         pixels = {tap: _halved(maps) for tap, maps in backbone(image).items()}
         for tap, maps in pixels.items():
-            _, row[f"{tap}_rows"], row[f"{tap}_columns"] = maps.shape
+            if f"{tap}_rows" in names:
+                _, row[f"{tap}_rows"], row[f"{tap}_columns"] = maps.shape
         if request.mirrored:
             mirror = backbone(np.ascontiguousarray(image[:, ::-1]))
             pixels |= {f"{tap}_mirrored": _halved(maps) for tap, maps in mirror.items()}

@@ -60,7 +60,7 @@ class Plan:
 
     Attributes:
         dataset: which source reads the records.
-        product: what it makes of them: "scenes", "regions" or "features".
+        product: what it makes of them, out of `datasets.PRODUCTS`.
         root: the dataset's folder, as a string.
         layout: the layout found there.
         parameters: of the source, sorted by name.

@@ -12,6 +12,8 @@ the item, in C order. `valid` is False for an item that is quarantined: its pixe
               label uint16 (scene, annotator, y, x)
     features  <tap> float16 (scene, channel, y, x),         BSDS, COCO: slot for slot the
               <tap>_mirrored, the same of mirror images     scenes of a store of scenes
+              the same (region, channel, y, x)              COCO: slot for slot the regions of a
+                                                            store of regions
 
 A scene sits in the top left corner of a canvas that the largest scene fills, nothing resampled;
 `height`, `width` and `annotators` say how much of the slot is the scene's. A region sits in the
@@ -113,6 +115,15 @@ def scenes(canvas: tuple[int, int], annotators: int, *extra: Field) -> Schema:
     )
 
 
+OBJECT = (
+    Field("category", "int32"),
+    Field("category_id", "int32"),
+    Field("image_id", "int64"),
+    Field("annotation_id", "int64"),
+)
+"""What a region's row says of its object."""
+
+
 def regions(size: int) -> Schema:
     """Objects cut out of images, in square frames, with their masks."""
     return Schema(
@@ -126,10 +137,7 @@ def regions(size: int) -> Schema:
             *IDENTITY,
             Field("top", "int32"),
             Field("left", "int32"),
-            Field("category", "int32"),
-            Field("category_id", "int32"),
-            Field("image_id", "int64"),
-            Field("annotation_id", "int64"),
+            *OBJECT,
             Field("box", "float64", ("edge",), (4,)),
             Field("area", "float64"),
             Field("crowd", "bool"),
@@ -144,23 +152,20 @@ def features(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Sche
         shapes: by the tap's name, the largest of the dataset.
         mirrored: whether there is an array `<tap>_mirrored` for each tap as well.
     """
+    sizes = (Field(f"{tap}_{side}", "int32") for tap in shapes for side in ("rows", "columns"))
+    values = (*IDENTITY, Field("id", STRING), *sizes)
+    return Schema(FEATURES, "scene", _taps(shapes, mirrored), values)
+
+
+def region_features(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Schema:
+    """Features of regions in their frames; arguments as `features` has them."""
+    return Schema(FEATURES, "region", _taps(shapes, mirrored), (*IDENTITY, *OBJECT))
+
+
+def _taps(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> tuple[Field, ...]:
     sides = ("", "_mirrored") if mirrored else ("",)
-    return Schema(
-        FEATURES,
-        "scene",
-        pixels=tuple(
-            Field(
-                f"{tap}{side}",
-                "float16",
-                (f"{tap}_channel", f"{tap}_y", f"{tap}_x"),
-                shape,
-            )
-            for tap, shape in shapes.items()
-            for side in sides
-        ),
-        values=(
-            *IDENTITY,
-            Field("id", STRING),
-            *(Field(f"{tap}_{side}", "int32") for tap in shapes for side in ("rows", "columns")),
-        ),
+    return tuple(
+        Field(f"{tap}{side}", "float16", (f"{tap}_channel", f"{tap}_y", f"{tap}_x"), shape)
+        for tap, shape in shapes.items()
+        for side in sides
     )

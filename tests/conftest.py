@@ -44,3 +44,16 @@ def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sample(folder / "raw", train=12, test=6, seed=1, size=(80, 112))
     run("bsds", folder / "raw", folder / "scenes.zarr", workers=1, progress=False)
     return folder / "scenes.zarr"
+
+
+@pytest.fixture(scope="session")
+def sample_regions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of the objects in thirty-six small synthetic scenes."""
+    from pipelines.jobs import run  # after the import hook
+    from pipelines.sources.sample import write_sample
+
+    folder = tmp_path_factory.mktemp("sample-regions")
+    write_sample(folder / "raw", train=30, test=6, seed=1, size=(80, 112), layout="coco")
+    run("coco", folder / "raw", folder / "regions.zarr", workers=1, progress=False,
+        longest=56, size=64)  # fmt: skip
+    return folder / "regions.zarr"

@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import save_file
 
 from pipelines import features, jobs
-from pipelines.datasets import Request, prepare
+from pipelines.datasets import Request, prepare, request_of
 from pipelines.errors import PipelineError, UserError
 from pipelines.execute import store_digest
 from pipelines.ledger import Ledger
 from pipelines.store import layout, open_store
 from pipelines.task import write_unit
+from pipelines.verify import verify
 from workbench.data import Scenes
 from workbench.models import ArchitectureConfig, DeepNCuts
 
@@ -96,11 +97,36 @@ def test_moved_weights_are_the_same_and_other_weights_are_not(root: Path, tmp_pa
 
 
 @pytest.mark.usefixtures("_installed", "model")
-def test_features_of_coco(coco: Path, tmp_path: Path) -> None:
+def test_features_of_cocos_scenes(coco: Path, tmp_path: Path) -> None:
     weights = str(tmp_path / "tiny.safetensors")
     asked = {"features": "backbone/tiny:relu2", "weights": weights, "enlarge": 1.0}
-    store = write(coco, tmp_path / "features.zarr", "coco", **asked)
+    store = write(coco, tmp_path / "features.zarr", "coco", product="features", **asked)
     assert open_store(store)["relu2"].shape == (12, 32, 12, 12)
+
+
+@pytest.mark.usefixtures("_installed")
+def test_features_of_regions_are_those_of_the_frames_in_their_slots(
+    coco_to_damage: Path, tmp_path: Path, model: DeepNCuts
+) -> None:
+    broken = next((coco_to_damage / "train2017").glob("*.jpg"))
+    broken.write_bytes(broken.read_bytes()[:-300])
+    frames = {"longest": 40, "size": 48}
+    asked = {"features": "tiny:relu3", "weights": str(tmp_path / "tiny.safetensors"), **frames}
+    path = write(coco_to_damage, tmp_path / "f.zarr", "coco", mirrored=True, unit=5, **asked)
+    found = open_store(path)
+    assert (found.attrs["product"], found.attrs["enlarge"]) == ("region-features", 1.0)
+    assert found["relu3"].dims == ("region", "relu3_channel", "relu3_y", "relu3_x")
+    regions = open_store(write(coco_to_damage, tmp_path / "r.zarr", "coco", unit=7, **frames))
+    assert 0 < found.sizes["region"] < Ledger(path).plan().items
+    for name in ("annotation_id", "image_id", "category", "split"):
+        assert found[name].values.tolist() == regions[name].values.tolist()
+    images = torch.tensor(regions["image"].values).permute(0, 3, 1, 2).float() / 255
+    for name, frame in (("relu3", images), ("relu3_mirrored", images.flip(3))):
+        with torch.no_grad():
+            expected = [model.backbone(each[None])[0][0].half().numpy() for each in frame]
+        np.testing.assert_array_equal(found[name].values, np.stack(expected))
+    assert verify(path).ok
+    assert request_of(Ledger(path).plan()).checked().product == "region-features"
 
 
 @pytest.mark.usefixtures("_installed", "model")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from workbench.errors import WorkbenchError
 from workbench.runs import Run, Status
 from workbench.training.config import LoopConfig
-from workbench.training.trainer import Diverged, Trainer, make_fabric
+from workbench.training.trainer import Diverged, MicroBatch, Trainer, make_fabric
 
 CONFIG = LoopConfig(
     passes=3, batch=2, optimizer="adamw", learning_rate=0.05, weight_decay=0.0, device="cpu"
@@ -42,7 +43,10 @@ class Toy:
         self.scale, self.stop_at = scale, stop_at
         self.visits: list[int] = []
 
-    def inputs(self, visit: int, device: torch.device) -> tuple[Tensor, ...]:
+    def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterator[MicroBatch]:
+        return (MicroBatch(self.inputs(visit), 1) for visit in visits)
+
+    def inputs(self, visit: int) -> tuple[Tensor, ...]:
         self.visits.append(visit)
         if visit == self.stop_at:
             os.kill(os.getpid(), signal.SIGINT)
@@ -102,8 +106,8 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
 
 def test_divergence_is_named_and_the_last_checkpoint_stays(tmp_path: Path) -> None:
     class Explodes(Toy):
-        def inputs(self, visit: int, device: torch.device) -> tuple[Tensor, ...]:
-            x, y = super().inputs(visit, device)
+        def inputs(self, visit: int) -> tuple[Tensor, ...]:
+            x, y = super().inputs(visit)
             return (x * torch.inf if visit == 9 else x), y
 
     run = Run.create(tmp_path / "run", {})

@@ -3,6 +3,7 @@
 from workbench.bench.clustering import bench_clustering
 from workbench.bench.layers import bench_layers
 from workbench.bench.ncuts import bench_ncuts
+from workbench.bench.o2p import bench_o2p
 from workbench.bench.report import Report
 
-__all__ = ["Report", "bench_clustering", "bench_layers", "bench_ncuts"]
+__all__ = ["Report", "bench_clustering", "bench_layers", "bench_ncuts", "bench_o2p"]

@@ -102,6 +102,25 @@ def clustering(quick: bool, out: Path | None, as_json: bool, device: str, thread
         _show(bench_clustering(sizes, place), as_json, out / place.type if out else None)
 
 
+@bench.command()
+@_options
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    envvar="WORKBENCH_DATA",
+    help="A folder with coco2017/ and weights/; default: WORKBENCH_DATA, or else noise.",
+)
+def o2p(
+    quick: bool, out: Path | None, as_json: bool, device: str, threads: int, data: Path | None
+) -> None:
+    """Second-order pooling in a network: torch's eigh, Newton–Schulz, average pooling."""
+    from workbench.bench.o2p import QUICK, bench_o2p, full_sizes
+
+    for place in _devices(device, threads):
+        sizes = QUICK if quick else full_sizes(place)
+        _show(bench_o2p(sizes, place, data), as_json, out / place.type if out else None)
+
+
 def _devices(choice: str, threads: int) -> "list[torch.device]":
     import torch
 

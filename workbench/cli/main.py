@@ -10,8 +10,8 @@ from pipelines.errors import UserError
 from workbench import __version__
 
 COMMANDS = (
-    "train", "evaluate", "cuts", "ranks", "report", "table2", "segment", "export", "bench", "demo",
-    "lab",
+    "train", "evaluate", "cuts", "ranks", "report", "table2", "tune", "table1", "segment", "export",
+    "bench", "demo", "lab",
 )  # fmt: skip
 """Each is a module of this package with a command of the same name."""
 

@@ -1,16 +1,21 @@
 """`workbench train`: a configuration from options, a training, a run."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from workbench.errors import WorkbenchError
+from workbench.cli.train_options import (
+    RUN_OPTIONS,
+    decorated,
+    loop_options,
+    report,
+    weights_to_load,
+)
+from workbench.cli.train_regions import region_commands
 from workbench.experiments import train_deep_ncuts
 from workbench.models import ArchitectureConfig
 from workbench.models.backbones import ARCHITECTURES
-from workbench.runs import Status
 from workbench.training.config import DeepNCutsConfig
 
 DEFAULT = DeepNCutsConfig(store="")
@@ -18,7 +23,7 @@ DEFAULT = DeepNCutsConfig(store="")
 
 @click.group()
 def train() -> None:
-    """Train a network into a run folder."""
+    """Train a network into a run folder: DeepNCuts, or a region classifier by name."""
 
 
 @train.command("deep-ncuts")
@@ -45,19 +50,6 @@ def train() -> None:
 @click.option(
     "--objective", type=click.Choice(["j1", "j2"]), default=DEFAULT.objective, show_default=True
 )
-@click.option("--passes", default=DEFAULT.passes, show_default=True, help="Over the scenes.")
-@click.option(
-    "--optimizer", type=click.Choice(["sgd", "adamw"]), default=DEFAULT.optimizer, show_default=True
-)
-@click.option(
-    "--learning-rate", default=DEFAULT.learning_rate, show_default=True, help="Of the backbone."
-)
-@click.option(
-    "--head-multiplier", default=DEFAULT.head_multiplier, show_default=True,
-    help="How many times faster the new layers learn.",
-)  # fmt: skip
-@click.option("--weight-decay", default=DEFAULT.weight_decay, show_default=True)
-@click.option("--batch", default=DEFAULT.batch, show_default=True, help="Images a step.")
 @click.option(
     "--ridge", default=DEFAULT.ridge, show_default=True,
     help="Bounds the gradient of the projector, as a fraction of the mean eigenvalue.",
@@ -104,22 +96,9 @@ def train() -> None:
     "--holdout", default=DEFAULT.holdout, show_default=True,
     help="Training scenes kept out, to watch the covering on.",
 )  # fmt: skip
-@click.option("--seed", default=DEFAULT.seed, show_default=True)
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
-    default=DEFAULT.precision,
-    show_default=True,
-    help="Of the convolutions; structured layers keep float64.",
-)
-@click.option("--resume", is_flag=True, help="Continue the run, exactly where it stopped.")
-@click.option("--overwrite", is_flag=True, help="Delete the run that is there first.")
-@click.pass_context
+@decorated(*loop_options(DEFAULT), *RUN_OPTIONS)
 def deep_ncuts(
-    context: click.Context, /, path: Path, weights: Path | None, from_scratch: bool, resume: bool,
+    path: Path, weights: Path | None, from_scratch: bool, resume: bool,
     overwrite: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Train DeepNCuts on a store of scenes (paper §5, §6.2).
@@ -135,30 +114,12 @@ def deep_ncuts(
     }
     config = DeepNCutsConfig(
         architecture=ArchitectureConfig(**shape),
-        weights=None if from_scratch else str(weights or _known_weights(shape["backbone"])),
+        weights=weights_to_load(shape["backbone"], weights, from_scratch),
         **options,
     )
     run = train_deep_ncuts(config, path, resume=resume, overwrite=overwrite)
-    if run.status is Status.INTERRUPTED:
-        click.echo(
-            "Stopped at a checkpoint. Continue with the same options and --resume.", err=True
-        )
-        context.exit(130)
-    click.echo(f"\nTrained: {path}\nNext: workbench evaluate {path} --split test", err=True)
+    report(run, f"workbench evaluate {path} --split test")
 
 
-def _known_weights(backbone: str) -> Path:
-    """The backbone's file in the folder of weights that WORKBENCH_DATA names.
-
-    Raises:
-        WorkbenchError: the variable is not set, or there is no such file.
-    """
-    root = os.environ.get("WORKBENCH_DATA")
-    if root:
-        found = sorted((Path(root) / "weights").glob(f"{backbone}*"))
-        if found:
-            return found[0]
-    where = f"no {backbone}* in {root}/weights" if root else "neither --weights nor WORKBENCH_DATA"
-    raise WorkbenchError(
-        f"pretrained weights of {backbone}", where, "give --weights FILE, or --from-scratch"
-    )
+for each in region_commands():
+    train.add_command(each)

@@ -5,6 +5,9 @@ from workbench.data.batch import Batch
 from workbench.data.features import FeatureCache
 from workbench.data.loader import Loader
 from workbench.data.order import Order, Schedule
+from workbench.data.region_features import RegionFeatures
+from workbench.data.region_reader import RegionBatch, RegionReader, batches_of, region_reader
+from workbench.data.region_split import RegionParts, region_parts
 from workbench.data.regions import Region, Regions
 from workbench.data.scenes import Scene, Scenes
 
@@ -16,8 +19,15 @@ __all__ = [
     "Normalisation",
     "Order",
     "Region",
+    "RegionBatch",
+    "RegionFeatures",
+    "RegionParts",
+    "RegionReader",
     "Regions",
     "Scene",
     "Scenes",
     "Schedule",
+    "batches_of",
+    "region_parts",
+    "region_reader",
 ]

@@ -1,9 +1,15 @@
-"""How good a segmentation is: covering, probabilistic Rand index, variation of information."""
+"""How good a segmentation is: covering, probabilistic Rand index, variation of information.
+
+And how good a classification of regions: `classification`, `recognition`, `calibration`.
+"""
 
 from workbench.evaluation.benchmark import MethodScores, ScaleChoice, Summary, compare
+from workbench.evaluation.calibration import Reliability, reliability
+from workbench.evaluation.classification import Outcomes, strongest_confusions
 from workbench.evaluation.contingency import Contingency, Regions
 from workbench.evaluation.metrics import covering, rand_index, variation_of_information
 from workbench.evaluation.pool import PoolScores, evaluate_pool
+from workbench.evaluation.recognition import RecognitionSummary, summarise
 from workbench.evaluation.statistics import Difference, Estimate
 from workbench.evaluation.table import BenchmarkTable
 from workbench.evaluation.ucm import cut_ucm
@@ -14,8 +20,11 @@ __all__ = [
     "Difference",
     "Estimate",
     "MethodScores",
+    "Outcomes",
     "PoolScores",
+    "RecognitionSummary",
     "Regions",
+    "Reliability",
     "ScaleChoice",
     "Summary",
     "compare",
@@ -23,5 +32,8 @@ __all__ = [
     "cut_ucm",
     "evaluate_pool",
     "rand_index",
+    "reliability",
+    "strongest_confusions",
+    "summarise",
     "variation_of_information",
 ]

@@ -1,25 +1,24 @@
 """DeepNCuts from a store of scenes: train it into a run, hold it against its untrained features."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from workbench.data import Scenes
-from workbench.errors import WorkbenchError
 from workbench.evaluation.benchmark import MethodScores
 from workbench.evaluation.monitor import CoveringMonitor
 from workbench.evaluation.networks import CutConfig, look_at_scene
 from workbench.evaluation.table import BenchmarkTable
+from workbench.experiments.run_folders import failures_on_record, run_to_train
+from workbench.models import DeepNCuts
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model, untrained_model
 from workbench.training.config import DeepNCutsConfig
 from workbench.training.deep_ncuts import SegmentationTask
-from workbench.training.trainer import Trainer, make_fabric
+from workbench.training.processes import ranks
+from workbench.training.trainer import Trainer, make_fabric, resolved_device
 
 SNAPSHOTS = 4
 """How many scenes of an evaluated split are kept whole, to look at."""
@@ -41,19 +40,35 @@ def train_deep_ncuts(
         WorkbenchError: the weights or the run folder are not what they should be, or the training
             diverged.
     """
-    train, held = Scenes.open(config.store, "train").hold_out(config.holdout, config.seed)
-    model = fresh_model(config)
-    if resume:
-        run = _run_to_resume(path, config)
-    else:
-        if overwrite and Path(path).exists():
-            shutil.rmtree(Run.open(path).path)  # opened first: only a run is ever deleted
-        run = Run.create(path, config.to_dict())
-    with _failures_on_record(run):
-        task = SegmentationTask(model, train, config)
-        monitor = CoveringMonitor(model, held, run, cache=task.cache)
-        Trainer(task, config, run, monitor).fit(resume)
+    work = _prepared(config)
+    run = run_to_train(path, config, resume=resume, overwrite=overwrite)
+    others = partial(_train, config, run.path, resume)
+    with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
+        _fit(*work, config, run, resume)
     return run
+
+
+Prepared = tuple[DeepNCuts, Scenes, Scenes]
+"""The network, the scenes to train on, and those held out."""
+
+
+def _prepared(config: DeepNCutsConfig) -> Prepared:
+    """Everything that can be wrong before there is a run."""
+    train, held = Scenes.open(config.store, "train").hold_out(config.holdout, config.seed)
+    return fresh_model(config), train, held
+
+
+def _train(config: DeepNCutsConfig, path: Path, resume: bool) -> None:
+    """What a rank does that is not the caller's."""
+    _fit(*_prepared(config), config, Run.open(path), resume)
+
+
+def _fit(
+    model: DeepNCuts, train: Scenes, held: Scenes, config: DeepNCutsConfig, run: Run, resume: bool
+) -> None:
+    task = SegmentationTask(model, train, config)
+    monitor = CoveringMonitor(model, held, run, cache=task.cache)
+    Trainer(task, config, run, monitor).fit(resume)
 
 
 def evaluate_deep_ncuts(
@@ -102,27 +117,3 @@ def evaluate_deep_ncuts(
     with run.atomic_write(run.path / "evaluations" / f"{split}.json") as file:
         file.write(json.dumps(table.to_dict()).encode())
     return table
-
-
-def _run_to_resume(path: Path | str, config: DeepNCutsConfig) -> Run:
-    run = Run.open(path)
-    before = DeepNCutsConfig.from_dict(run.config)
-    if replace(before, device=config.device) != config:
-        now, then = config.to_dict(), before.to_dict()
-        changed = ", ".join(k for k in now if now[k] != then[k] and k != "device")
-        raise WorkbenchError(
-            f"the configuration of {path}, to resume it",
-            f"another {changed}",
-            "resume with the same options, or train into another run folder",
-        )
-    return run
-
-
-@contextmanager
-def _failures_on_record(run: Run) -> Iterator[None]:
-    """A run that dies says of what."""
-    try:
-        yield
-    except BaseException as error:
-        run.append("failed", None, error=f"{type(error).__name__}: {error}")
-        raise

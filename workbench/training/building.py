@@ -22,7 +22,7 @@ def fresh_model(config: DeepNCutsConfig) -> DeepNCuts:
         torch.manual_seed(config.seed)
         model = DeepNCuts(config.architecture)
     if config.start is not None:
-        model.load_state_dict(_network_state(Run.open(config.start)))
+        model.load_state_dict(network_state(Run.open(config.start)))
     elif config.weights is not None:
         load_weights(model.backbone, Path(config.weights))
     return model
@@ -43,11 +43,11 @@ def trained_model(run: Run) -> DeepNCuts:
         WorkbenchError: the run has no checkpoint.
     """
     model = DeepNCuts(DeepNCutsConfig.from_dict(run.config).architecture)
-    model.load_state_dict(_network_state(run))
+    model.load_state_dict(network_state(run))
     return model.eval()
 
 
-def _network_state(run: Run) -> dict[str, Tensor]:
+def network_state(run: Run) -> dict[str, Tensor]:
     """What the checkpoint has of the model, which the task's network holds under that name."""
     state: dict[str, Tensor] = load_checkpoint(run)["network"]
     prefix = "model."

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from workbench.errors import WorkbenchError
 from workbench.models import ArchitectureConfig
 
-POSITIVE = ("passes", "batch", "learning_rate", "head_multiplier", "clip")
+POSITIVE = ("passes", "batch", "learning_rate", "head_multiplier", "clip", "processes")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class LoopConfig:
         seed: of weights, order, augmentation and dropout.
         device: "auto" (CUDA where there is one), "cpu" or "cuda".
         precision: of the convolutions, as Fabric names it; structured layers keep float64.
+        processes: of this machine that share each batch, one a GPU on CUDA (`processes.ranks`).
     """
 
     passes: int = 8
@@ -38,6 +39,7 @@ class LoopConfig:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    processes: int = 1
 
     def __post_init__(self) -> None:
         for name in POSITIVE:
@@ -45,10 +47,21 @@ class LoopConfig:
                 raise WorkbenchError(
                     f"a positive {name.replace('_', ' ')}", f"{getattr(self, name)}", "raise it"
                 )
+        if self.batch % self.processes:
+            raise WorkbenchError(
+                f"a batch that {self.processes} processes can share evenly",
+                f"{self.batch}",
+                "correct --batch or --processes",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "LoopConfig":
+        """Back from `to_dict`."""
+        return cls(**values)
 
 
 @dataclass(frozen=True, kw_only=True)

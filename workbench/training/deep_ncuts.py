@@ -1,6 +1,6 @@
 """DeepNCuts as a task: scenes in, objectives over all their annotators out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from workbench.models.features import file_digest
 from workbench.models.hypercolumn import CONTOUR_STEP
 from workbench.objectives import Agreement, contour_loss, drawn_contours, j1, j2
 from workbench.training.config import DeepNCutsConfig
+from workbench.training.trainer import MicroBatch
 
 
 class ObjectiveOfImage(nn.Module):
@@ -86,6 +87,10 @@ class SegmentationTask:
         if config.frozen:
             model.backbone.requires_grad_(False)
         self.cache = None if config.cache is None else _opened(config, scenes)
+
+    def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterator[MicroBatch]:
+        """One image after the other: they have different sizes."""
+        return (MicroBatch(self.inputs(visit, device), 1) for visit in visits)
 
     def inputs(self, visit: int, device: torch.device) -> tuple[Any, ...]:
         """Image, or its features from the cache, and label maps of a visit."""

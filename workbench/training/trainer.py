@@ -1,30 +1,45 @@
 """One training loop for every task: steps, schedule, checkpoints, events, and an exact resume.
 
 What makes a resume exact: the order of samples is a function of the visit's number, the state of
-the random generators is in the checkpoint, and a checkpoint is written between two steps only.
-Devices, precision and later several processes are Lightning Fabric's.
+every rank's random generators is in the checkpoint, and a checkpoint is written between two steps
+only. Devices, precision and the averaging of gradients over several processes (`processes`) are
+Lightning Fabric's.
 """
 
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
 from workbench.training.checkpoints import load_checkpoint, save_checkpoint
 from workbench.training.config import LoopConfig
+from workbench.training.processes import Place, of_all_ranks, place
 
 Monitor = Callable[[int], Mapping[str, float]]
 """Looks at the network after a pass, given the step; what it returns is logged."""
+
+
+class MicroBatch(NamedTuple):
+    """What goes through the network at once.
+
+    Attributes:
+        inputs: the arguments of the network.
+        samples: how many it stands for: the network's scalars are means over them.
+    """
+
+    inputs: tuple[Any, ...]
+    samples: int
 
 
 @runtime_checkable
@@ -33,14 +48,21 @@ class Task(Protocol):
 
     @property
     def network(self) -> nn.Module:
-        """A module that takes what `inputs` gives and returns scalars by name, "loss" too."""
+        """A module that takes a micro-batch's inputs and returns scalars by name, "loss" too."""
 
     @property
     def samples(self) -> int:
         """How many samples a pass has."""
 
-    def inputs(self, visit: int, device: torch.device) -> tuple[Any, ...]:
-        """The arguments of the network for the given visit, counted from 0 over all passes."""
+    def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterable[MicroBatch]:
+        """The samples of some visits of one step, in one or more micro-batches.
+
+        Args:
+            visits: counted from 0 over all passes, ascending. Where several processes share a step
+                they are this one's; at least one, which counts nothing if a step has fewer visits
+                than there are processes.
+            device: where the inputs are wanted.
+        """
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters with their learning rates, as torch optimizers take them."""
@@ -53,12 +75,18 @@ class Diverged(WorkbenchError):
 class Trainer:
     """Trains one task and writes down everything that happens in a run.
 
+    In a process group (`processes.ranks`) every rank has its own trainer. The ranks share the
+    visits of each step, and take the same step as one process would; rank 0 alone looks and writes.
+
     Args:
         task: what is trained.
         config: how.
         run: where events and checkpoints go.
         monitor: called before the first step and after every pass, with the network in
             evaluation mode.
+
+    Raises:
+        WorkbenchError: the ranks cannot share a batch evenly.
     """
 
     def __init__(
@@ -66,6 +94,7 @@ class Trainer:
     ) -> None:
         self.task, self.config, self.run, self.monitor = task, config, run, monitor
         self.fabric = make_fabric(config.device, config.precision)
+        self.rank, self.ranks = place()
         self.steps_per_pass = math.ceil(task.samples / config.batch)
         self.steps = config.passes * self.steps_per_pass
         groups, decay = task.parameter_groups(), config.weight_decay
@@ -99,42 +128,59 @@ class Trainer:
             Diverged: the loss became NaN or infinite.
         """
         with torch.random.fork_rng(), _stop_signals() as stop:
-            torch.manual_seed(self.config.seed)
+            torch.manual_seed(self.config.seed + self.rank)
             if resume:
                 self._restore()
             else:
                 self._look()
-            bar = tqdm(total=self.steps, initial=self.step, desc="training", unit="step")
+            bar = tqdm(
+                total=self.steps,
+                initial=self.step,
+                desc="training",
+                unit="step",
+                disable=self.rank > 0,
+            )
+            stopping = False
             with bar:
-                while self.step < self.steps and not stop.is_set():
-                    bar.set_postfix(self._advance(), refresh=False)
+                while self.step < self.steps and not stopping:
+                    shown, stopping = self._advance(stop)
+                    bar.set_postfix(shown, refresh=False)
                     bar.update()
                     pass_over = self.step % self.steps_per_pass == 0
                     if pass_over:
                         self._look()
-                    if pass_over or stop.is_set():
+                    if pass_over or stopping:
                         self._save()
         finished = self.step == self.steps
-        self.run.append("finished" if finished else "interrupted", self.step)
+        if self.rank == 0:
+            self.run.append("finished" if finished else "interrupted", self.step)
         return finished
 
-    def _advance(self) -> dict[str, str]:
-        """One step of the optimizer; what the progress bar should say of it."""
+    def _advance(self, stop: threading.Event) -> tuple[dict[str, str], bool]:
+        """One step of the optimizer: what the progress bar should say, and whether to stop now."""
         self.network.train()
         visits = self._visits()
-        totals: dict[str, float] = {}
-        for visit in visits:
-            outcome = self.network(*self.task.inputs(visit, self.fabric.device))
-            loss = float(outcome["loss"].detach())
-            if not math.isfinite(loss):
-                raise Diverged(
-                    "a finite loss",
-                    f"{loss} at step {self.step}",
-                    "lower --learning-rate or raise --ridge; the last checkpoint is kept",
-                )
-            self.fabric.backward(outcome["loss"] / len(visits))
+        own = visits[self.rank :: self.ranks]
+        micro_batches = self.task.micro_batches(own or visits[:1], self.fabric.device)
+        totals: dict[str, Tensor] = {}
+        for (inputs, samples), last in _marking_the_last(micro_batches):
+            share = samples / len(visits) if own else 0.0
+            # Gradients are exchanged once a step.
+            with self.fabric.no_backward_sync(self.network, enabled=not last and self.ranks > 1):
+                outcome = self.network(*inputs)
+                # The ranks' gradients are averaged, where a sum is meant.
+                self.fabric.backward(outcome["loss"] * (share * self.ranks))
             for name, value in outcome.items():
-                totals[name] = totals.get(name, 0.0) + float(value.detach()) / len(visits)
+                part = share * value.detach().to(self.fabric.device, torch.float64)
+                totals[name] = totals.get(name, 0.0) + (part if share else torch.zeros_like(part))
+        found, stopping = self._summed(totals, stop)
+        if not math.isfinite(found["loss"]):
+            raise Diverged(
+                "a finite loss",
+                f"{found['loss']} at step {self.step}",
+                "lower --learning-rate (or, of DeepNCuts, raise --ridge); "
+                "the last checkpoint is kept",
+            )
         norm = torch.as_tensor(
             self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.config.clip)
         )
@@ -145,8 +191,20 @@ class Trainer:
         self.optimizer.zero_grad()
         self.step += 1
         measured = {"gradient_norm": float(norm), "learning_rate": fraction * max(self.rates)}
-        self.run.log(self.step, **totals, **measured)
-        return {name: f"{value:.3g}" for name, value in totals.items()}
+        if self.rank == 0:
+            self.run.log(self.step, **found, **measured)
+        return {name: f"{value:.3g}" for name, value in found.items()}, stopping
+
+    def _summed(
+        self, totals: dict[str, Tensor], stop: threading.Event
+    ) -> tuple[dict[str, float], bool]:
+        """The totals over all ranks, and whether any of them was asked to stop."""
+        asked = torch.tensor(float(stop.is_set()), dtype=torch.float64, device=self.fabric.device)
+        values = torch.stack([asked, *totals.values()])
+        if self.ranks > 1:
+            self.fabric.all_reduce(values, reduce_op="sum")
+        stopping, *found = values.tolist()
+        return dict(zip(totals, found, strict=True)), stopping > 0
 
     def _visits(self) -> range:
         """The visits of a step; the last step of a pass takes what the pass has left."""
@@ -155,7 +213,7 @@ class Trainer:
         return range(start, min(start + self.config.batch, (epoch + 1) * self.task.samples))
 
     def _look(self) -> None:
-        if self.monitor is None:
+        if self.monitor is None or self.rank > 0:
             return
         self.network.eval()
         with torch.random.fork_rng():  # looking must not change what is trained
@@ -166,14 +224,21 @@ class Trainer:
         tqdm.write(f"pass {done}: {shown}")
 
     def _save(self) -> None:
+        device = self.fabric.device
+        random = of_all_ranks(torch.random.get_rng_state())
+        on_cuda = device.type == "cuda"
+        random_cuda = of_all_ranks(torch.cuda.get_rng_state(device)) if on_cuda else []
+        if self.rank > 0:
+            return
         save_checkpoint(
             self.run,
             {
                 "step": self.step,
                 "network": self.task.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
-                "random": torch.random.get_rng_state(),
-                "random_cuda": torch.cuda.get_rng_state_all(),
+                "precision": self.fabric.strategy.precision.state_dict(),
+                "random": random,
+                "random_cuda": random_cuda,
             },
         )
 
@@ -181,15 +246,31 @@ class Trainer:
         state = load_checkpoint(self.run, self.fabric.device)
         self.task.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.random.set_rng_state(state["random"].cpu())
-        if len(state["random_cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all([s.cpu() for s in state["random_cuda"]])
+        self.fabric.strategy.precision.load_state_dict(state.get("precision", {}))
+        random = state["random"]
+        if isinstance(random, Tensor):  # written before there could be several ranks
+            random = [random]
+        torch.random.set_rng_state(random[self.rank].cpu())
+        if self.fabric.device.type == "cuda" and state["random_cuda"]:
+            torch.cuda.set_rng_state(state["random_cuda"][self.rank].cpu(), self.fabric.device)
         self.step = state["step"]
-        self.run.resume(self.step)
+        if self.rank == 0:
+            self.run.resume(self.step)
 
 
-def make_fabric(device: str, precision: str = "32-true") -> Fabric:
-    """One device of the kind asked for; "auto" takes CUDA where there is one.
+def _marking_the_last(items: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch, bool]]:
+    """Each item, and whether it is the last one."""
+    waiting: MicroBatch | None = None
+    for item in items:
+        if waiting is not None:
+            yield waiting, False
+        waiting = item
+    if waiting is not None:
+        yield waiting, True
+
+
+def resolved_device(device: str) -> str:
+    """ "cpu" or "cuda"; "auto" takes CUDA where there is one.
 
     Raises:
         WorkbenchError: CUDA is asked for and there is none.
@@ -198,12 +279,29 @@ def make_fabric(device: str, precision: str = "32-true") -> Fabric:
         raise WorkbenchError(
             "a CUDA device", "none that this torch can use", "give --device cpu, or auto"
         )
-    accelerator = "cuda" if device == "auto" and torch.cuda.is_available() else device
-    return Fabric(
-        accelerator="cpu" if accelerator == "auto" else accelerator,
-        devices=1,
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device
+
+
+def make_fabric(device: str, precision: str = "32-true") -> Fabric:
+    """One device of the kind asked for, see `resolved_device`; in a process group, one a rank.
+
+    Raises:
+        WorkbenchError: CUDA is asked for and there is none.
+    """
+    _, ranks = place()
+    fabric = Fabric(
+        accelerator=resolved_device(device),
+        devices=ranks,
+        # What a network keeps beside its parameters is not learned and the same on all ranks.
+        strategy=DDPStrategy(forward_sync_buffers=False) if ranks > 1 else "auto",
+        plugins=[Place()] if ranks > 1 else None,
         precision=precision,  # type: ignore[arg-type]
     )
+    if ranks > 1:
+        fabric.launch()
+    return fabric
 
 
 @contextmanager

@@ -1,0 +1,221 @@
+"""Table 1 in small: resumed to the same figures, refused when asked otherwise, and what it says."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench.errors import WorkbenchError
+from workbench.evaluation.region_scores import ErrorMonitor
+from workbench.experiments import region_evaluation
+from workbench.experiments.region_columns import RegionColumn
+from workbench.experiments.region_results import RegionResult
+from workbench.experiments.sift_o2p import SiftO2PConfig
+from workbench.experiments.table1 import Table1Request, run_columns
+from workbench.experiments.table1_assembly import assemble, holm, picture_of
+from workbench.models.regions import RegionArchitecture
+from workbench.models.sift import SiftConfig
+from workbench.runs import Run, Status
+from workbench.training.region_config import RegionConfig
+from workbench.views.table1 import to_markdown, to_text, write_table1
+
+TRAINING = RegionConfig(
+    store="",
+    architecture=RegionArchitecture("tiny", "relu3", pooling="average"),
+    learning_rate=0.05,
+    head_multiplier=1.0,
+    passes=2,
+    batch=20,
+    jitter=0,
+)
+STEPS = 5
+"""Of a pass."""
+SIFT = RegionColumn("sift-o2p", "SIFT-O2P", 0, paper=36.4)
+PLAIN = RegionColumn("plain", "Plain", 0, paper=25.3, training=TRAINING, pretrained=False)
+DEEP = RegionColumn(
+    "deep",
+    "Deep",
+    0,
+    paper=28.6,
+    training=replace(TRAINING, architecture=RegionArchitecture("tiny", "relu3")),
+    pretrained=False,
+    against=("plain", "sift-o2p", "missing"),
+)
+ALL = [SIFT, PLAIN, DEEP]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _coarse_sift() -> Iterator[None]:
+    """Few descriptors, which cost seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        coarse = SiftO2PConfig(SiftConfig(steps=(24,)))
+        patch.setattr(region_evaluation, "SiftO2PConfig", lambda: coarse)
+        yield
+
+
+@pytest.fixture
+def request_(sample_regions: Path, tmp_path: Path) -> Table1Request:
+    return Table1Request(
+        sample_regions, tmp_path / "table", seeds=(0,), limit=90, device="cpu", workers=1
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(sample_regions: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seeds of all columns, never interrupted."""
+    out = tmp_path_factory.mktemp("table1") / "whole"
+    run_columns(
+        Table1Request(sample_regions, out, seeds=(0, 1), limit=90, device="cpu", workers=1), ALL
+    )
+    return out
+
+
+@pytest.fixture
+def dies(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, Any]]:
+    """What happens at a step of a training when its monitor looks."""
+    happens: dict[int, Any] = {}
+    look = ErrorMonitor.__call__
+
+    def watched(self: ErrorMonitor, step: int) -> dict[str, float]:
+        event = happens.pop(step, None)
+        if event is KeyboardInterrupt:
+            raise KeyboardInterrupt
+        if event is not None:
+            os.kill(os.getpid(), event)
+        return look(self, step)
+
+    monkeypatch.setattr(ErrorMonitor, "__call__", watched)
+    yield happens
+    assert not happens, "it never came to that"
+
+
+def essence(path: Path) -> dict[str, Any]:
+    """Everything but time and place."""
+    values = json.loads(path.read_text())
+    passing = ("minutes", "trained_per_second", "tested_per_second", "provenance")
+    return {name: value for name, value in values.items() if name not in passing}
+
+
+@pytest.mark.parametrize(
+    ("step", "event", "left"),
+    [
+        (0, KeyboardInterrupt, Status.FAILED),
+        (STEPS, signal.SIGINT, Status.INTERRUPTED),
+    ],
+)
+def test_an_interrupted_table_goes_on_to_the_same_figures(
+    request_: Table1Request, whole: Path, dies: dict[int, Any],
+    capsys: pytest.CaptureFixture[str], step: int, event: Any, left: Status,
+) -> None:  # fmt: skip
+    run_columns(request_, [SIFT])
+    before = request_.results(SIFT, 0).read_bytes()
+    dies[step] = event
+    with pytest.raises(KeyboardInterrupt):
+        run_columns(request_, [SIFT, DEEP])
+    assert not request_.results(DEEP, 0).exists()
+    assert Run.open(request_.out / "runs/deep/seed0").status is left
+    capsys.readouterr()
+    run_columns(request_, [SIFT, DEEP])
+    assert "sift-o2p, seed 0: done before" in capsys.readouterr().out
+    assert request_.results(SIFT, 0).read_bytes() == before
+    expected = essence(whole / "results/deep/seed0.json")
+    assert essence(request_.results(DEEP, 0)) == expected
+
+
+def test_a_result_reads_back_as_it_was_written(whole: Path, tmp_path: Path) -> None:
+    for name in ("deep", "sift-o2p"):
+        path = whole / "results" / name / "seed0.json"
+        RegionResult.read(path).write(tmp_path / name)
+        assert json.loads((tmp_path / name).read_text()) == json.loads(path.read_text())
+    (tmp_path / "broken").write_text("{}")
+    with pytest.raises(WorkbenchError, match="delete it"):
+        RegionResult.read(tmp_path / "broken")
+
+
+def test_what_was_asked_differently_before_is_refused_by_name(
+    sample_regions: Path, whole: Path
+) -> None:
+    same = Table1Request(sample_regions, whole, seeds=(0, 1), limit=90, device="cpu", workers=1)
+    longer = replace(DEEP, training=replace(DEEP.network, passes=3))
+    with pytest.raises(WorkbenchError, match=r"deep, seed 0.*config\.passes 3, was 2;"):
+        run_columns(same, [longer])
+    with pytest.raises(WorkbenchError, match=r"limit 40, was 90.*ask the same"):
+        run_columns(replace(same, limit=40), [PLAIN])
+    with pytest.raises(WorkbenchError, match=r'protocol "official", was "pooled"'):
+        run_columns(replace(same, protocol="official"), [PLAIN])
+    with pytest.raises(WorkbenchError, match="leave these or --frozen out"):
+        run_columns(replace(same, frozen=True), [PLAIN])
+
+
+def test_columns_are_tested_against_each_other_on_the_same_regions(whole: Path) -> None:
+    values = assemble(whole, [*ALL, RegionColumn("later", "Later", 0)])
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    assert [row["key"] for row in values["rows"]] == ["sift-o2p", "plain", "deep"]
+    assert values["missing"] == ["later"]
+    by_key = {row["key"]: row for row in values["rows"]}
+    deep = by_key["deep"]
+    found = [RegionResult.read(whole / f"results/deep/seed{seed}.json") for seed in (0, 1)]
+    errors = [float((result.outcomes.rank > 0).mean()) for result in found]
+    assert deep["summary"]["seeds"] == pytest.approx(errors)
+    assert deep["summary"]["error"]["mean"] == pytest.approx(np.mean(errors))
+    assert deep["spread"] == pytest.approx(np.std(errors, ddof=1))
+    assert deep["seeds"] == [0, 1]
+    assert by_key["sift-o2p"]["seeds"] == [0]
+    assert by_key["sift-o2p"]["limits"] == [None]
+    tests = {test["against"]: test for test in values["tests"]}
+    assert set(tests) == {"Plain", "SIFT-O2P"}
+    lead = deep["summary"]["error"]["mean"] - by_key["plain"]["summary"]["error"]["mean"]
+    assert tests["Plain"]["mean"] == pytest.approx(lead)
+
+
+def test_orderings_of_the_paper_are_judged_by_paired_tests(whole: Path) -> None:
+    values = assemble(whole, ALL)
+    pairs = {(each["better"], each["worse"]): each for each in values["orderings"]}
+    assert set(pairs) == {("Plain", "Deep"), ("Plain", "SIFT-O2P"), ("Deep", "SIFT-O2P")}
+    assert pairs["Plain", "Deep"]["paper"] == pytest.approx(25.3 - 28.6)
+    for each in pairs.values():
+        difference = each["difference"]
+        sure = difference["p"] < 0.05
+        expected = "undecided" if not sure else "holds" if difference["mean"] < 0 else "reversed"
+        assert each["verdict"] == expected
+
+
+def test_holm_is_the_textbooks() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.9, 0.5]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_the_table_is_written_with_pictures_and_limits(whole: Path, tmp_path: Path) -> None:
+    from workbench.cli.table1 import _pictures
+
+    values = assemble(whole, ALL)
+    pictured = picture_of(whole, ALL, "deep")
+    paths = write_table1(values, tmp_path, "deep", _pictures(pictured))
+    assert {path.name for path in paths} == {
+        "table1.md", "table1.html", "table1.png", "reliability.png", "confusion.png",
+        "categories.png",
+    }  # fmt: skip
+    text = to_markdown(values)
+    assert "| Deep | 28.6 |" in text
+    assert "What limits them" in text
+    page = (tmp_path / "table1.html").read_text()
+    assert page.count("<svg") == 4
+    assert "Deep, from close by" in page
+    assert "undecided" in to_text(values)
+    best = picture_of(whole, ALL).key
+    means = {row["key"]: row["summary"]["error"]["mean"] for row in values["rows"]}
+    assert means[best] == min(means.values())
+    with pytest.raises(WorkbenchError, match="out of sift-o2p, plain, deep"):
+        picture_of(whole, ALL, "wide")
+
+
+def test_an_empty_folder_has_no_table(tmp_path: Path) -> None:
+    with pytest.raises(WorkbenchError, match="a finished column"):
+        assemble(tmp_path, ALL)

@@ -1,0 +1,140 @@
+"""`workbench tune`: hyper-parameters of a region classifier, by the error on held-out images."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import holoviews as hv
+
+from workbench.cli.train_options import Decorator, weights_to_load
+from workbench.data import Regions
+from workbench.data.region_split import PROTOCOLS
+from workbench.evaluation.rendering import as_markdown, as_text
+from workbench.experiments.region_columns import REGION_COLUMNS, RegionColumn
+from workbench.experiments.tuning import PARAMETERS, Range, Search, run_search
+from workbench.runs.files import atomic_write
+from workbench.training.region_config import RegionConfig
+from workbench.views import inline
+from workbench.views.tuning import search_charts, trials_table
+
+NAMES = [column.name for column in REGION_COLUMNS.values() if column.training is not None]
+DECADES = 30.0
+"""The learning rate is searched so many times below and above the column's, if not told."""
+
+
+def _range(name: str, help_text: str) -> Decorator:
+    return click.option(
+        f"--{name.replace('_', '-')}", name, type=(float, float), metavar="LOW HIGH", help=help_text
+    )
+
+
+@click.command()
+@click.argument("column", type=click.Choice(NAMES))
+@click.option("--store", required=True, help="Zarr store of regions.")
+@click.option("--out", type=Path, required=True, help="Folder of the search, new or begun.")
+@click.option("--trials", type=click.IntRange(min=1), default=12, show_default=True,
+              help="In all; a larger number goes on with a search.")  # fmt: skip
+@click.option("--passes", type=click.IntRange(min=1),
+              help="Over the training regions. [default: the column's own]")  # fmt: skip
+@_range("learning_rate", "Searched in this range. [default: around the column's own]")
+@_range("head_multiplier", "Search it too: how many times faster the new layers learn.")
+@_range("weight_decay", "Search it too.")
+@_range("dropout", "Search it too.")
+@_range("epsilon", "Search it too: ε of the structured layer.")
+@click.option("--frozen", is_flag=True, help="The backbone keeps its weights.")
+@click.option("--cache", help="Store of the frozen backbone's features: minutes become seconds.")
+@click.option("--weights", type=click.Path(path_type=Path),
+              help="Pretrained. [default: the backbone's in $WORKBENCH_DATA/weights]")  # fmt: skip
+@click.option("--protocol", type=click.Choice(PROTOCOLS), default="pooled", show_default=True)
+@click.option("--holdout", default=0.2, show_default=True,
+              help="Fraction of the training images to choose by.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many regions of every part.")
+@click.option("--seed", default=0, show_default=True, help="Of the trainings and of the search.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+              show_default=True)  # fmt: skip
+def tune(
+    column: str,
+    store: str,
+    out: Path,
+    trials: int,
+    passes: int | None,
+    frozen: bool,
+    cache: str | None,
+    weights: Path | None,
+    seed: int,
+    **options: Any,
+) -> None:
+    """Choose the learning rate of COLUMN, and other hyper-parameters if asked.
+
+    Trials are trained on a part of the training images and judged on the others: the test images
+    are never looked at. What is done stays in the folder; Ctrl-C stops, the same command goes on,
+    and one with more --trials goes further. Writes tuning.{json,md,html,png} and prints the command
+    that trains with what was found.
+
+    \b
+    Example:
+      workbench tune deep-o2p --store stores/coco.zarr --out runs/tune-deep-o2p \\
+        --frozen --cache stores/coco-relu5.zarr --passes 6
+    """
+    chosen = REGION_COLUMNS[column]
+    scratch = not chosen.pretrained and not frozen
+    found = weights_to_load(chosen.network.architecture.backbone, weights, scratch)
+    base = replace(chosen.network, weights=found)
+    if frozen:
+        base = replace(base, frozen=True, jitter=0)
+    given = {name: options.pop(name) for name in PARAMETERS}
+    if given["learning_rate"] is None:
+        rate = base.learning_rate
+        given["learning_rate"] = (rate / DECADES, rate * DECADES)
+    names = Regions.open(store, fields=("image",)).names
+    config = replace(
+        base,
+        store=store,
+        architecture=replace(base.architecture, classes=len(names)),
+        passes=passes or base.passes,
+        cache=cache,
+        seed=seed,
+        **options,
+    )
+    ranges = tuple(Range(name, *bounds) for name, bounds in given.items() if bounds is not None)
+    values = run_search(Search(column, config, ranges, out, trials, seed))
+    _write(values, chosen, config, out)
+
+
+def _write(values: dict[str, Any], column: RegionColumn, config: RegionConfig, out: Path) -> None:
+    """Table, charts and the command."""
+    table = trials_table(values)
+    heading = (
+        f"{values['column']}: {len(values['trials'])} trials of {config.passes} passes, by the "
+        f"error on {values['question']['held_regions']} held-out training regions"
+    )
+    command = _command(values, column, config)
+    charts = search_charts(values)
+    page = hv.renderer("bokeh").static_html(charts)
+    contents = {
+        "tuning.json": json.dumps(values, indent=1, ensure_ascii=False) + "\n",
+        "tuning.md": f"# {heading}\n\n{as_markdown(table)}\n\n```sh\n{command}\n```\n",
+        "tuning.html": page,
+    }
+    for name, text in contents.items():
+        with atomic_write(out / name) as file:
+            file.write(text.encode())
+    with atomic_write(out / "tuning.png") as file:
+        file.write(inline.png(charts))
+    click.echo(f"{heading}\n{as_text(table)}\n\n{command}")
+    for name in (*contents, "tuning.png"):
+        click.echo(f"wrote {out / name}", err=True)
+
+
+def _command(values: dict[str, Any], column: RegionColumn, config: RegionConfig) -> str:
+    """What trains the column with the values that were found."""
+    if values["best"] is None:
+        return "No trial came to its end: search lower learning rates."
+    best = next(t for t in values["trials"] if t["number"] == values["best"])
+    words = [f"workbench train {column.name} --store {config.store} --run runs/{column.name}"]
+    words += ["--frozen"] * config.frozen + ([f"--cache {config.cache}"] if config.cache else [])
+    words += [f"--passes {config.passes}"] if config.passes != column.network.passes else []
+    words += [f"--{n.replace('_', '-')} {value:g}" for n, value in best["values"].items()]
+    return " ".join(words)

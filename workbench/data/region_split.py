@@ -1,0 +1,77 @@
+"""Which regions are trained on, watched, and tested: one split for everything that compares models.
+
+Regions of one image share its light, its camera and often their category: parts never share an
+image. The test part is the same for every configuration and seed, and neither training nor the
+choice of a hyper-parameter looks at it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from workbench.data.regions import Regions
+from workbench.errors import WorkbenchError
+
+Protocol = Literal["pooled", "official"]
+PROTOCOLS: tuple[Protocol, ...] = ("pooled", "official")
+TEST, SEED = 0.2, 2015
+"""Fraction of the images that are the test part of "pooled", and the seed of all splits."""
+
+
+@dataclass(frozen=True)
+class RegionParts:
+    """A split of a store's regions by image.
+
+    Attributes:
+        train: to train on.
+        held: kept out of training, to watch it and to choose hyper-parameters.
+        test: looked at once.
+    """
+
+    train: Regions
+    held: Regions
+    test: Regions
+
+    def limited(self, limit: int | None) -> "RegionParts":
+        """At most so many regions of each part, chosen at random, the same every time."""
+        if limit is None:
+            return self
+
+        def some(regions: Regions) -> Regions:
+            chosen = np.random.default_rng(SEED).permutation(len(regions))[:limit]
+            return regions.select(np.sort(chosen))
+
+        return RegionParts(some(self.train), some(self.held), some(self.test))
+
+
+def region_parts(
+    regions: Regions, protocol: Protocol = "pooled", holdout: float = 0.1
+) -> RegionParts:
+    """Split regions.
+
+    Args:
+        regions: all of a store's.
+        protocol: "pooled": a fifth of all images is the test part, whatever split of the dataset
+            they are from, for subsets that are too small to do without their `val`; "official":
+            the dataset's `val` is the test part, as in the paper.
+        holdout: fraction of the other images that is held out; 0: none.
+
+    Raises:
+        WorkbenchError: there are too few images, or no `val` for "official".
+    """
+    if protocol == "pooled":
+        rest, test = regions.split_by_image((1 - TEST, TEST), SEED)
+    else:
+        official = regions.table["split"].values == "val"
+        rest, test = regions.select(~official), regions.select(official)
+        if not len(test) or not len(rest):
+            raise WorkbenchError(
+                "the splits train and val in the store",
+                "/".join(sorted(set(regions.table["split"].values.tolist()))),
+                "give --protocol pooled, or preprocess both splits",
+            )
+    if holdout == 0:
+        return RegionParts(rest, rest.select(np.zeros(len(rest), bool)), test)
+    train, held = rest.split_by_image((1 - holdout, holdout), SEED + 1)
+    return RegionParts(train, held, test)

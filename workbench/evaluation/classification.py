@@ -1,0 +1,212 @@
+"""What a classifier said of each region, and the errors that follow.
+
+`Outcomes` keeps of the scores what every measure here needs (six numbers a region, whatever the
+number of categories), so that a column of a table is a small file and two methods can be compared
+region by region long after both were trained. Scores are logits: their softmax is the probability
+that calibration holds against the truth.
+
+Source of the measure: the paper's Table 1, classification error over COCO's 80 categories (§6.1).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int, Real
+from scipy.special import log_softmax
+
+from workbench.errors import WorkbenchError
+
+TOP = 5
+"""The true category counts as found among so many in `top5_error`."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Of each region, what one trained classifier made of it.
+
+    Attributes:
+        names: of the categories, by their number.
+        regions: (regions,) ids, each once: the dataset's annotation ids.
+        images: (regions,) ids of the images that they lie in.
+        labels: (regions,) the true category.
+        predicted: (regions,) the category of the highest score, the first of equals.
+        rank: (regions,) how many categories come before the true one; 0 where it is predicted.
+        confidence: (regions,) probability of the predicted category.
+        surprise: (regions,) negative log probability of the true category, nats.
+        brier: (regions,) squared distance of the probabilities to the truth, Σ_k (p_k − y_k)²,
+            from 0 to 2.
+    """
+
+    names: tuple[str, ...]
+    regions: Int[np.ndarray, "regions"]
+    images: Int[np.ndarray, "regions"]
+    labels: Int[np.ndarray, "regions"]
+    predicted: Int[np.ndarray, "regions"]
+    rank: Int[np.ndarray, "regions"]
+    confidence: Float[np.ndarray, "regions"]
+    surprise: Float[np.ndarray, "regions"]
+    brier: Float[np.ndarray, "regions"]
+
+    @classmethod
+    def of_scores(
+        cls,
+        scores: Float[np.ndarray, "regions classes"],
+        labels: Int[np.ndarray, "regions"],
+        images: Int[np.ndarray, "regions"],
+        regions: Int[np.ndarray, "regions"],
+        names: Sequence[str],
+    ) -> "Outcomes":
+        """From a classifier's logits.
+
+        Args:
+            scores: (regions, classes), of any float dtype; computed with in float64.
+            labels: the true category of each, from 0.
+            images: the image that each lies in.
+            regions: the id of each, all different.
+            names: of the classes.
+
+        Raises:
+            WorkbenchError: no regions, a score that is not finite, a label without a name, or an
+                id that occurs twice.
+        """
+        _check(scores, labels, regions, names)
+        logs = log_softmax(scores.astype(float), axis=1)
+        rows = np.arange(len(labels))
+        truth = logs[rows, labels][:, None]
+        # Equal scores stand in the order of their numbers, as argmax has them.
+        before = np.arange(logs.shape[1]) < labels[:, None]
+        rank = ((logs > truth) | ((logs == truth) & before)).sum(1)
+        predicted = logs.argmax(1)
+        chances = np.exp(logs)
+        confidence = chances[rows, predicted]
+        chances[rows, labels] -= 1
+        return cls(
+            tuple(names),
+            regions,
+            images,
+            labels.astype(np.int64),
+            predicted,
+            rank,
+            confidence,
+            -truth[:, 0],
+            np.square(chances).sum(1),
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def losses(self) -> pd.DataFrame:
+        """One row a region, indexed by its id; the mean of a column is the measure of that name.
+
+        Columns: error, top5_error (0 or 1); nll (nats); brier.
+        """
+        columns = {
+            "error": (self.rank > 0).astype(float),
+            f"top{TOP}_error": (self.rank >= TOP).astype(float),
+            "nll": self.surprise,
+            "brier": self.brier,
+        }
+        return pd.DataFrame(columns, pd.Index(self.regions, name="region"))
+
+    def confusion(self) -> Int[np.ndarray, "classes classes"]:
+        """How many regions of the category of a row were taken for that of a column."""
+        count = len(self.names)
+        cells = np.bincount(self.labels * count + self.predicted, minlength=count**2)
+        return cells.reshape(count, count)
+
+    def ordered(self) -> "Outcomes":
+        """The same with regions in the order of their ids."""
+        order = np.argsort(self.regions)
+        arrays = {name: getattr(self, name)[order] for name in _ARRAYS}
+        return Outcomes(self.names, **arrays)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON; floats to the last digit."""
+        return {"names": list(self.names)} | {
+            name: getattr(self, name).tolist() for name in _ARRAYS
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Outcomes":
+        """Back from `to_dict`.
+
+        Raises:
+            WorkbenchError: something is missing.
+        """
+        if missing := {"names", *_ARRAYS} - values.keys():
+            raise WorkbenchError(
+                "the outcomes of a classification",
+                f"no {', '.join(sorted(missing))}",
+                "evaluate the model again",
+            )
+        arrays = {name: np.array(values[name], dtype) for name, dtype in _ARRAYS.items()}
+        return cls(tuple(values["names"]), **arrays)
+
+
+_ARRAYS: dict[str, type[Any]] = {
+    "regions": np.int64,
+    "images": np.int64,
+    "labels": np.int64,
+    "predicted": np.int64,
+    "rank": np.int64,
+    "confidence": np.float64,
+    "surprise": np.float64,
+    "brier": np.float64,
+}
+"""The fields that hold a value a region, with their dtype."""
+
+
+def strongest_confusions(
+    confusion: Real[np.ndarray, "classes classes"], names: Sequence[str], count: int = 10
+) -> pd.DataFrame:
+    """The pairs of categories that are taken for each other most often, the most frequent first.
+
+    Columns: truth, predicted (names); regions; share, of the true category's regions.
+    """
+    wrong = confusion * (1 - np.eye(len(confusion), dtype=confusion.dtype))
+    order = np.argsort(-wrong, axis=None, kind="stable")[:count]
+    truth, predicted = np.unravel_index(order, wrong.shape)
+    found = wrong[truth, predicted]
+    kept = found > 0
+    table = {
+        "truth": np.array(names, object)[truth],
+        "predicted": np.array(names, object)[predicted],
+        "regions": found,
+        "share": found / np.maximum(confusion.sum(1)[truth], 1),
+    }
+    return pd.DataFrame(table)[kept]
+
+
+def _check(
+    scores: Float[np.ndarray, "regions classes"],
+    labels: Int[np.ndarray, "regions"],
+    regions: Int[np.ndarray, "regions"],
+    names: Sequence[str],
+) -> None:
+    if not len(labels):
+        raise WorkbenchError("scores of at least one region", "none", "check the split")
+    if scores.shape[1] != len(names):
+        raise WorkbenchError(
+            f"a score for each of the {len(names)} categories",
+            f"{scores.shape[1]}",
+            "evaluate the model on the store that it was trained on",
+        )
+    if not np.isfinite(scores).all():
+        raise WorkbenchError(
+            "finite scores",
+            f"NaN or Inf for {int((~np.isfinite(scores)).any(1).sum())} regions",
+            "lower the learning rate, or look for NaN in the features",
+        )
+    if labels.min() < 0 or labels.max() >= len(names):
+        raise WorkbenchError(
+            f"labels from 0 to {len(names) - 1}",
+            f"{labels.min()} to {labels.max()}",
+            "pass the contiguous numbers, `Regions.categories`",
+        )
+    if len(np.unique(regions)) < len(regions):
+        raise WorkbenchError(
+            "every region once", "an id that occurs twice", "pass the annotation ids"
+        )

@@ -1,0 +1,135 @@
+"""Region classifiers from a store of regions: train one into a run, score regions with it."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from workbench.data import RegionParts, Regions, region_parts
+from workbench.errors import WorkbenchError
+from workbench.evaluation.region_scores import ErrorMonitor, RegionScores, score_regions
+from workbench.experiments.run_folders import failures_on_record, run_to_train
+from workbench.models.regions import RegionNetwork
+from workbench.runs import Run
+from workbench.training.processes import ranks
+from workbench.training.region_building import fresh_region_model, trained_region_model
+from workbench.training.region_config import RegionConfig
+from workbench.training.regions import RegionTask, opened_features
+from workbench.training.trainer import Trainer, make_fabric, resolved_device
+
+Part = Literal["train", "held", "test"]
+Watch = Callable[[int, Mapping[str, float]], None]
+"""Is told a step and what was measured there."""
+
+
+def train_regions(
+    config: RegionConfig, path: Path | str, *, resume: bool = False, overwrite: bool = False
+) -> Run:
+    """Train into a run folder; SIGINT and SIGTERM stop between two steps, with a checkpoint.
+
+    Args:
+        config: how; when resuming, the run's own must be the same but for the device.
+        path: of the run folder.
+        resume: continue the run that is there.
+        overwrite: delete the run that is there first.
+
+    Raises:
+        PipelineError: there is no finished store of regions, or of features.
+        WorkbenchError: the weights, the stores or the run folder are not what they should be, or
+            the training diverged.
+    """
+    prepared = _prepared(config)
+    run = run_to_train(path, config, resume=resume, overwrite=overwrite)
+    others = partial(_train, config, run.path, resume)
+    with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
+        fit_regions(*prepared, config, run, resume)
+    return run
+
+
+def parts_of(config: RegionConfig) -> RegionParts:
+    """The regions of a configuration's store, split and limited as it says; masks if it needs them.
+
+    Raises:
+        PipelineError: there is no finished store of regions.
+        WorkbenchError: it has other categories than the network, or too few images.
+    """
+    fields = ("image", "mask") if config.architecture.masked else ("image",)
+    regions = Regions.open(config.store, fields=fields)
+    if len(regions.names) != config.architecture.classes:
+        raise WorkbenchError(
+            f"{config.architecture.classes} categories in {config.store}, as the network has",
+            f"{len(regions.names)}",
+            "set the architecture's classes to theirs, or name another store",
+        )
+    return region_parts(regions, config.protocol, config.holdout).limited(config.limit)
+
+
+def score_run(
+    path: Path | str, part: Part = "test", *, store: str | None = None, device: str = "auto"
+) -> RegionScores:
+    """What a run's network says of one part of the regions.
+
+    Args:
+        path: of the run folder.
+        part: of the split that the run's configuration makes.
+        store: of regions; None: the one that the run trained on.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        PipelineError, WorkbenchError: the run or a store is not there.
+    """
+    run = Run.open(path)
+    config = RegionConfig.from_dict(run.config | ({"store": store} if store else {}))
+    regions: Regions = getattr(parts_of(config), part)
+    model = trained_region_model(run).to(make_fabric(device).device)
+    return score_regions(model, regions, opened_features(config, regions))
+
+
+def fit_regions(
+    model: RegionNetwork,
+    parts: RegionParts,
+    config: RegionConfig,
+    run: Run,
+    resume: bool = False,
+    watch: Watch | None = None,
+) -> bool:
+    """Train a network on one part, watched on another; see `train_regions`.
+
+    Args:
+        model: fresh, or to be overwritten from the run's checkpoint.
+        parts: to train on and to watch.
+        config: how.
+        run: where events and checkpoints go.
+        resume: continue from the run's checkpoint.
+        watch: is told what was seen of the held-out regions before the first step and after every
+            pass; what it raises ends the training.
+
+    Returns:
+        Whether the end was reached; False after SIGINT or SIGTERM.
+    """
+    with closing(RegionTask(model, parts.train, config)) as task:
+        look = ErrorMonitor(model, parts.held, task.features)
+
+        def monitor(step: int) -> dict[str, float]:
+            seen = look(step)
+            if watch is not None:
+                watch(step, seen)
+            return seen
+
+        trainer = Trainer(task, config, run, monitor)
+        if not resume and config.start is None:
+            task.calibrate(trainer.fabric.device)
+        return trainer.fit(resume)
+
+
+def _prepared(config: RegionConfig) -> tuple[RegionNetwork, RegionParts]:
+    """Everything that can be wrong before there is a run."""
+    parts = parts_of(config)
+    opened_features(config, parts.train)
+    return fresh_region_model(config), parts
+
+
+def _train(config: RegionConfig, path: Path, resume: bool) -> None:
+    """What a rank does that is not the caller's."""
+    fit_regions(*_prepared(config), config, Run.open(path), resume)

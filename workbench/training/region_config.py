@@ -1,0 +1,88 @@
+"""Everything that decides how a region classifier is trained: frozen, stored with the run."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from workbench.data.region_split import PROTOCOLS, Protocol
+from workbench.errors import WorkbenchError
+from workbench.models.regions import RegionArchitecture
+from workbench.training.config import LoopConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionConfig(LoopConfig):
+    """How a region classifier is trained (paper §6.1: batches of 100, SGD with momentum).
+
+    Attributes:
+        store: path of the zarr store of regions.
+        weights: path of the backbone's pretrained weights; None: start from random ones.
+        architecture: what is trained.
+        protocol: which regions are for training, see `data.region_parts`.
+        holdout: fraction of the training images kept out, on which the error is watched.
+        limit: only so many regions of every part; None: all of them. For a quick look whether
+            everything runs, and for errors against the number of training regions.
+        jitter: largest shift of a training frame, in pixels, to any side.
+        mirror: probability of a mirror image.
+        frozen: whether the backbone keeps its weights.
+        cache: path of a store of the frozen backbone's features, to read instead of computing.
+        start: run whose network the training starts from; None: pretrained weights and new layers.
+        micro_batch: regions that go through the network at once; None: the whole batch. Fewer take
+            less memory for the same step.
+    """
+
+    store: str
+    weights: str | None = None
+    architecture: RegionArchitecture = field(default_factory=RegionArchitecture)
+    protocol: Protocol = "pooled"
+    holdout: float = 0.1
+    limit: int | None = None
+    jitter: int = 8
+    mirror: float = 0.5
+    frozen: bool = False
+    cache: str | None = None
+    start: str | None = None
+    micro_batch: int | None = None
+
+    passes: int = 20
+    batch: int = 100
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+    clip: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.protocol not in PROTOCOLS:
+            raise WorkbenchError(
+                f"a protocol out of {', '.join(PROTOCOLS)}", repr(self.protocol), "name one of them"
+            )
+        if not 0 <= self.holdout < 1:
+            raise WorkbenchError(
+                "a fraction of the images to hold out", f"{self.holdout}", "correct --holdout"
+            )
+        for name in ("micro_batch", "limit"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise WorkbenchError(
+                    "at least one region at once" if name == "micro_batch" else "regions to see",
+                    f"{value}",
+                    f"raise --{name.replace('_', '-')}",
+                )
+        if self.cache is not None and (not self.frozen or self.jitter):
+            raise WorkbenchError(
+                "a frozen backbone and frames that are not shifted, to read features from a store",
+                "a backbone in training" if not self.frozen else f"shifts of {self.jitter} pixels",
+                "give --frozen and --jitter 0, or leave --cache out",
+            )
+        if self.frozen and self.weights is None and self.start is None:
+            raise WorkbenchError(
+                "trained weights in a backbone that is frozen",
+                "random ones",
+                "leave --frozen out, or --from-scratch",
+            )
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RegionConfig":
+        """Back from `to_dict`."""
+        architecture = RegionArchitecture.from_dict(values["architecture"])
+        return cls(**values | {"architecture": architecture})

@@ -1,0 +1,185 @@
+"""Region classification as a task: batches of regions in, the logistic loss out."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from workbench.data import (
+    Augmentation,
+    RegionFeatures,
+    RegionReader,
+    Regions,
+    Schedule,
+    batches_of,
+    region_reader,
+)
+from workbench.errors import WorkbenchError
+from workbench.linalg.gram_log import GramFunction
+from workbench.models.features import file_digest
+from workbench.models.regions import RegionNetwork
+from workbench.training.processes import place
+from workbench.training.region_config import RegionConfig
+from workbench.training.trainer import MicroBatch
+
+CALIBRATION = 1000
+"""Training regions on which the scale of the pooled vector is fixed."""
+
+
+class LossOfRegions(nn.Module):
+    """The network with its loss on top: regions and their categories to scalars.
+
+    What it takes as regions are frames, or the backbone's maps where these are read from a store.
+    """
+
+    def __init__(self, model: RegionNetwork, config: RegionConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.frozen, self.cached = config.frozen, config.cache is not None
+
+    def forward(
+        self,
+        seen: Float[Tensor, "batch _ _ _"],
+        masks: Bool[Tensor, "batch y x"] | None,
+        categories: Int64[Tensor, "batch"],
+    ) -> dict[str, Tensor]:
+        """Mean loss and top-1 error, and means of what the structured layer found."""
+        found = self.model.classify(self.maps(seen), masks)
+        loss = cross_entropy(found.logits.float(), categories)
+        error = (found.logits.detach().argmax(1) != categories).double().mean()
+        spectrum = {} if found.pooled is None else spectrum_of(found.pooled)
+        return {"loss": loss, "error": error, **spectrum}
+
+    def maps(self, seen: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch _ _ _"]:
+        """The backbone's, computed where they were not read."""
+        if self.cached:
+            return seen
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            return self.model.features(seen)
+
+
+def spectrum_of(pooled: GramFunction) -> dict[str, Tensor]:
+    """What says how hard the layer's problem is, in the mean over a batch.
+
+    Smallest and largest eigenvalue of XᵀX/cells + εI and their ratio; the numerical rank of X; and
+    its effective rank, exp of the entropy of XᵀX's eigenvalues as shares of their sum (Roy and
+    Vetterli, EUSIPCO 2007): in how many directions the features really lie.
+    """
+    values = pooled.eigenvalues.detach()
+    total = values.sum(-1, keepdim=True)
+    shares = values / torch.where(total > 0, total, 1.0)
+    entropy = -torch.xlogy(shares, shares).sum(-1)
+    effective = torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
+    found = {
+        "smallest_eigenvalue": pooled.smallest,
+        "largest_eigenvalue": pooled.largest,
+        "condition": pooled.condition,
+        "rank": pooled.rank,
+        "effective_rank": effective,
+    }
+    return {name: value.detach().double().mean() for name, value in found.items()}
+
+
+class RegionTask:
+    """Trains a classifier on regions, mirrored and shifted at random.
+
+    Where several processes share a training, each makes its own; together their batches are those
+    of one process. To be closed at the end: it reads ahead.
+
+    Args:
+        model: in training.
+        regions: to train on, with masks where the model pools over them.
+        config: of the training.
+
+    Raises:
+        WorkbenchError: the features' store is of another network or other regions.
+    """
+
+    def __init__(self, model: RegionNetwork, regions: Regions, config: RegionConfig) -> None:
+        self.network = LossOfRegions(model, config)
+        self.model, self.regions, self.config = model, regions, config
+        self.samples = len(regions)
+        if config.frozen:
+            model.backbone.requires_grad_(False)
+        self.features = opened_features(config, regions)
+        rank, ranks = place()
+        self._schedule = Schedule(
+            len(regions), config.batch // ranks, config.seed, rank=rank, world_size=ranks
+        )
+        self._reader: RegionReader | None = None
+
+    def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterator[MicroBatch]:
+        """This process's part of a batch, in pieces of no more than `micro_batch`."""
+        if self._reader is None:
+            augment = Augmentation(self.config.mirror, self.config.jitter)
+            self._reader = region_reader(
+                self.regions,
+                self._schedule,
+                features=self.features,
+                augment=augment,
+                device=device,
+            )
+        epoch, position = divmod(visits[0], self.samples)
+        batch = self._reader.read(epoch, position // self.config.batch)
+        own = batch.positions < self.samples  # the others make ranks even, and count nothing
+        if own.any() and not own.all():
+            batch = batch.part(own)
+        size = self.config.micro_batch or len(batch)
+        for start in range(0, len(batch), size):
+            piece = batch.part(slice(start, start + size))
+            yield MicroBatch((piece.seen, piece.masks, piece.categories), len(piece))
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """The backbone at the learning rate, everything new at a multiple of it."""
+        backbone = list(self.model.backbone.parameters())
+        known = {id(p) for p in backbone}
+        new = [p for p in self.model.parameters() if id(p) not in known]
+        rate = self.config.learning_rate
+        groups = [{"params": new, "lr": rate * self.config.head_multiplier}]
+        if not self.config.frozen:
+            groups.append({"params": backbone, "lr": rate})
+        return groups
+
+    def calibrate(self, device: torch.device) -> None:
+        """Fix the scale of the pooled vector, on training regions as they are."""
+        count = min(CALIBRATION, len(self.regions))
+        chosen = self.regions.select(Schedule(len(self.regions), count, 0).indices(0, 0))
+        schedule = Schedule(count, min(self.config.batch, count), shuffle=False)
+        reader = region_reader(chosen, schedule, features=self.features, device=device)
+        network = self.network.to(device).eval()
+        with torch.no_grad():
+            self.model.calibrate((network.maps(b.seen), b.masks) for b in batches_of(reader))
+
+    def close(self) -> None:
+        """End what reads ahead."""
+        if self._reader is not None:
+            self._reader.close()
+
+
+def opened_features(config: RegionConfig, regions: Regions) -> RegionFeatures | None:
+    """The store of features, after making sure that it is this network's; None without one.
+
+    Raises:
+        WorkbenchError: it is another network's, or no file says which weights the network has.
+    """
+    if config.cache is None:
+        return None
+    if config.weights is None:
+        raise WorkbenchError(
+            "the pretrained weights themselves, to read their features from a store",
+            "random ones",
+            "leave --cache out",
+        )
+    features, shape = RegionFeatures(config.cache), config.architecture
+    features.check(
+        regions,
+        backbone=shape.backbone,
+        taps=shape.tap,
+        enlarge=1.0,
+        weights_sha256=file_digest(Path(config.weights)),
+    )
+    return features

@@ -1,0 +1,266 @@
+"""Table 1 with the paper's figures beside ours: markdown, a page, pictures; from plain values."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
+from workbench.runs.files import atomic_write
+from workbench.views import inline
+from workbench.views.error_chart import error_chart
+
+NOTES = (
+    "Error: share of regions whose category was not predicted, percent. Intervals: 95 %, bootstrap "
+    "over images with all of their regions, on the mean over seeds; ± is the standard deviation "
+    "between seeds. Balanced: mean over the categories that occur. NLL: negative log probability "
+    "of the true category, nats. ECE: expected calibration error.",
+    "The paper trains on some 600,000 regions and tests on COCO's validation set; its figures say "
+    "how columns are ordered there, not what is within reach here.",
+    "Tests are paired by region and resample images. They speak of these trainings on other "
+    "images, not of other trainings.",
+    "Orderings: each pair of the paper's columns, and which is better here; probabilities are "
+    "corrected for the number of pairs (Holm).",
+    "Limits, on regions held out of training. Effective rank of XᵀX: exp of the entropy of its "
+    "eigenvalues. Shared: part of the pooled vectors' mean squared length that all regions have "
+    "in common. Directions: effective rank of the vectors about their mean. Gain: how much "
+    "stronger the loss reacts to a relative change of the maps than to one of the pooled vector; "
+    "its spread is the 95 % quantile over the median.",
+    "Minutes and regions a second are by the clock of a machine that may have been busy.",
+)
+
+
+def errors(values: Mapping[str, Any]) -> Rows:
+    """The paper's columns, theirs and ours."""
+    header = [
+        "column", "paper", "error", "95 %", "± seeds", "top-5", "balanced", "NLL", "ECE", "seeds",
+    ]  # fmt: skip
+    body = []
+    for row in values["rows"]:
+        found = row["summary"]
+        body.append(
+            [
+                row["title"],
+                "–" if row["paper"] is None else f"{row['paper']:.1f}",
+                _percent(found["error"]["mean"]),
+                _interval(found["error"]),
+                _percent(row["spread"]),
+                _percent(found["top5_error"]["mean"]),
+                _percent(found["balanced_error"]["mean"]),
+                _number(found["nll"]["mean"], ".3f"),
+                _number(found["calibration_error"], ".3f"),
+                str(len(row["seeds"])),
+            ]
+        )
+    return [header, *body]
+
+
+def costs(values: Mapping[str, Any]) -> Rows:
+    """What the columns are and take."""
+    header = [
+        "column", "vector", "parameters", "minutes a seed", "regions/s, trained", "tested",
+    ]  # fmt: skip
+    body = [
+        [
+            row["title"],
+            f"{row['entries']:,}",
+            f"{row['parameters']:,}",
+            _number(row["minutes"], ".1f"),
+            _number(row["trained_per_second"], ".0f"),
+            _number(row["tested_per_second"], ".0f"),
+        ]
+        for row in values["rows"]
+    ]
+    return [header, *body]
+
+
+def tests(values: Mapping[str, Any]) -> Rows:
+    """Who errs how much less than whom, how surely."""
+    body = [
+        [t["row"], t["against"], _difference(t), _chance(t["p"]), str(t["images"])]
+        for t in values["tests"]
+    ]
+    return [["column", "against", "error, difference", "p", "images"], *body]
+
+
+def orderings(values: Mapping[str, Any]) -> Rows:
+    """Which of the paper's orderings hold here."""
+    header = ["better in the paper", "worse", "paper", "here", "p, corrected", "here it"]
+    words = {"holds": "holds", "reversed": "is reversed", "undecided": "is undecided"}
+    body = [
+        [
+            each["better"],
+            each["worse"],
+            f"{each['paper']:+.1f}",
+            _difference(each["difference"]),
+            _chance(each["difference"]["p"]),
+            words[each["verdict"]],
+        ]
+        for each in values["orderings"]
+    ]
+    return [header, *body]
+
+
+def limits(values: Mapping[str, Any]) -> Rows:
+    """What limits the networks; first seed's spectra."""
+    header = [
+        "column", "train error", "held-out", "test", "rank", "effective rank", "λ₁", "λ₁₀",
+        "above ε", "condition", "entry, rms", "shared", "directions", "∂L/∂v", "gain", "spread",
+    ]  # fmt: skip
+    body = []
+    for row in values["rows"]:
+        found = row["limits"][0]
+        if found is None:
+            continue
+        spectrum = found["eigenvalues"]
+        body.append(
+            [
+                row["title"],
+                _percent(row["train_error"]),
+                _percent(row["held_error"]),
+                _percent(row["summary"]["error"]["mean"]),
+                f"{found['rank']:.0f}",
+                f"{found['effective_rank']:.1f}",
+                f"{spectrum[0]:.3g}",
+                f"{spectrum[min(9, len(spectrum) - 1)]:.3g}",
+                _number(found["above_epsilon"], ".0f"),
+                _number(found["condition"], ".1e"),
+                f"{found['entry']:.3g}",
+                f"{found['shared']:.2f}",
+                f"{found['directions']:.0f}",
+                f"{found['gradient']:.2g}",
+                f"{found['gain']:.2g}",
+                f"{found['gain_spread']:.1f}",
+            ]
+        )
+    return [header, *body]
+
+
+def confusions(values: Mapping[str, Any], key: str) -> Rows:
+    """What one column takes for what."""
+    row = next(row for row in values["rows"] if row["key"] == key)
+    body = [
+        [each["truth"], each["predicted"], f"{each['regions']:.1f}", _percent(each["share"])]
+        for each in row["confusions"]
+    ]
+    return [["truth", "taken for", "regions", "%"], *body]
+
+
+def heading(values: Mapping[str, Any]) -> str:
+    """What the table is of."""
+    part = "COCO's val" if values["protocol"] == "official" else "a fifth of the images"
+    limit = f", {values['limit']} regions a part" if values["limit"] else ""
+    return f"Table 1 on {values['regions']} regions of {values['images']} images ({part}{limit})"
+
+
+def origin(values: Mapping[str, Any]) -> list[str]:
+    """Where the figures come from, and what is missing."""
+    lines = [
+        f"Evaluated at commit {', '.join(values['commits'])} on {', '.join(values['machines'])}."
+    ]
+    if values["missing"]:
+        lines.append(f"Not run yet: {', '.join(values['missing'])}.")
+    return lines
+
+
+def verdicts(values: Mapping[str, Any]) -> str:
+    """The orderings in a sentence."""
+    if not values["orderings"]:
+        return "No two of the paper's columns to compare yet."
+    counts = {
+        word: sum(each["verdict"] == word for each in values["orderings"])
+        for word in ("holds", "reversed", "undecided")
+    }
+    return (
+        f"Of the paper's orderings {counts['holds']} hold here, {counts['reversed']} are reversed, "
+        f"{counts['undecided']} are undecided."
+    )
+
+
+def to_text(values: Mapping[str, Any]) -> str:
+    """The errors for a terminal."""
+    lines = [heading(values), as_text(errors(values)), verdicts(values), *origin(values)]
+    return "\n".join(lines)
+
+
+def to_markdown(values: Mapping[str, Any]) -> str:
+    """All tables and notes."""
+    parts = [f"# {heading(values)}"]
+    for name, make in _TABLES.items():
+        if len(rows := make(values)) > 1:
+            parts += [f"## {name}", as_markdown(rows)]
+    parts += [verdicts(values), "\n".join(f"- {note}" for note in [*NOTES, *origin(values)])]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_table1(
+    values: Mapping[str, Any], folder: Path, key: str, pictures: Mapping[str, Any]
+) -> list[Path]:
+    """Write table1.md, table1.html, table1.png and a PNG for every further picture.
+
+    Args:
+        values: of `experiments.table1_assembly.assemble`.
+        folder: where to.
+        key: of the column whose pictures these are.
+        pictures: HoloViews elements by the name of their file, in the order of the page.
+    """
+    environment = Environment(
+        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    tables = [(n, make(values)) for n, make in _TABLES.items() if len(make(values)) > 1]
+    chart = error_chart(values)
+    page = environment.get_template("table1.html").render(
+        title=heading(values),
+        chart=Markup(inline.chart(chart)),
+        tables=[(name, Markup(as_html(rows))) for name, rows in tables],
+        verdicts=verdicts(values),
+        pictured=next(row["title"] for row in values["rows"] if row["key"] == key),
+        pictures=[(each.label, Markup(inline.chart(each))) for each in pictures.values()],
+        confusions=Markup(as_html(confusions(values, key))),
+        notes=[*NOTES, *origin(values)],
+        commands=dict.fromkeys(row["command"] for row in values["rows"]),
+    )
+    contents = {
+        "table1.md": to_markdown(values).encode(),
+        "table1.html": page.encode(),
+        "table1.png": inline.png(chart),
+        **{f"{name}.png": inline.png(each) for name, each in pictures.items()},
+    }
+    for name, content in contents.items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
+
+
+_TABLES = {
+    "Errors": errors,
+    "Tests": tests,
+    "The paper's orderings": orderings,
+    "What limits them": limits,
+    "Cost": costs,
+}
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else f"{value:{form}}"
+
+
+def _interval(found: Mapping[str, Any], form: str = ".1f") -> str:
+    if found["low"] is None:
+        return "–"
+    return f"[{100 * found['low']:{form}}, {100 * found['high']:{form}}]"
+
+
+def _difference(found: Mapping[str, Any]) -> str:
+    return f"{100 * found['mean']:+.1f} {_interval(found, '+.1f')}".removesuffix(" –")
+
+
+def _chance(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
