@@ -10,7 +10,7 @@ from pipelines.errors import UserError
 from workbench import __version__
 
 COMMANDS = (
-    "train", "evaluate", "cuts", "ranks", "report", "table2", "tune", "table1", "segment", "export",
+    "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "export",
     "bench", "demo", "lab",
 )  # fmt: skip
 """Each is a module of this package with a command of the same name."""

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from workbench.data import RegionFeatures, Regions, Schedule, batches_of, region_reader
 from workbench.evaluation.region_scores import BATCH
 from workbench.layers import SecondOrderPooling
+from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram_log import GramFunction
 from workbench.models.regions import RegionNetwork
 from workbench.models.scaling import Standardised
@@ -106,14 +107,6 @@ def spectra_of(
     XᵀX has no more than these that are not zero: as many as X has rows or features.
     """
     return torch.cat([look.eigenvalues for look in _looks(model, regions, features)]).numpy()
-
-
-def effective_rank(values: Float[Tensor, "*batch side"]) -> Float[Tensor, "*batch"]:
-    """exp of the entropy of nonnegative values as shares of their sum (Roy and Vetterli, 2007)."""
-    total = values.sum(-1, keepdim=True)
-    shares = values / torch.where(total > 0, total, 1.0)
-    entropy = -torch.xlogy(shares, shares).sum(-1)
-    return torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
 
 
 def _looks(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.degrees import degrees
+from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram import gram
 from workbench.linalg.spectral import Spectrum, leading_eigenpairs
 
@@ -60,21 +61,13 @@ class Affinity:
 
     @torch.no_grad()
     def effective_rank(self) -> float:
-        """exp(−Σ p log p) of W's eigenvalues as fractions p of their sum, in [1, features].
-
-        What remains of the rank where no eigenvalue is exactly zero: a spectrum of r equal ones has
-        r, and directions that hardly carry anything hardly count (Roy and Vetterli, EUSIPCO 2007,
-        with W's singular values). 0 where all features are off.
+        """Of W, in [1, features]; 0 where all features are off. See `linalg.effective_rank`.
 
         Raises:
             WorkbenchError: Λ has a negative eigenvalue.
         """
         root = None if self.coupling is None else _square_root(self.coupling.double())
-        values = torch.linalg.eigvalsh(gram(self.x, mix=root)).clamp(min=0.0)
-        total = float(values.sum())
-        if total == 0:
-            return 0.0
-        return float(torch.special.entr(values / total).sum().exp())
+        return float(effective_rank(torch.linalg.eigvalsh(gram(self.x, mix=root))))
 
     def spectrum(self, count: int) -> Spectrum:
         """Top eigenpairs of D^-½WD^-½ from the d×d Gram matrix of D^-½XΛ^½.

@@ -19,6 +19,7 @@ from workbench.data import (
     region_reader,
 )
 from workbench.errors import WorkbenchError
+from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram_log import GramFunction
 from workbench.models.features import file_digest
 from workbench.models.regions import RegionNetwork
@@ -65,21 +66,15 @@ class LossOfRegions(nn.Module):
 def spectrum_of(pooled: GramFunction) -> dict[str, Tensor]:
     """What says how hard the layer's problem is, in the mean over a batch.
 
-    Smallest and largest eigenvalue of XᵀX/cells + εI and their ratio; the numerical rank of X; and
-    its effective rank, exp of the entropy of XᵀX's eigenvalues as shares of their sum (Roy and
-    Vetterli, EUSIPCO 2007): in how many directions the features really lie.
+    Smallest and largest eigenvalue of XᵀX/cells + εI and their ratio; the numerical rank of X, and
+    the effective one.
     """
-    values = pooled.eigenvalues.detach()
-    total = values.sum(-1, keepdim=True)
-    shares = values / torch.where(total > 0, total, 1.0)
-    entropy = -torch.xlogy(shares, shares).sum(-1)
-    effective = torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
     found = {
         "smallest_eigenvalue": pooled.smallest,
         "largest_eigenvalue": pooled.largest,
         "condition": pooled.condition,
         "rank": pooled.rank,
-        "effective_rank": effective,
+        "effective_rank": effective_rank(pooled.eigenvalues.detach()),
     }
     return {name: value.detach().double().mean() for name, value in found.items()}
 
