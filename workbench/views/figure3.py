@@ -108,7 +108,7 @@ def _canvas(titles: Sequence[str], scenes: Sequence[FigureScene]) -> Canvas:
     """All pictures on one sheet; rows as high as their images."""
     columns = len(titles) + 2
     heights = [_INCHES * s.image.shape[0] / s.image.shape[1] + 0.25 for s in scenes]
-    top = 0.45
+    top = 0.6
     canvas = Canvas(figsize=(columns * _INCHES, sum(heights) + top), facecolor="white")
     grid = canvas.add_gridspec(
         len(scenes), columns, height_ratios=heights, left=0.005, right=0.995, bottom=0.005,
@@ -135,6 +135,10 @@ def _canvas(titles: Sequence[str], scenes: Sequence[FigureScene]) -> Canvas:
             axes.set_anchor("N")
             axes.set_xlabel(caption, fontsize=7, color=MUTED, labelpad=2)
             if row == 0:
-                title = ["image", *titles, "human"][column].replace(" ", "\n", 1)
+                title = (
+                    ["image", *titles, "human"][column]
+                    .replace(" ", "\n", 1)
+                    .replace(", frozen", ",\nfrozen")
+                )
                 axes.set_title(title, fontsize=8, color=INK, pad=4)
     return canvas

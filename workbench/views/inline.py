@@ -60,11 +60,27 @@ def chart(element: hv.Element | hv.Overlay) -> str:
 
 
 def png(element: hv.Element | hv.Overlay | hv.Layout) -> bytes:
-    """The file of a picture with axes and titles, for a README."""
+    """The file of a chart with axes and title, for a README; charts of a layout stand in a row.
+
+    Each keeps the size that it asks for, which matplotlib's own layouts would not grant.
+    """
+    charts = list(element) if isinstance(element, hv.Layout) else [element]
+    images = [_titled(chart) for chart in charts]
+    sheet = Image.new("RGB", (sum(i.width for i in images), max(i.height for i in images)), "white")
+    left = 0
+    for image in images:
+        sheet.paste(image, (left, 0))
+        left += image.width
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _titled(chart: hv.Element | hv.Overlay) -> Image.Image:
     buffer = io.BytesIO()
     with mpl.rc_context(_CHART):
-        _figure(element).savefig(buffer, format="png", dpi=150, bbox_inches="tight")
-    return buffer.getvalue()
+        _figure(chart).savefig(buffer, format="png", dpi=150, bbox_inches="tight", pad_inches=0.12)
+    return Image.open(buffer)
 
 
 def _resampled(photo: hv.RGB, width: int) -> Image.Image:
@@ -92,6 +108,6 @@ def _drawn(element: hv.Element | hv.Overlay, width: int) -> Image.Image:
     return Image.frombytes("RGBA", (width, height), buffer.getvalue())
 
 
-def _figure(element: hv.Element | hv.Overlay | hv.Layout) -> Figure:
+def _figure(element: hv.Element | hv.Overlay) -> Figure:
     figure: Figure = hv.Store.renderers["matplotlib"].get_plot(element).state
     return figure

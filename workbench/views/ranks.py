@@ -5,6 +5,7 @@ from pathlib import Path
 
 import holoviews as hv
 import numpy as np
+from jaxtyping import Float
 
 from workbench.evaluation.ranks import COLUMN, Measure, Trajectory, relation
 from workbench.evaluation.rendering import Rows, as_markdown
@@ -30,21 +31,27 @@ def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
         measure: which covering.
     """
     dimensions = ("effective rank of W", f"{measure} covering")
-    parts: list[hv.Element] = []
-    for each, colour, label in _coloured(trajectories):
-        x, y = each.passes[:, 0], each.passes[:, COLUMN[measure]]
-        parts += [
-            styled(
-                hv.Curve((x, y), *dimensions, label=label),
-                common={"color": colour, "alpha": 0.8},
-                bokeh={"line_width": 1.8},
-                matplotlib={"linewidth": 1.5},
-            ),
-            _dot(x[0], y[0], dimensions, "white", colour),
-            _dot(x[-1], y[-1], dimensions, colour, colour),
+    lines = [
+        styled(
+            hv.Curve(each.passes[:, [0, COLUMN[measure]]], *dimensions, label=label),
+            common={"color": colour, "alpha": 0.8},
+            bokeh={"line_width": 1.8},
+            matplotlib={"linewidth": 1.5},
+        )
+        for each, colour, label in _coloured(trajectories)
+    ]
+    ends: list[hv.Element] = []
+    for colour, own in _by_colour(trajectories).items():
+        found = np.stack([each.passes[[0, -1]][:, [0, COLUMN[measure]]] for each in own])
+        ends += [
+            _dots(found[:, 0], dimensions, "white", colour),
+            _dots(found[:, 1], dimensions, colour, colour),
         ]
     return as_chart(
-        hv.Overlay(parts).relabel("Held-out scenes, pass by pass"), legend_position="bottom_left"
+        hv.Overlay([*lines, *ends]).relabel("Held-out scenes, pass by pass"),
+        legend_position="bottom_left",
+        legend_limit=len(lines) + len(ends),
+        padding=0.08,
     )
 
 
@@ -121,9 +128,18 @@ def _coloured(trajectories: Sequence[Trajectory]) -> Iterator[tuple[Trajectory, 
         yield each, colours[each.objective], each.objective if new else ""
 
 
-def _dot(x: float, y: float, dimensions: tuple[str, str], fill: str, edge: str) -> hv.Scatter:
+def _by_colour(trajectories: Sequence[Trajectory]) -> dict[str, list[Trajectory]]:
+    found: dict[str, list[Trajectory]] = {}
+    for each, colour, _ in _coloured(trajectories):
+        found.setdefault(colour, []).append(each)
+    return found
+
+
+def _dots(
+    points: Float[np.ndarray, "_ 2"], dimensions: tuple[str, str], fill: str, edge: str
+) -> hv.Scatter:
     return styled(
-        hv.Scatter(([x], [y]), *dimensions),
+        hv.Scatter(points, *dimensions),
         common={"color": fill},
         bokeh={"size": 8, "line_color": edge},
         matplotlib={"s": 28, "edgecolors": edge},
