@@ -99,7 +99,7 @@ REGION_COLUMNS = {
             minutes=60,
             paper=28.6,
             training=_training(DEEP_O2P, **_LINEAR),
-            against=("alexnet",),
+            against=("alexnet", "alexnet-linear"),
         ),
         RegionColumn(
             "deep-o2p-s",
@@ -126,6 +126,27 @@ REGION_COLUMNS = {
             training=_training(DEEP_O2P_FC, **_SCRATCH),
             pretrained=False,
             against=("alexnet-s",),
+        ),
+        RegionColumn(
+            "alexnet-linear",
+            "AlexNet, linear",
+            minutes=40,
+            training=_training(replace(ALEXNET, fully_connected=(), scaling="common"), **_LINEAR),
+            against=("alexnet",),
+        ),
+        RegionColumn(
+            "alexnet-masked",
+            "AlexNet, masks",
+            minutes=60,
+            training=_training(replace(ALEXNET, masked=True)),
+            against=("alexnet",),
+        ),
+        RegionColumn(
+            "deep-o2p-masked",
+            "DeepO2P, masks",
+            minutes=60,
+            training=_training(replace(DEEP_O2P, masked=True), **_LINEAR),
+            against=("deep-o2p", "alexnet-masked"),
         ),
         RegionColumn(
             "deep-o2p-sqrt",
