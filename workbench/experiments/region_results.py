@@ -3,7 +3,7 @@
 As in `column_results`, a result remembers the question that it answers.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,7 @@ class RegionResult:
 
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
-        values = asdict(replace(self, outcomes=None, limits=None))  # type: ignore[arg-type]
-        values |= {
+        values = vars(self) | {
             "outcomes": self.outcomes.to_dict(),
             "limits": self.limits and self.limits.to_dict(),
         }

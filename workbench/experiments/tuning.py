@@ -32,7 +32,6 @@ from workbench.runs import Run, Status
 from workbench.runs.files import atomic_write, read_json_object, to_json
 from workbench.training.region_building import fresh_region_model
 from workbench.training.region_config import RegionConfig
-from workbench.training.trainer import Diverged
 
 PARAMETERS = {
     "learning_rate": True,
@@ -191,7 +190,10 @@ def _try(search: Search, study: optuna.Study, parts: RegionParts) -> None:
             study.tell(trial, state=TrialState.PRUNED)
             _tidy(run)
             return
-        except Diverged as error:
+        except WorkbenchError as error:
+            if run.step == 0:
+                raise
+            # After the first step only numbers can go wrong: the loss, or what a layer is given.
             run.append(Status.INTERRUPTED, None, because=str(error))
             trial.set_user_attr("diverged", True)
             study.tell(trial, 1.0)  # told as an error of 100 %, which keeps the sampler away

@@ -26,7 +26,8 @@ def cells_inside(
         columns: of the map.
     """
     covered = coverage(masks, grid, rows, columns)
-    inside = covered >= 0.5 * coverage(torch.ones_like(masks[:1]), grid, rows, columns)
+    whole = coverage(torch.ones_like(masks[:1]), grid, rows, columns)
+    inside = (covered >= 0.5 * whole) & (covered > 0)  # a block may lie beyond the image
     most = covered.flatten(1)
     fallback = torch.zeros_like(most, dtype=torch.bool)
     fallback.scatter_(1, most.argmax(1, keepdim=True), True)

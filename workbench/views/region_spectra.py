@@ -103,7 +103,7 @@ def _band(
     return as_chart((area * line).relabel(title), ylabel=name)
 
 
-def _level(value: float, label: str) -> hv.Overlay:
+def _level(value: float, label: str) -> hv.HLine:
     return styled(
         hv.HLine(value, label=label),
         common={"color": MUTED},

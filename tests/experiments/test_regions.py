@@ -1,0 +1,279 @@
+"""Region classifiers in small: they learn, resume exactly, share steps, and say what is wrong."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from pipelines.datasets import Request, prepare
+from pipelines.errors import PipelineError
+from pipelines.execute import store_digest
+from pipelines.jobs import begin
+from pipelines.ledger import Ledger
+from pipelines.sources.sample import write_sample
+from pipelines.store import layout
+from pipelines.task import write_unit
+from workbench.data import Regions, region_parts
+from workbench.errors import WorkbenchError
+from workbench.experiments.region_columns import REGION_COLUMNS, region_columns_named
+from workbench.experiments.regions import parts_of, score_run, train_regions
+from workbench.models import Backbone
+from workbench.models.regions import RegionArchitecture
+from workbench.runs import Run, Status
+from workbench.training.region_building import trained_region_model
+from workbench.training.region_config import RegionConfig
+
+FRAMES = {"longest": 40, "size": 48}
+Write = Callable[..., str]
+
+
+def write(root: Path, store: Path, **request: Any) -> str:
+    """In this process: workers of a cluster need not have the entry point of features."""
+    made = prepare(Request("coco", **FRAMES, **request), root)
+    begin(made, store)
+    for unit in made.plan.units:
+        write_unit(unit.index, str(store), made.plan.fingerprint, made.plan.root)
+    layout.finish(made.plan, store, store_digest(Ledger(store).marks()))
+    return str(store)
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("regions") / "raw"
+    write_sample(folder, train=16, test=5, seed=1, size=(60, 80), layout="coco")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(raw: Path) -> str:
+    return write(raw, raw.parent / "regions.zarr", unit=20)
+
+
+@pytest.fixture(scope="module")
+def config(store: str) -> RegionConfig:
+    classes = len(Regions.open(store).names)
+    return RegionConfig(
+        store=store,
+        architecture=RegionArchitecture("tiny", "relu3", classes=classes),
+        learning_rate=0.02,
+        head_multiplier=1.0,
+        passes=2,
+        batch=10,
+        holdout=0.2,
+        jitter=2,
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def weights(raw: Path) -> str:
+    path = raw.parent / "tiny.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        save_file(Backbone("tiny", "relu3").state_dict(), path)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "learning_rate"), [("log", 0.02), ("power", 0.02), ("none", 0.01)]
+)
+def test_a_classifier_learns_a_handful_of_regions_by_heart(
+    pooling: Any, learning_rate: float, config: RegionConfig, tmp_path: Path
+) -> None:
+    config = replace(
+        config,
+        architecture=replace(config.architecture, pooling=pooling),
+        learning_rate=learning_rate,
+        passes=30,
+        jitter=0,
+        mirror=0.0,
+    )
+    run = train_regions(config, tmp_path / "run")
+    assert run.status is Status.FINISHED
+    metrics = run.metrics()
+    assert metrics["error"].iloc[1] > 0.5
+    assert metrics["held_out_error"].notna().sum() == 31  # before the first pass, after each
+    assert score_run(tmp_path / "run", "train", device="cpu").error < 0.1
+    scores = score_run(tmp_path / "run", "test", device="cpu")
+    test = parts_of(config).test
+    assert scores.logits.shape == (len(test), config.architecture.classes)
+    assert scores.annotation_ids.tolist() == test.table["annotation_id"].values.tolist()
+    assert scores.error == (scores.logits.argmax(1) != test.categories).mean()
+
+
+def test_the_structured_layer_is_on_record(config: RegionConfig, tmp_path: Path) -> None:
+    metrics = train_regions(replace(config, passes=1), tmp_path / "run").metrics().iloc[1:]
+    assert (metrics["smallest_eigenvalue"] >= 1e-3).all()
+    assert (metrics["condition"] >= metrics["largest_eigenvalue"] / 2e-3).all()
+    assert ((metrics["effective_rank"] >= 1) & (metrics["effective_rank"] < 48)).all()
+    assert (metrics["effective_rank"] < metrics["rank"]).all()
+    assert (metrics["gradient_norm"] > 0).all()
+
+
+def test_an_interrupted_training_resumes_to_the_same_network(
+    config: RegionConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = replace(config.architecture, fully_connected=(8,), masked=True)  # with dropout
+    config = replace(config, architecture=shape)
+    whole = train_regions(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:  # killed in the second pass, without a word
+        look = "workbench.evaluation.region_scores.ErrorMonitor.__call__"
+
+        def dies_late(self: object, step: int) -> dict[str, float]:
+            if step == whole.step:
+                raise KeyboardInterrupt
+            return {}
+
+        patch.setattr(look, dies_late)
+        with pytest.raises(KeyboardInterrupt):
+            train_regions(config, tmp_path / "parts")
+    assert Run.open(tmp_path / "parts").status is Status.FAILED
+    train_regions(config, tmp_path / "parts", resume=True)
+    one, other = (trained_region_model(Run.open(tmp_path / n)) for n in ("whole", "parts"))
+    found = other.state_dict()
+    assert all(torch.equal(value, found[name]) for name, value in one.state_dict().items())
+
+
+@pytest.mark.parametrize("shared", [{"processes": 2}, {"micro_batch": 3}])
+def test_a_batch_in_parts_takes_the_step_of_the_whole(
+    shared: dict[str, int], config: RegionConfig, tmp_path: Path
+) -> None:
+    whole = train_regions(config, tmp_path / "whole").metrics()
+    parts = train_regions(replace(config, **shared), tmp_path / "parts").metrics()
+    assert len(parts_of(config).train) % 2 == 1, "the last step is to be one that does not divide"
+    first = whole.index <= whole.index[-1] // 2
+    np.testing.assert_allclose(parts[first], whole[parts.columns][first], rtol=1e-5)
+    # After a pass rounding may have pushed a ReLU over its edge.
+    np.testing.assert_allclose(parts["loss"], whole["loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_training_on_stored_features_is_training_on_frames(
+    masked: bool, config: RegionConfig, raw: Path, weights: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("pipelines.features.entry_points", lambda group: [_Backbone()])
+    asked = {"features": "tiny:relu3", "weights": weights, "mirrored": True, "unit": 16}
+    cache = write(raw, tmp_path / "features.zarr", **asked)
+    shape = replace(config.architecture, masked=masked, epsilon=0.01)
+    config = replace(config, architecture=shape, weights=weights, frozen=True, jitter=0)
+    frames = train_regions(config, tmp_path / "frames").metrics()
+    cached = replace(config, cache=cache)
+    features = train_regions(cached, tmp_path / "features").metrics()
+    assert frames["rank"].iloc[1] > 0
+    for name in ("loss", "held_out_loss", "largest_eigenvalue"):  # half precision of the features
+        np.testing.assert_allclose(features[name], frames[name], rtol=0.02)
+    first, second = (score_run(tmp_path / n, device="cpu") for n in ("frames", "features"))
+    np.testing.assert_allclose(first.logits, second.logits, atol=0.05)
+    other = replace(cached, architecture=replace(shape, tap="relu2"))
+    with pytest.raises(WorkbenchError, match="features with taps relu2"):
+        train_regions(other, tmp_path / "tap")
+    without = write(raw, tmp_path / "upright.zarr", **asked | {"mirrored": False})
+    with pytest.raises(WorkbenchError, match="none of mirror images"):
+        train_regions(replace(cached, cache=without), tmp_path / "upright")
+    with pytest.raises(WorkbenchError, match="a store of regions' features"):
+        train_regions(replace(cached, cache=config.store), tmp_path / "regions")
+
+
+class _Backbone:
+    """The entry point of pyproject.toml."""
+
+    name = "backbone"
+
+    def load(self) -> Any:
+        from workbench.models.features import extractor
+
+        return extractor
+
+
+def test_parts_share_no_image_and_the_test_part_is_always_the_same(config: RegionConfig) -> None:
+    regions = Regions.open(config.store)
+    parts = region_parts(regions, holdout=0.25)
+    images = [set(p.table["image_id"].values) for p in (parts.train, parts.held, parts.test)]
+    assert not images[0] & images[1] | images[0] & images[2] | images[1] & images[2]
+    assert len(images[2]) == round(0.2 * 21)
+    assert len(parts.train) + len(parts.held) + len(parts.test) == len(regions)
+    none = region_parts(regions, holdout=0.0)
+    assert none.test.identity == parts.test.identity
+    assert len(none.held) == 0
+    official = region_parts(regions, "official")
+    assert set(official.test.table["split"].values) == {"val"}
+    assert set(official.train.table["split"].values) == {"train"}
+
+
+def test_official_parts_need_both_splits(raw: Path, tmp_path: Path) -> None:
+    store = write(raw, tmp_path / "train.zarr", splits=("train",))
+    with pytest.raises(WorkbenchError, match="the splits train and val"):
+        region_parts(Regions.open(store), "official")
+
+
+def test_a_configuration_survives_json(config: RegionConfig, tmp_path: Path) -> None:
+    config = replace(config, architecture=replace(config.architecture, fully_connected=(5, 4)))
+    run = Run.create(tmp_path / "run", config.to_dict())
+    assert RegionConfig.from_dict(Run.open(run.path).config) == config
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cache": "x"}, "a frozen backbone and frames that are not shifted"),
+        ({"cache": "x", "frozen": True, "weights": "w"}, "found shifts of 2 pixels"),
+        ({"frozen": True}, "trained weights in a backbone that is frozen"),
+        ({"holdout": 1.0}, "a fraction of the images"),
+        ({"micro_batch": 0}, "at least one region at once"),
+        ({"processes": 3}, "3 processes can share evenly"),
+    ],
+)
+def test_configurations_that_cannot_be(
+    options: dict[str, Any], message: str, config: RegionConfig
+) -> None:
+    with pytest.raises(WorkbenchError, match=message):
+        replace(config, **options)
+
+
+def test_what_is_missing_is_said_before_a_run_is_made(
+    config: RegionConfig, sample_store: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(PipelineError, match=r"none\.zarr"):
+        train_regions(replace(config, store=str(tmp_path / "none.zarr")), path)
+    with pytest.raises(WorkbenchError, match="a store of regions"):
+        train_regions(replace(config, store=str(sample_store)), path)
+    other = replace(config, architecture=replace(config.architecture, classes=81))
+    with pytest.raises(WorkbenchError, match="81 categories"):
+        train_regions(other, path)
+    with pytest.raises(WorkbenchError, match="a file of weights"):
+        train_regions(replace(config, weights=str(tmp_path / "none.pth")), path)
+    assert not path.exists()
+
+
+def test_columns_state_what_the_paper_has() -> None:
+    paper = {name: column.paper for name, column in REGION_COLUMNS.items() if column.paper}
+    assert paper == {
+        "sift-o2p": 36.4,
+        "alexnet": 25.3,
+        "alexnet-s": 27.2,
+        "deep-o2p": 28.6,
+        "deep-o2p-s": 32.4,
+        "deep-o2p-fc": 25.2,
+        "deep-o2p-fc-s": 28.9,
+    }
+    for name, column in REGION_COLUMNS.items():
+        assert name in column.command
+        assert set(column.against) <= set(REGION_COLUMNS)
+        if column.training is not None:
+            assert RegionConfig.from_dict(column.network.to_dict()) == column.network
+            assert (column.network.batch, column.network.optimizer) == (100, "sgd")
+    assert [c.name for c in region_columns_named(("deep-o2p", "alexnet"))] == [
+        "alexnet",
+        "deep-o2p",
+    ]
+    with pytest.raises(WorkbenchError, match="columns out of sift-o2p"):
+        region_columns_named(("deep-o3p",))
+    with pytest.raises(WorkbenchError, match="a column with a network to train"):
+        _ = REGION_COLUMNS["sift-o2p"].network
