@@ -82,7 +82,7 @@ def search_chart(values: Mapping[str, Any], name: str) -> hv.Overlay:
         logx=name in LOGARITHMIC,
         xlabel=label,
         ylabel="held-out error, %",
-        legend_position="top",
+        legend_position="right",
     )
 
 
