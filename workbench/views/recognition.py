@@ -74,9 +74,13 @@ def reliability_diagram(found: Reliability, title: str = "") -> hv.Overlay:
         bokeh={"size": 6 + 40 * np.sqrt(hv.dim("share of regions"))},
         matplotlib={"s": 16 + 600 * hv.dim("share of regions")},
     )
-    label = f"{title}, calibration error {found.error:.3f}".removeprefix(", ")
+    label = (
+        f"{title}, calibration error {found.error:.3f}"
+        if title
+        else (f"Calibration error {found.error:.3f}")
+    )
     return as_chart(
-        (diagonal * bars * dots).relabel(label[0].upper() + label[1:]),
+        (diagonal * bars * dots).relabel(label),
         square=True,
         xlim=(0, 1),
         ylim=(0, 1),
