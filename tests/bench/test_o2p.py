@@ -66,9 +66,10 @@ def test_poolings_are_the_same_functions_of_the_maps() -> None:
 
 def test_targets_are_judged_by_the_layer_beside_the_backbone() -> None:
     row = StepRow("case", OURS, 1.0, 1.0, of_backbone=1.2)
-    (cpu,), (cuda,) = targets([row], cuda=False), targets([row], cuda=True)
-    assert cpu.met
-    assert cuda.met is False
+    assert [target.met for target in targets([row], cuda=False)] == [True, True]
+    assert [target.met for target in targets([row], cuda=True)] == [False, True]
+    broken = StepRow("case", OURS, 1.0, 1.0, of_backbone=1.6, finite=False)
+    assert [target.met for target in targets([broken], cuda=False)] == [False, False]
 
 
 def test_a_rival_that_gives_up_is_named_and_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def test_a_search_ends_with_the_command_that_uses_it(
         "weight_decay": (1e-5, 1e-2),
     }
     names = {path.name for path in out.iterdir()}
-    assert {"tuning.json", "tuning.md", "tuning.html", "tuning.png"} <= names
+    assert {"tuning.json", "tuning.md", "tuning.html", "tuning-learning-rate.png"} <= names
     assert json.loads((out / "tuning.json").read_text())["best"] == 0
 
 

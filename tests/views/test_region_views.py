@@ -12,7 +12,7 @@ from workbench.data import Regions
 from workbench.evaluation.classification import Outcomes
 from workbench.views.region_pictures import error_curves, wrong_regions
 from workbench.views.region_spectra import COLOURS, category_spectra, map_effect
-from workbench.views.tuning import search_charts, trials_table
+from workbench.views.tuning import search_chart, trials_table, write_tuning
 
 BACKENDS = ("bokeh", "matplotlib")
 
@@ -50,7 +50,8 @@ SPECTRA = np.array([[4.0, 1.0, 1e-3], [2.0, 0.5, 1e-4], [8.0, 1.0, 0.0]])
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_draws(backend: str, sample_regions: Path) -> None:
-    draw(search_charts(SEARCH), backend)
+    for name in ("learning_rate", "dropout"):
+        draw(search_chart(SEARCH, name), backend)
     draw(category_spectra(SPECTRA, np.array([0, 0, 2]), ("a", "b", "c"), 1e-3), backend)
     draw(map_effect(SPECTRA, lambda t: np.log(t + 1e-3), "log"), backend)
     metrics = pd.DataFrame(
@@ -73,6 +74,17 @@ def test_the_chosen_trial_is_first_and_those_ended_early_are_last() -> None:
     ]  # fmt: skip
     assert rows[0][1:4] == ["0.03", "0.5", "40.0 %"]
     assert rows[3][3:5] == ["–", "–"]
+
+
+def test_a_search_is_a_page_with_a_chart_for_each_parameter(tmp_path: Path) -> None:
+    paths = write_tuning(SEARCH, tmp_path, "A search", "workbench train deep-o2p")
+    assert {path.name for path in paths} == {
+        "tuning.md", "tuning.html", "tuning-learning-rate.png", "tuning-dropout.png",
+    }  # fmt: skip
+    page = (tmp_path / "tuning.html").read_text()
+    assert page.count("<svg") == 2
+    assert "workbench train deep-o2p" in page
+    assert "1 ← chosen" in (tmp_path / "tuning.md").read_text()
 
 
 def test_each_category_has_its_own_median_and_no_line_where_it_is_zero() -> None:

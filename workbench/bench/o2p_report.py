@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from workbench.bench.o2p_poolings import EIGH, OURS
+from workbench.bench.o2p_poolings import OURS
 from workbench.bench.records import Row, Target
-from workbench.bench.report import Report, at_least, at_most, duration, find
+from workbench.bench.report import Report, at_most, duration, find
 from workbench.evaluation.rendering import Rows
 
 BACKBONE = "the backbone alone"
@@ -49,17 +49,16 @@ class StepReport(Report):
 
 
 def targets(rows: list[StepRow], cuda: bool) -> tuple[Target, ...]:
-    """The promise for each case: what the layer costs beside the backbone, and beside torch."""
+    """The promise for each case: what the layer costs beside the backbone, and finite gradients."""
     bound = DEVICE_BOUND if cuda else CPU_BOUND
     found = []
     for case in dict.fromkeys(row.case for row in rows):
-        ours, eigh = find(rows, case, OURS), find(rows, case, EIGH)
+        ours = find(rows, case, OURS)
         if isinstance(ours, StepRow):
             name = f"layer at most {bound:g}× the backbone: {case}"
             found.append(at_most(name, ours.of_backbone, bound, "{}×"))
-        if isinstance(eigh, StepRow):
-            name = f"layer no slower than torch's eigh, float32: {case}"
-            found.append(at_least(name, eigh.layer_ratio, 1.0, "{}× its speed"))
+            state = "finite" if ours.finite else "NaN"
+            found.append(Target(f"gradient finite: {case}", state, ours.finite))
     return tuple(found)
 
 

@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import holoviews as hv
 
 from workbench.cli.train_options import Decorator, weights_to_load
 from workbench.data import Regions
 from workbench.data.region_split import PROTOCOLS
-from workbench.evaluation.rendering import as_markdown, as_text
+from workbench.evaluation.rendering import as_text
 from workbench.experiments.region_columns import REGION_COLUMNS, RegionColumn
 from workbench.experiments.tuning import PARAMETERS, Range, Search, run_search
 from workbench.runs.files import atomic_write
 from workbench.training.region_config import RegionConfig
-from workbench.views import inline
-from workbench.views.tuning import search_charts, trials_table
+from workbench.views.tuning import trials_table, write_tuning
 
 NAMES = [column.name for column in REGION_COLUMNS.values() if column.training is not None]
 DECADES = 30.0
@@ -70,8 +68,8 @@ def tune(
 
     Trials are trained on a part of the training images and judged on the others: the test images
     are never looked at. What is done stays in the folder; Ctrl-C stops, the same command goes on,
-    and one with more --trials goes further. Writes tuning.{json,md,html,png} and prints the command
-    that trains with what was found.
+    and one with more --trials goes further. Writes tuning.{json,md,html} with charts and prints the
+    command that trains with what was found.
 
     \b
     Example:
@@ -105,27 +103,17 @@ def tune(
 
 def _write(values: dict[str, Any], column: RegionColumn, config: RegionConfig, out: Path) -> None:
     """Table, charts and the command."""
-    table = trials_table(values)
-    heading = (
+    title = (
         f"{values['column']}: {len(values['trials'])} trials of {config.passes} passes, by the "
         f"error on {values['question']['held_regions']} held-out training regions"
     )
     command = _command(values, column, config)
-    charts = search_charts(values)
-    page = hv.renderer("bokeh").static_html(charts)
-    contents = {
-        "tuning.json": json.dumps(values, indent=1, ensure_ascii=False) + "\n",
-        "tuning.md": f"# {heading}\n\n{as_markdown(table)}\n\n```sh\n{command}\n```\n",
-        "tuning.html": page,
-    }
-    for name, text in contents.items():
-        with atomic_write(out / name) as file:
-            file.write(text.encode())
-    with atomic_write(out / "tuning.png") as file:
-        file.write(inline.png(charts))
-    click.echo(f"{heading}\n{as_text(table)}\n\n{command}")
-    for name in (*contents, "tuning.png"):
-        click.echo(f"wrote {out / name}", err=True)
+    with atomic_write(out / "tuning.json") as file:
+        file.write((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    paths = [out / "tuning.json", *write_tuning(values, out, title, command)]
+    click.echo(f"{title}\n{as_text(trials_table(values))}\n\n{command}")
+    for path in paths:
+        click.echo(f"wrote {path}", err=True)
 
 
 def _command(values: dict[str, Any], column: RegionColumn, config: RegionConfig) -> str:

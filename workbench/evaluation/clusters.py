@@ -75,7 +75,7 @@ def difference_of(
     """As `estimate_of`, of a difference: with the two-sided probability of one so far from 0."""
     known = estimate_of(found, resampled, images)
     resampled = resampled[~np.isnan(resampled)]
-    extreme = np.count_nonzero(np.abs(resampled - found) >= abs(found))
+    extreme = int(np.count_nonzero(np.abs(resampled - found) >= abs(found)))
     return Difference(
         known.mean,
         known.standard_error,

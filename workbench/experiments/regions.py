@@ -1,5 +1,6 @@
 """Region classifiers from a store of regions: train one into a run, score regions with it."""
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
@@ -8,6 +9,8 @@ from typing import Literal
 
 from workbench.data import RegionParts, Regions, region_parts
 from workbench.errors import WorkbenchError
+from workbench.evaluation.classification import Outcomes
+from workbench.evaluation.recognition import RecognitionSummary, summarise
 from workbench.evaluation.region_scores import ErrorMonitor, RegionScores, score_regions
 from workbench.experiments.run_folders import failures_on_record, run_to_train
 from workbench.models.regions import RegionNetwork
@@ -121,6 +124,24 @@ def fit_regions(
         if not resume and config.start is None:
             task.calibrate(trainer.fabric.device)
         return trainer.fit(resume)
+
+
+def evaluate_regions(
+    path: Path | str, part: Part = "test", *, store: str | None = None, device: str = "auto"
+) -> RecognitionSummary:
+    """Errors and calibration of a run's network on one part; also kept in the run.
+
+    Arguments and errors as `score_run` has them.
+    """
+    scores = score_run(path, part, store=store, device=device)
+    run = Run.open(path)
+    names = Regions.open(store or run.config["store"], fields=("image",)).names
+    outcomes = Outcomes.of_scores(
+        scores.logits, scores.categories, scores.image_ids, scores.annotation_ids, names
+    )
+    with run.atomic_write(run.path / "evaluations" / f"{part}-outcomes.json") as file:
+        file.write(json.dumps(outcomes.to_dict()).encode())
+    return summarise([outcomes])
 
 
 def _prepared(config: RegionConfig) -> tuple[RegionNetwork, RegionParts]:

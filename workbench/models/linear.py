@@ -17,7 +17,7 @@ from sklearn.model_selection import GroupKFold
 
 from workbench.errors import WorkbenchError
 
-STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Values of C that cross-validation chooses from, for vectors whose mean square is 1."""
 FOLDS = 3
 UNSEEN = 0.5
@@ -108,7 +108,7 @@ def _rotated(
 
 
 def _model() -> LogisticRegression:
-    return LogisticRegression(max_iter=1000, tol=1e-3, warm_start=True)
+    return LogisticRegression(max_iter=1000, warm_start=True)
 
 
 def _decisions(

@@ -74,9 +74,13 @@ def reliability_diagram(found: Reliability, title: str = "") -> hv.Overlay:
         bokeh={"size": 6 + 40 * np.sqrt(hv.dim("share of regions"))},
         matplotlib={"s": 16 + 600 * hv.dim("share of regions")},
     )
-    label = f"{title}, calibration error {found.error:.3f}".removeprefix(", ")
+    label = (
+        f"{title}, calibration error {found.error:.3f}"
+        if title
+        else (f"Calibration error {found.error:.3f}")
+    )
     return as_chart(
-        (diagonal * bars * dots).relabel(label[0].upper() + label[1:]),
+        (diagonal * bars * dots).relabel(label),
         square=True,
         xlim=(0, 1),
         ylim=(0, 1),
@@ -114,35 +118,54 @@ def confusion_matrix(
     kept = arranged(confusion, order)
     cells = confusion[np.ix_(kept, kept)]
     share = cells / np.maximum(confusion.sum(1)[kept, None], 1)
-    truth, predicted = np.indices(share.shape).reshape(2, -1)
     labels = [names[i] for i in kept]
     named = np.array(labels, object)
-    picture = hv.HeatMap(
+    # Rectangles, which stand where their numbers say: a heat map of names is drawn by matplotlib
+    # in another order than that of its ticks.
+    truth, predicted = np.nonzero(share)
+    picture = hv.Rectangles(
         (
-            named[predicted],
+            predicted - 0.5,
+            truth - 0.5,
+            predicted + 0.5,
+            truth + 0.5,
+            np.sqrt(share[truth, predicted]),
+            share[truth, predicted],
+            cells[truth, predicted].astype(float),
             named[truth],
-            np.sqrt(share).ravel(),
-            share.ravel(),
-            cells.ravel().astype(float),
+            named[predicted],
         ),
-        [hv.Dimension("predicted", values=labels), hv.Dimension("truth", values=labels)],
-        ["√share", "share", "regions"],
+        ["left", "top", "right", "bottom"],
+        ["√share", "share", "regions", "truth", "predicted"],
     )
+    side = (-0.5, len(kept) - 0.5)
+    ticks = list(enumerate(labels))
     styled(
         picture,
-        common={"cmap": SEQUENTIAL, "clim": (0, 1), "invert_yaxis": True, "xrotation": 90},
+        common={
+            "color": "√share",
+            "cmap": SEQUENTIAL,
+            "clim": (0, 1),
+            "bgcolor": "black",  # what the map has for 0
+            "xlabel": "predicted",
+            "ylabel": "truth",
+            "xlim": side,
+            "ylim": side,
+            "xticks": ticks,
+            "yticks": ticks,
+            "invert_yaxis": True,
+            "xrotation": 90,
+        },
         bokeh={
             "frame_width": _SIDE,
             "frame_height": _SIDE,
+            "line_alpha": 0,
+            "hover_tooltips": ["truth", "predicted", "share", "regions"],
             "tools": ["hover"],
             "toolbar": None,
             "fontsize": {"xticks": "6pt", "yticks": "6pt", "title": "9.5pt"},
         },
-        matplotlib={
-            "fig_inches": (_SIDE / 72, _SIDE / 72),
-            "fontsize": {"xticks": 5, "yticks": 5},
-            "aspect": "equal",
-        },
+        matplotlib={"aspect": "equal", "linewidth": 0},
     )
     lines = [
         styled(
@@ -154,7 +177,8 @@ def confusion_matrix(
         for border in (_borders(names, kept) if order == "group" else [])
         for mark in (hv.HLine, hv.VLine)
     ]
-    return hv.Overlay([picture, *lines]).relabel(title)
+    size = {"fig_inches": (_SIDE / 72, _SIDE / 72), "fontsize": {"xticks": 5, "yticks": 5}}
+    return styled(hv.Overlay([picture, *lines]).relabel(title), matplotlib=size)
 
 
 def arranged(

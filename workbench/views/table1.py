@@ -28,7 +28,8 @@ NOTES = (
     "in common. Directions: effective rank of the vectors about their mean. Gain: how much "
     "stronger the loss reacts to a relative change of the maps than to one of the pooled vector; "
     "its spread is the 95 % quantile over the median.",
-    "Minutes and regions a second are by the clock of a machine that may have been busy.",
+    "Minutes and regions a second are by the clock of a machine that may have been busy; frozen "
+    "columns may have read their features from a store.",
 )
 
 
@@ -174,8 +175,8 @@ def verdicts(values: Mapping[str, Any]) -> str:
         for word in ("holds", "reversed", "undecided")
     }
     return (
-        f"Of the paper's orderings {counts['holds']} hold here, {counts['reversed']} are reversed, "
-        f"{counts['undecided']} are undecided."
+        f"The paper's orderings here: {counts['holds']} hold, {counts['reversed']} reversed, "
+        f"{counts['undecided']} undecided."
     )
 
 

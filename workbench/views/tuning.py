@@ -1,12 +1,16 @@
 """A search for hyper-parameters: its table, and the error against each parameter."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import holoviews as hv
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from workbench.evaluation.rendering import Rows
-from workbench.views.panels import row
+from workbench.evaluation.rendering import Rows, as_html, as_markdown
+from workbench.runs.files import atomic_write
+from workbench.views import inline
 from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
 
 LOGARITHMIC = ("learning_rate", "head_multiplier", "weight_decay", "epsilon")
@@ -40,20 +44,16 @@ def trials_table(values: Mapping[str, Any]) -> Rows:
     return [header, *body]
 
 
-def search_charts(values: Mapping[str, Any]) -> hv.Layout:
-    """The held-out error of every trial against each parameter that was searched.
+def search_chart(values: Mapping[str, Any], name: str) -> hv.Overlay:
+    """The held-out error of every trial against one parameter that was searched.
 
     Full dots came to their end, the ringed one was chosen; hollow ones were ended early and show
     the error that they had then. Trials that diverged are left out.
 
     Args:
         values: of `experiments.tuning.results`.
+        name: of the parameter.
     """
-    return row([search_chart(values, name) for name in values["own"]], columns=2)
-
-
-def search_chart(values: Mapping[str, Any], name: str) -> hv.Overlay:
-    """The same against one parameter."""
     shown = [
         trial for trial in values["trials"] if trial["state"] != "diverged" and trial["errors"]
     ]
@@ -82,8 +82,40 @@ def search_chart(values: Mapping[str, Any], name: str) -> hv.Overlay:
         logx=name in LOGARITHMIC,
         xlabel=label,
         ylabel="held-out error, %",
-        legend_position="top",
+        legend_position="right",
     )
+
+
+def write_tuning(values: Mapping[str, Any], folder: Path, title: str, command: str) -> list[Path]:
+    """Write tuning.md, tuning.html and a tuning-….png for each parameter.
+
+    Args:
+        values: of `experiments.tuning.results`.
+        folder: where to.
+        title: what was searched, how.
+        command: that trains with what was found.
+    """
+    environment = Environment(
+        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    table = trials_table(values)
+    charts = {name: search_chart(values, name) for name in values["own"]}
+    page = environment.get_template("tuning.html").render(
+        title=title,
+        charts=[Markup(inline.chart(each)) for each in charts.values()],
+        table=Markup(as_html(table)),
+        command=command,
+    )
+    contents = {
+        "tuning.md": f"# {title}\n\n{as_markdown(table)}\n\n```sh\n{command}\n```\n".encode(),
+        "tuning.html": page.encode(),
+        **{f"tuning-{n.replace('_', '-')}.png": inline.png(each) for n, each in charts.items()},
+    }
+    for name, content in contents.items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
 
 
 def _order(trial: Mapping[str, Any]) -> tuple[Any, ...]:
