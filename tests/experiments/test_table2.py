@@ -206,15 +206,17 @@ def test_the_table_says_what_was_found(whole: Path) -> None:
 
 def test_the_pages_are_written_and_need_nothing_else(whole: Path, tmp_path: Path) -> None:
     values = assemble(whole, ALL)
-    for path in write_table2(values, tmp_path, "figure3.html"):
+    markdown, table, chart = write_table2(values, tmp_path, "figure3.html")
+    for path in (markdown, table):
         text = path.read_text()
         assert "0.60 (0.50)" in text
         assert "DeepNCuts tiny" in text
     assert "workbench table2 --store" in text
+    assert chart.read_bytes().startswith(b"\x89PNG")
     page, picture = draw_figure3(whole, ALL)
     assert page.read_text().count("<img") == 2 * (1 + 3 + 1)
     assert "http" not in page.read_text()
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert picture.read_bytes().startswith(b"\xff\xd8")  # JPEG
     assert "Table 2 on 2 images" in to_text(values)
     assert to_markdown(values).count("| DeepNCuts tiny |") == 4
 

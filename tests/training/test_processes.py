@@ -75,8 +75,9 @@ def train(path: Path, config: LoopConfig, **options: Any) -> Run:
 
 @pytest.fixture(autouse=True)
 def _nothing_stays() -> Iterator[None]:
+    before = set(multiprocessing.active_children())  # other tests' clusters may live on
     yield
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= before
     assert place() == (0, 1)
 
 
