@@ -37,10 +37,11 @@ def test_vectors_are_those_of_the_regions_in_their_order(regions: Regions) -> No
 
 
 def test_processes_give_what_one_gives_and_end(regions: Regions) -> None:
+    before = set(multiprocessing.active_children())  # other tests' clusters may live on
     alone = sift_vectors(regions, COARSE, workers=1, progress=False)
     np.testing.assert_array_equal(sift_vectors(regions, COARSE, workers=2, progress=False), alone)
     assert len(regions) > BLOCK  # or there was one task, and no process
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_another_selection_finds_what_one_has_left(
