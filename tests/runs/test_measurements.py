@@ -1,4 +1,4 @@
-"""The table of measurements grows with the log, and says what the log says, resumptions included."""
+"""The table of measurements grows with the log, and says what it says, resumptions included."""
 
 import math
 from pathlib import Path

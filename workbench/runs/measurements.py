@@ -6,7 +6,7 @@ are kept as plain arrays of numbers that new events only add to.
 
 from array import array
 from collections.abc import Mapping
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,11 @@ class Measurements:
         }
         self._steps = [self._steps[row] for row in kept]
         self._rows = {own: row for row, own in enumerate(self._steps)}
-        self._columns = {name: column for name, column in shorter.items() if len(column)}
+        self._columns = {
+            name: column
+            for name, column in shorter.items()
+            if not all(map(isnan, column))
+        }
 
     def frame(self) -> pd.DataFrame:
         """All of it, rows by ascending step; the reader's own copy."""
