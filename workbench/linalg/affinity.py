@@ -14,6 +14,7 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.linalg.degrees import degrees
 from workbench.linalg.gram import gram
+from workbench.linalg.outcomes import reciprocal
 from workbench.linalg.spectral import Spectrum, leading_eigenpairs
 
 
@@ -75,6 +76,19 @@ class Affinity:
         if total == 0:
             return 0.0
         return float(torch.special.entr(values / total).sum().exp())
+
+    @torch.no_grad()
+    def eigenvalues(self) -> Float64[Tensor, "features"]:
+        """Those of D^-½WD^-½ that its factors allow to differ from zero, descending, clamped at 0.
+
+        `spectrum` without vectors: O(md²) time, and no memory of the size of X.
+
+        Raises:
+            WorkbenchError: as `spectrum`.
+        """
+        weight = reciprocal(checked_degrees(self))
+        root = None if self.coupling is None else _square_root(self.coupling.double())
+        return torch.linalg.eigvalsh(gram(self.x, weight, root)).flip(0).clamp(min=0.0)
 
     def spectrum(self, count: int) -> Spectrum:
         """Top eigenpairs of D^-½WD^-½ from the d×d Gram matrix of D^-½XΛ^½.

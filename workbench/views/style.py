@@ -18,6 +18,10 @@ RULE = "#d9dce1"
 BEFORE = "#8d929b"
 AFTER = "#1467b3"
 MARKER = "#00e0ff"
+OTHER = "#d1661c"
+"""The second of two runs, beside `AFTER`."""
+SEEDS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00")
+"""Of several seeds in one picture, in the order in which they were set (Okabe and Ito)."""
 
 SEQUENTIAL = "magma"
 DIVERGING: list[str] = process_cmap("coolwarm", ncolors=256, provider="colorcet")
