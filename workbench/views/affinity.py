@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import holoviews as hv
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from scipy.ndimage import distance_transform_edt
 
 from workbench.evaluation.networks import Snapshot
@@ -18,12 +18,13 @@ from workbench.views.paint import (
     boundary_layer,
     ceiling,
     fineness,
+    laid_over,
     strongest_colours,
 )
 from workbench.views.panels import AXES, heat, photo, row
 from workbench.views.probe import AffinityProbe, Pixel
 from workbench.views.segments import typical_annotator
-from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, styled
+from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, explored, styled
 
 
 def probes_inside(labels: LabelMap, count: int = 3) -> list[Pixel]:
@@ -56,40 +57,63 @@ def affinity_row(
         title: what one sees.
         normalized: False: a row of W.
     """
-    ready = AffinityProbe(snapshot)
-    truth = typical_annotator(snapshot)
-    lines = photo(boundary_layer(truth), fineness=fineness(truth))
-    return as_picture(affinity_map(ready, [probe], lines, normalized).relabel(title))
+    picture = AffinityPicture(AffinityProbe(snapshot), typical_annotator(snapshot))
+    return as_picture(picture.draw([probe], normalized).relabel(title))
 
 
-def affinity_map(
-    ready: AffinityProbe, seeds: Sequence[Pixel], lines: hv.RGB, normalized: bool = True
-) -> hv.Overlay:
-    """The affinity of every pixel to any of some seeds, which are ringed.
+class AffinityPicture:
+    """The affinity of every pixel to any of some seeds, drawn again for every choice of them.
 
     One seed: its row in the colours of `SEQUENTIAL`. Several: every pixel in the colour of the
     seed that it is tied to most, as bright as it is tied; rows of different seeds are each scaled
     to their own ceiling, so that a seed of small degree is seen beside one of large degree.
 
+    What stays the same from one click to the next is made once: elements with their options are
+    most of what a picture costs.
+
     Args:
         ready: of the snapshot.
-        seeds: pixels (y, x); more than there are `SEEDS` share colours.
-        lines: to lie over it, as `paint.boundary_layer` draws them.
-        normalized: False: rows of W.
+        segments: whose boundaries are drawn over it; None: none are.
+
+    Attributes:
+        lines: the boundaries, as an element for other pictures of the scene.
     """
-    values = ready.over_image(seeds, normalized)
-    if len(seeds) == 1:
-        strongest, layer = values[0], NOTHING
-    else:
-        strongest = np.max(values, axis=0, initial=0.0)
-        layer = strongest_colours(values, SEEDS)
-    limits = (0.0, ceiling(strongest))
-    return (
-        heat(strongest, ready.step, name="affinity", cmap=SEQUENTIAL, limits=limits)
-        * photo(layer, fineness=1 / ready.step)
-        * lines
-        * seed_rings(seeds)
-    )
+
+    def __init__(self, ready: AffinityProbe, segments: LabelMap | None) -> None:
+        self.ready = ready
+        self._fineness = 1 if segments is None else fineness(segments)
+        self._layer = NOTHING if segments is None else boundary_layer(segments)
+        self.lines = photo(self._layer, fineness=self._fineness)
+        dark = np.zeros_like(ready.over_image([(0, 0)])[0])
+        self._heat = explored(
+            heat(dark, ready.step, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0))
+        )
+        self._places = [self._heat.dimension_values(axis, expanded=False) for axis in AXES]
+
+    def draw(self, seeds: Sequence[Pixel], normalized: bool = True) -> hv.Overlay:
+        """The picture of seeds, which are ringed.
+
+        Args:
+            seeds: pixels (y, x); more than there are `SEEDS` share colours.
+            normalized: False: rows of W.
+        """
+        values = self.ready.over_image(seeds, normalized)
+        strongest = values[0] if len(seeds) == 1 else np.max(values, axis=0, initial=0.0)
+        ground = self._heat.clone((*self._places, strongest))
+        for backend in ("bokeh", "matplotlib"):
+            ground.opts(backend=backend, clim=(0.0, ceiling(strongest)))
+        over = self.lines if len(seeds) == 1 else self._parted(values)
+        return ground * over * seed_rings(seeds)
+
+    def _parted(self, values: Float[np.ndarray, "seeds rows columns"]) -> hv.RGB:
+        """Colours of the seeds with the boundaries over them."""
+        colours = strongest_colours(values, SEEDS)
+        height, width = (side * self._fineness for side in self.ready.image)
+        y, x = (np.arange(side) // (self._fineness * self.ready.step) for side in (height, width))
+        fine = colours[y[:, None], x]
+        if self._layer is not NOTHING:
+            fine = laid_over(fine, self._layer)
+        return photo(fine, fineness=self._fineness)
 
 
 def seed_rings(seeds: Sequence[Pixel]) -> hv.Points:

@@ -82,11 +82,18 @@ def boundary_layer(labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_widt
 
 def outlined(image: Pixels, labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_width 3"]:
     """The image with the boundaries of the segments over it, at the size of `boundary_layer`."""
-    layer = boundary_layer(labels).astype(np.float32)
-    alpha = layer[..., 3:] / 255
     scale = fineness(labels)
-    ground = image.repeat(scale, 0).repeat(scale, 1)
-    return (ground * (1 - alpha) + layer[..., :3] * alpha).round().astype(np.uint8)
+    return laid_over(image.repeat(scale, 0).repeat(scale, 1), boundary_layer(labels))
+
+
+def laid_over(
+    ground: UInt8[np.ndarray, "rows columns channels"], layer: UInt8[np.ndarray, "rows columns 4"]
+) -> UInt8[np.ndarray, "rows columns channels"]:
+    """An RGBA layer over a picture, whose own alpha stays what it is."""
+    alpha = layer[..., 3:].astype(np.float32) / 255
+    mixed = ground.copy()
+    mixed[..., :3] = (ground[..., :3] * (1 - alpha) + layer[..., :3] * alpha).round()
+    return mixed
 
 
 def fineness(labels: LabelMap) -> int:

@@ -31,6 +31,9 @@ PANEL_WIDTH = 200
 CHART_SIZE = (370, 240)
 """Width and height of a chart in a notebook, screen pixels."""
 
+EXPLORED = 360
+"""Side of the square frame of an image that is explored, screen pixels."""
+
 _TITLE = {"fontsize": {"title": "9.5pt"}}
 
 Element = TypeVar("Element", bound=hv.core.Dimensioned)
@@ -63,6 +66,28 @@ def as_picture(element: Element) -> Element:
         common={"xaxis": None, "yaxis": None, "invert_yaxis": True},
         bokeh={"data_aspect": 1, "frame_width": PANEL_WIDTH, "toolbar": None} | _TITLE,
         matplotlib={"aspect": "equal"},
+    )
+
+
+def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> Element:
+    """Draw for exploring, under bokeh: larger, with tools, in a frame of one size.
+
+    Images lie in a square frame whatever way up they are, so that a click lands where it should
+    when the next scene is a portrait. The wheel scrolls the page until its tool is chosen.
+
+    Args:
+        element: freshly made; it is changed in place.
+        chart: it has axes, and need not be square.
+        side: of the frame of an image, screen pixels.
+    """
+    width, height = CHART_SIZE if chart else (side, side)
+    return element.opts(
+        backend="bokeh",
+        frame_width=width,
+        frame_height=height,
+        toolbar="above",
+        default_tools=["pan", "wheel_zoom", "reset"],
+        active_tools=[],
     )
 
 
