@@ -61,7 +61,8 @@ class Recut:
             clusters: k, before components are split and small ones dissolve.
             seed: of k-means; with 0, and a k of the snapshot's own flat pool, it is that one.
         """
-        own = [] if self.has_contours else array_of(self._snapshot, "counts").tolist()
+        counts = self._snapshot.get("counts")  # of a hierarchy they are not k
+        own = [] if self.has_contours or counts is None else counts.tolist()
         if seed == 0 and clusters in own:
             return np.asarray(self._snapshot["segmentations"][own.index(clusters)])
         config = PoolConfig(

@@ -72,23 +72,48 @@ def as_picture(element: Element) -> Element:
 def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> Element:
     """Draw for exploring, under bokeh: larger, with tools, in a frame of one size.
 
-    Images lie in a square frame whatever way up they are, so that a click lands where it should
-    when the next scene is a portrait. The wheel scrolls the page until its tool is chosen.
+    Images lie in a square frame whatever way up they are, so that the page stands still when the
+    next scene is a portrait. A zoom lasts as long as the picture has the same size. The wheel
+    scrolls the page until its tool is chosen.
 
     Args:
         element: freshly made; it is changed in place.
-        chart: it has axes, and need not be square.
-        side: of the frame of an image, screen pixels.
+        chart: it has axes, whose ranges follow what is drawn.
+        side: of the frame of an image, screen pixels; small ones have no tools.
     """
     width, height = CHART_SIZE if chart else (side, side)
+    # A square frame with square ranges has the image's aspect; `data_aspect` would turn x around.
+    ranges: dict[str, Any] = {} if chart else {"hooks": [_fit], "data_aspect": None}
+    if chart:
+        for part in element if isinstance(element, hv.Overlay) else [element]:
+            part.opts(backend="bokeh", framewise=True)
     return element.opts(
         backend="bokeh",
         frame_width=width,
         frame_height=height,
-        toolbar="above",
+        toolbar="above" if chart or side >= EXPLORED else None,
         default_tools=["pan", "wheel_zoom", "reset"],
         active_tools=[],
+        **ranges,
     )
+
+
+def _fit(plot: Any, element: hv.Element | hv.Overlay) -> None:
+    """Bring an image of another size than before into the middle of its square frame.
+
+    HoloViews sets the ranges of an image when it is drawn first, or else every time it is drawn,
+    which would take a zoom back with every click.
+    """
+    ground = element.get(0) if isinstance(element, hv.Overlay) else element
+    left, bottom, right, top = ground.bounds.lbrt()
+    if plot.handles.get("fitted") == (left, bottom, right, top):
+        return
+    plot.handles["fitted"] = (left, bottom, right, top)
+    half = max(right - left, top - bottom) / 2
+    x, y = (left + right) / 2, (bottom + top) / 2
+    for name, ends in (("x_range", (x - half, x + half)), ("y_range", (y + half, y - half))):
+        start, end = ends  # y points down
+        plot.handles[name].update(start=start, end=end, reset_start=start, reset_end=end)
 
 
 def as_chart(element: Element, *, square: bool = False, **common: Any) -> Element:

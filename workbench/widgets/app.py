@@ -20,7 +20,7 @@ def as_panel(explorer: Explorer) -> pn.Column:
 
     def tell(_: object = None) -> None:
         message.object, message.visible = escape(explorer.message), bool(explorer.message)
-        readout.object = escape(explorer.readout)
+        readout.object = f'<div style="white-space:pre-line">{escape(explorer.readout)}</div>'
 
     tell()
     explorer.observe(tell, ["message", "readout"])

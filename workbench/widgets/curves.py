@@ -47,12 +47,15 @@ class CurveExplorer(Explorer):
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.metrics = pd.DataFrame()
         self._ranges: dict[str, RangeX] = {}
+        self._windows: dict[str, tuple[float, float] | None] = {}
         self._smooth: dict[str, pd.Series] = {}
         for name in ("upper", "lower"):
             self._ranges[name] = RangeX()
             picture = self._picture(name, lambda name=name: self._draw(name))
             self._ranges[name].source = picture
-            self._ranges[name].add_subscriber(lambda x_range, name=name: self._redraw(name))
+            self._ranges[name].add_subscriber(
+                lambda x_range, name=name: self._scroll(name, x_range)
+            )
         self.refresh()
 
     def options(self, name: str) -> Options:
@@ -82,7 +85,14 @@ class CurveExplorer(Explorer):
 
     @observe("upper", "lower")
     def _on_choice(self, change: Any) -> None:
+        self._windows[change["name"]] = None
         self._redraw(change["name"])
+
+    def _scroll(self, which: str, x_range: tuple[float, float] | None) -> None:
+        # Drawing sets the range, and that comes back as an event: only a new one counts.
+        if x_range is not None and x_range != self._windows.get(which):
+            self._windows[which] = x_range
+            self._redraw(which)
 
     def _draw(self, which: str) -> hv.Overlay:
         name = getattr(self, which)
@@ -93,10 +103,11 @@ class CurveExplorer(Explorer):
         values = self.metrics[name].dropna()
         if name not in self._smooth:
             self._smooth[name] = smoothed(values)
-        window = self._ranges[which].x_range
+        window = self._windows.get(which)
         parts = [thinned(visible(each, window)) for each in (values, self._smooth[name])]
         drawn = (faint(parts[0], "value") * line(parts[1], "value")).relabel(name)
-        return explored(as_chart(drawn, ylabel=name, framewise=False), chart=True)
+        limits = window or (float(values.index.min()), max(float(values.index.max()), 1.0))
+        return explored(as_chart(drawn, ylabel=name, xlim=limits), chart=True)
 
     def _figures(self) -> str:
         last = self.metrics.ffill().iloc[-1]

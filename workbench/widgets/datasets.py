@@ -17,6 +17,8 @@ from workbench.widgets.controls import Action, Bounds, Choice, Number, Options
 from workbench.widgets.explorer import Explorer
 
 ANY = "any"
+_LISTED = 10
+"""Quarantined items that are named below the pictures."""
 _KEPT = 256
 """Thumbnails that stay in memory, 27 kB each."""
 
@@ -174,7 +176,10 @@ class DatasetBrowser(Explorer):
                 f"from {origin.file or origin.source}",
                 f"SHA-256 {origin.sha256}",
             ]
-        self.readout = " · ".join(words)
+        lines = [" · ".join(words), *self.quarantine.splitlines()[:_LISTED]]
+        if lost > _LISTED:
+            lines.append(f"… and {lost - _LISTED} more: see .quarantine")
+        self.readout = "\n".join(lines)
 
     def _draw_page(self) -> hv.Overlay:
         shown, thumbnails = self.shown, []

@@ -51,12 +51,19 @@ class Explorer(HasTraits):
     def refresh(self) -> None:
         """Look again at what the pictures are of: a run may have gone on."""
 
-    def plots(self) -> pn.FlexBox:
-        """All pictures, side by side as far as there is room."""
+    def rows(self) -> list[list[str]]:
+        """Names of the pictures that stand side by side."""
+        return [list(self.pictures)]
+
+    def plots(self) -> pn.Column:
+        """All pictures, rows of them, as far as there is room."""
         # Not a HoloViews layout: its options wrap every picture once more, which costs a click
         # half of its time, and tie the axes of pictures that have nothing in common.
-        return pn.FlexBox(
-            *(pn.pane.HoloViews(each, linked_axes=False) for each in self.pictures.values())
+        return pn.Column(
+            *(
+                pn.FlexBox(*(pn.pane.HoloViews(self.pictures[n], linked_axes=False) for n in names))
+                for names in self.rows()
+            )
         )
 
     def panel(self) -> Any:

@@ -27,7 +27,7 @@ def show(explorer: Explorer) -> None:
     load_plots()
     display(controls_of(explorer))
     display(explorer.plots())
-    display(_words(explorer, "readout", lambda text: f"<span>{escape(text)}</span>"))
+    display(_words(explorer, "readout", "white-space:pre-line"))
 
 
 def load_plots() -> None:
@@ -40,18 +40,16 @@ def controls_of(explorer: Explorer) -> ipywidgets.VBox:
     """All controls, the message below them."""
     wrapped = ipywidgets.Layout(flex_flow="row wrap")
     made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
-    message = _words(
-        explorer, "message", lambda text: f'<div style="{_ALERT}">{escape(text)}</div>'
-    )
+    message = _words(explorer, "message", _ALERT)
     return ipywidgets.VBox([ipywidgets.HBox(made, layout=wrapped), message])
 
 
-def _words(explorer: Explorer, trait: str, html: Callable[[str], str]) -> ipywidgets.HTML:
+def _words(explorer: Explorer, trait: str, style: str) -> ipywidgets.HTML:
     shown = ipywidgets.HTML()
 
     def update(_: object = None) -> None:
         text = getattr(explorer, trait)
-        shown.value = html(text) if text else ""
+        shown.value = f'<div style="{style}">{escape(text)}</div>' if text else ""
 
     update()
     explorer.observe(update, trait)

@@ -99,6 +99,11 @@ class SegmentationExplorer(SceneExplorer):
         self._choose_evaluation()
         self._begin()
 
+    def rows(self) -> list[list[str]]:
+        """The pool below all else."""
+        names = list(self.pictures)
+        return [names[:-POOL], names[-POOL:]]
+
     def options(self, name: str) -> Options:
         """Of every choice."""
         if name == "way":

@@ -25,6 +25,7 @@ from workbench.widgets.controls import Action, Choice, Options, Player, Toggle
 from workbench.widgets.explorer import Explorer
 from workbench.widgets.moments import Moments
 
+CHARTS = ("eigenvalues", "singular values", "effective rank")
 VECTORS = 4
 """Eigenvectors shown of each run, from the second on."""
 
@@ -103,6 +104,15 @@ class SpectrumExplorer(Explorer):
                 self._picture(f"eigenvector {i}.{j + 2}", lambda s=side, j=j: _draw_vector(s, j))
         self._go_to_latest()
         self.refresh()
+
+    def rows(self) -> list[list[str]]:
+        """What is to be compared side by side, each run's eigenvectors in a row."""
+        names, sides = list(self.pictures), range(len(self.sides))
+        charts = [[n for n in names if n.startswith(kind)] for kind in CHARTS]
+        vectors = [[n for n in names if n.startswith(f"eigenvector {i}.")] for i in sides]
+        if len(self.sides) == 1:
+            charts = [[name for names in charts for name in names]]
+        return [*charts, *vectors]
 
     def options(self, name: str) -> Options:
         """Scenes that all runs have, steps that any has."""
