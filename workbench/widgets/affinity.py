@@ -141,8 +141,12 @@ class AffinityExplorer(SceneExplorer):
         self._photo = explored(photo(image))
         height, width = image.shape[:2]
         inside = [(y, x) for y, x in self.seeds if y < height and x < width]
-        if self.probe.dead:
-            self.readout = "All features are off: no pixel is tied to any other."
+        rows, columns = self.probe.shape
+        self.readout = (
+            "All features are off: no pixel is tied to any other."
+            if self.probe.dead
+            else f"{self.probe.affinity.features} features of {rows}×{columns} cells"
+        )
         with self.hold_trait_notifications():
             self.seeds = inside or probes_inside(typical_annotator({"truths": truths}), 1)
             if self.annotator >= len(truths):
