@@ -4,13 +4,12 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
 
-import torch
-
 from workbench.data import Scenes
 from workbench.errors import WorkbenchError
 from workbench.evaluation.networks import Snapshot, look_at_scene
-from workbench.experiments.deep_ncuts import trained_model
+from workbench.models import DeepNCuts
 from workbench.runs import Run
+from workbench.training.building import trained_model
 from workbench.training.config import DeepNCutsConfig
 
 
@@ -24,12 +23,12 @@ def looker(
     Args:
         run: or its folder.
         store: of scenes; None: the one that the run trained on.
-        device: of torch.
+        device: of torch, as a name.
     """
     opened = run if isinstance(run, Run) else Run.open(run)
 
     @cache
-    def model() -> torch.nn.Module:
+    def model() -> DeepNCuts:
         return trained_model(opened).to(device).eval()
 
     @cache

@@ -88,7 +88,8 @@ class Affinity:
         """
         weight = reciprocal(checked_degrees(self))
         root = None if self.coupling is None else _square_root(self.coupling.double())
-        return torch.linalg.eigvalsh(gram(self.x, weight, root)).flip(0).clamp(min=0.0)
+        values: Tensor = torch.linalg.eigvalsh(gram(self.x, weight, root))
+        return values.flip(0).clamp(min=0.0)
 
     def spectrum(self, count: int) -> Spectrum:
         """Top eigenpairs of D^-½WD^-½ from the d×d Gram matrix of D^-½XΛ^½.

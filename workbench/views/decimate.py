@@ -23,16 +23,14 @@ def thinned(values: pd.Series, most: int = MOST) -> pd.Series:
     length = -(-len(values) // stretches)
     padded = np.full(stretches * length, np.nan)
     padded[: len(values)] = values.to_numpy(float)
-    padded = padded.reshape(-1, length)
-    padded = padded[: -(-len(values) // length)]  # a last stretch may be empty
-    starts = np.arange(len(padded)) * length
-    chosen = np.unique(
-        np.concatenate([starts + np.nanargmin(padded, 1), starts + np.nanargmax(padded, 1)])
-    )
+    rows = padded.reshape(-1, length)[: -(-len(values) // length)]  # the last may be empty
+    starts = np.arange(len(rows)) * length
+    ends = [starts + np.nanargmin(rows, 1), starts + np.nanargmax(rows, 1)]
+    chosen = np.unique(np.concatenate(ends))
     return values.iloc[chosen]
 
 
-def visible(values: pd.Series, window: tuple[float, float] | None) -> pd.Series:
+def visible(values: pd.Series, window: tuple[int | float, int | float] | None) -> pd.Series:
     """The part within a range of steps and one value beyond at either end; all for None."""
     if window is None:
         return values

@@ -82,7 +82,7 @@ class Page:
         row, column = divmod(place, self.columns)
         return row * self._down + _MARGIN // 2, column * self._across + _MARGIN // 2
 
-    def _outline(self, place: int) -> list[tuple[float, float]]:
+    def _outline(self, place: int) -> list[tuple[int, int]]:
         top, left = self._corner(place)
         bottom, right = top + self.side, left + self.side
         return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]

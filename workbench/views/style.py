@@ -87,7 +87,7 @@ def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> 
     if chart:
         for part in element if isinstance(element, hv.Overlay) else [element]:
             part.opts(backend="bokeh", framewise=True)
-    return element.opts(
+    element.opts(
         backend="bokeh",
         frame_width=width,
         frame_height=height,
@@ -96,6 +96,7 @@ def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> 
         active_tools=[],
         **ranges,
     )
+    return element
 
 
 def _fit(plot: Any, element: hv.Element | hv.Overlay) -> None:

@@ -87,7 +87,7 @@ class AffinityExplorer(SceneExplorer):
         if name == "kind":
             return {"M = D⁻½WD⁻½": "M", "W = XΛXᵀ": "W"}
         if name == "annotator":
-            truths = [] if self.snapshot is None else self.snapshot["truths"]
+            truths = () if self.snapshot is None else tuple(self.snapshot["truths"])
             each = {
                 f"annotator {i + 1} · {len(np.unique(truth))} segments": i
                 for i, truth in enumerate(truths)

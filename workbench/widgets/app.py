@@ -51,7 +51,7 @@ def _follow(
 
 
 def _choice(explorer: Explorer, control: Control) -> pn.widgets.Select:
-    widget = pn.widgets.Select(name=control.label, width=180)
+    widget = pn.widgets.Select(label=control.label, width=180)
 
     def take_over() -> None:
         options = explorer.options(control.name)
@@ -64,7 +64,7 @@ def _choice(explorer: Explorer, control: Control) -> pn.widgets.Select:
 
 def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
     widget = pn.widgets.DiscretePlayer(
-        name=control.label, options=[_NOTHING], value=_NOTHING, interval=500, width=320,
+        label=control.label, options=[_NOTHING], value=_NOTHING, interval=500, width=320,
         loop_policy="once", show_loop_controls=False,
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
 def _number(explorer: Explorer, control: Control) -> pn.widgets.Widget:
     low, high, step = explorer.bounds(control.name)
     kind = pn.widgets.IntSlider if isinstance(step, int) else pn.widgets.FloatSlider
-    widget = kind(name=control.label, start=low, end=high, step=step, width=180)
+    widget = kind(label=control.label, start=low, end=high, step=step, width=180)
 
     def take_over() -> None:
         low, high, step = explorer.bounds(control.name)
@@ -92,7 +92,7 @@ def _number(explorer: Explorer, control: Control) -> pn.widgets.Widget:
 
 
 def _toggle(explorer: Explorer, control: Control) -> pn.widgets.Checkbox:
-    widget = pn.widgets.Checkbox(name=control.label)
+    widget = pn.widgets.Checkbox(label=control.label)
 
     def take_over() -> None:
         widget.value = getattr(explorer, control.name)
@@ -102,7 +102,7 @@ def _toggle(explorer: Explorer, control: Control) -> pn.widgets.Checkbox:
 
 
 def _action(explorer: Explorer, control: Control) -> pn.widgets.Button:
-    button = pn.widgets.Button(name=control.label)
+    button = pn.widgets.Button(label=control.label)
     button.on_click(lambda _: getattr(explorer, control.name)())
     return button
 

@@ -51,7 +51,7 @@ class CurveExplorer(Explorer):
         self._smooth: dict[str, pd.Series] = {}
         for name in ("upper", "lower"):
             self._ranges[name] = RangeX()
-            picture = self._picture(name, lambda name=name: self._draw(name))
+            picture = self._picture(name, partial(self._draw, name))
             self._ranges[name].source = picture
             self._ranges[name].add_subscriber(
                 lambda x_range, name=name: self._scroll(name, x_range)

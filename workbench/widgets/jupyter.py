@@ -15,6 +15,8 @@ from traitlets import link
 from workbench.widgets.controls import Action, Choice, Control, Number, Player, Toggle
 from workbench.widgets.explorer import Explorer
 
+_NOTHING = ("–", "–")
+"""What a slider stands at that has nothing to choose from: it cannot be empty."""
 _STYLE = {"description_width": "initial"}
 _ALERT = "background:#fdf0d5;color:#5c3d00;padding:6px 10px;border-left:4px solid #e69f00"
 
@@ -72,7 +74,7 @@ def _selecting(explorer: Explorer, control: Control, widget: Any) -> None:
             busy = False
 
     def hand_on(change: Any) -> None:
-        if not busy and change["new"] is not None:
+        if not busy and change["new"] in explorer.options(control.name).values():
             setattr(explorer, control.name, change["new"])
 
     take_over()
@@ -89,7 +91,7 @@ def _choice(explorer: Explorer, control: Control) -> ipywidgets.Widget:
 
 
 def _player(explorer: Explorer, control: Control) -> ipywidgets.Widget:
-    options = list(explorer.options(control.name).items()) or [("–", None)]
+    options = list(explorer.options(control.name).items()) or [_NOTHING]
     slider = ipywidgets.SelectionSlider(
         options=options, description=control.label, style=_STYLE, continuous_update=True
     )
@@ -112,7 +114,7 @@ def _sliding(explorer: Explorer, control: Control, slider: ipywidgets.SelectionS
 
     def take_over(_: object = None) -> None:
         nonlocal busy
-        options = list(explorer.options(control.name).items()) or [("–", None)]
+        options = list(explorer.options(control.name).items()) or [_NOTHING]
         value = getattr(explorer, control.name)
         busy = True
         try:
@@ -124,7 +126,7 @@ def _sliding(explorer: Explorer, control: Control, slider: ipywidgets.SelectionS
             busy = False
 
     def hand_on(change: Any) -> None:
-        if not busy and change["new"] is not None:
+        if not busy and change["new"] in explorer.options(control.name).values():
             setattr(explorer, control.name, change["new"])
 
     take_over()

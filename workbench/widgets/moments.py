@@ -141,14 +141,19 @@ class SceneExplorer(Explorer):
 
     def _load(self) -> None:
         """Read the snapshot, and have everything follow from it."""
-        self.snapshot = None
-        with self._told():
-            snapshot = self.moments.load(self.scene, self.step)
-            self._take(snapshot)
-            self.snapshot = snapshot
+        self.snapshot = self._ready()
         if self.snapshot is None:
             self._drop()
         self._redraw()
+
+    def _ready(self) -> Snapshot | None:
+        """The snapshot, with everything made ready; None where something is wrong with it."""
+        found = None
+        with self._told():
+            snapshot = self.moments.load(self.scene, self.step)
+            self._take(snapshot)
+            found = snapshot
+        return found
 
     def _take(self, snapshot: Snapshot) -> None:
         """Make ready what the pictures need; errors become the message."""

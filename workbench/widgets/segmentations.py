@@ -6,7 +6,7 @@ evaluations from the best to the worst: a click on one looks at it.
 
 import json
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ class SegmentationExplorer(SceneExplorer):
         ranking = self._picture("ranking", self._draw_ranking)
         Tap(source=ranking).add_subscriber(self._on_tap)
         for i in range(POOL):
-            self._picture(f"pool {i + 1}", lambda i=i: self._draw_pool(i))
+            self._picture(f"pool {i + 1}", partial(self._draw_pool, i))
         self._choose_evaluation()
         self._begin()
 
@@ -112,8 +112,8 @@ class SegmentationExplorer(SceneExplorer):
                 ways |= {"hierarchy, by number": INTO, "hierarchy, by height": AT}
             return ways
         if name == "drawn_by":
-            truths = [] if self.snapshot is None else self.snapshot["truths"]
-            return {f"annotator {i + 1}": i for i in range(len(truths))} | {"nobody": -1}
+            count = 0 if self.snapshot is None else len(self.snapshot["truths"])
+            return {f"annotator {i + 1}": i for i in range(count)} | {"nobody": -1}
         if name == "evaluation":
             return {split: split for split in self._splits()}
         if name == "method":

@@ -1,5 +1,6 @@
 """Scrub through a training and watch the spectrum collapse; one run, or two side by side."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,11 +98,11 @@ class SpectrumExplorer(Explorer):
             _Side(Moments(each), colour) for each, colour in zip(runs, (AFTER, OTHER), strict=False)
         ]
         for i, side in enumerate(self.sides):
-            self._picture(f"eigenvalues {i}", lambda side=side: self._draw_eigenvalues(side))
-            self._picture(f"singular values {i}", lambda side=side: self._draw_singular(side))
-            self._picture(f"effective rank {i}", lambda side=side: self._draw_rank(side))
+            self._picture(f"eigenvalues {i}", partial(self._draw_eigenvalues, side))
+            self._picture(f"singular values {i}", partial(self._draw_singular, side))
+            self._picture(f"effective rank {i}", partial(self._draw_rank, side))
             for j in range(VECTORS):
-                self._picture(f"eigenvector {i}.{j + 2}", lambda s=side, j=j: _draw_vector(s, j))
+                self._picture(f"eigenvector {i}.{j + 2}", partial(_draw_vector, side, j))
         self._go_to_latest()
         self.refresh()
 
