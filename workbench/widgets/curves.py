@@ -5,6 +5,7 @@ What lies in the visible range of steps is thinned to what a chart can show, wit
 no more than two thousand.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
