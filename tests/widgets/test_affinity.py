@@ -58,6 +58,13 @@ def test_a_click_draws_the_row_of_its_pixel(trained_run: Run, drawn: Draw) -> No
     np.testing.assert_allclose(np.sort(image, axis=None), np.sort(expected, axis=None))
 
 
+def test_a_browser_s_clicks_and_moves_are_listened_to(trained_run: Run, drawn: Draw) -> None:
+    explorer = AffinityExplorer(trained_run)
+    for name in ("image", "affinity"):
+        heard = {type(each).__name__ for each in drawn(explorer.pictures[name]).callbacks}
+        assert {"TapCallback", "PointerXYCallback"} <= heard
+
+
 def test_taps_arrive_by_the_stream_of_each_picture(trained_run: Run) -> None:
     explorer = AffinityExplorer(trained_run)
     for i, name in enumerate(("image", "affinity")):

@@ -46,7 +46,7 @@ def test_scrolling_draws_the_visible_steps_in_full(tmp_path: Path) -> None:
         return explorer.pictures["upper"][()].get(0).dimension_values("step")
 
     assert len(shown()) <= 2000
-    explorer._ranges["upper"].event(x_range=(100.0, 400.0))
+    explorer._scroll("upper", (100.0, 400.0))
     np.testing.assert_array_equal(shown(), np.arange(99, 402))
     run.log(6001, loss=50.0, extra=1.0)
     explorer.refresh()

@@ -75,10 +75,9 @@ class AffinityExplorer(SceneExplorer):
         self._photo = _blank()
         self._rows: AffinityPicture | None = None
         self._point: Latest[Pixel] = Latest(self._point_at)
-        for name, draw in (("image", self._draw_image), ("affinity", self._draw_affinity)):
-            picture = self._picture(name, draw)
-            Tap(source=picture).add_subscriber(self._on_tap)
-            PointerXY(source=picture).add_subscriber(self._on_pointer)
+        answers = {Tap: self._on_tap, PointerXY: self._on_pointer}
+        self._picture("image", self._draw_image, answers)
+        self._picture("affinity", self._draw_affinity, answers)
         self._picture("blocks", self._draw_blocks)
         self._begin()
 

@@ -47,16 +47,11 @@ class CurveExplorer(Explorer):
         super().__init__()
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.metrics = pd.DataFrame()
-        self._ranges: dict[str, RangeX] = {}
         self._windows: dict[str, tuple[float, float] | None] = {}
         self._smooth: dict[str, pd.Series] = {}
         for name in ("upper", "lower"):
-            self._ranges[name] = RangeX()
-            picture = self._picture(name, partial(self._draw, name))
-            self._ranges[name].source = picture
-            self._ranges[name].add_subscriber(
-                lambda x_range, name=name: self._scroll(name, x_range)
-            )
+            answers = {RangeX: partial(self._scroll, name)}
+            self._picture(name, partial(self._draw, name), answers)
         self.refresh()
 
     def options(self, name: str) -> Options:

@@ -68,8 +68,7 @@ class DatasetBrowser(Explorer):
         self._thumbnail = lru_cache(maxsize=_KEPT)(
             lambda position: self.catalog.thumbnail(position, self.sheet.side)
         )
-        pages = self._picture("page", self._draw_page)
-        Tap(source=pages).add_subscriber(self._on_tap)
+        self._picture("page", self._draw_page, {Tap: self._on_tap})
         self._picture("item", self._draw_item)
         lost = self.catalog.origins.quarantined
         self.quarantine = "\n".join(f"slot {each.slot}: {each}" for each in lost)

@@ -4,13 +4,13 @@ A picture is a DynamicMap that draws the explorer's present state. It is drawn a
 explorer says so, and a part of it that is the same object as before is not sent again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import holoviews as hv
 import panel as pn
-from holoviews.streams import Stream
+from holoviews.streams import PlotReset, Stream
 from traitlets import HasTraits, Int, Unicode
 
 from pipelines.errors import UserError
@@ -77,11 +77,28 @@ class Explorer(HasTraits):
 
         show(self)
 
-    def _picture(self, name: str, draw: Callable[[], hv.Element | hv.Overlay]) -> hv.DynamicMap:
-        """Have a picture of that name, drawn by a function of the explorer's state."""
+    def _picture(
+        self,
+        name: str,
+        draw: Callable[[], hv.Element | hv.Overlay],
+        answers: Mapping[type[Stream], Callable[..., None]] | None = None,
+    ) -> hv.DynamicMap:
+        """Have a picture of that name.
+
+        Args:
+            name: of the picture.
+            draw: draws the explorer's present state.
+            answers: to what a hand does on the picture, by kind of stream.
+        """
         frames = self._frames[name] = Frame()
-        self.pictures[name] = hv.DynamicMap(lambda frame: draw(), streams=[frames])
-        return self.pictures[name]
+        # HoloViews listens to a hand on an overlay only where the DynamicMap has some linked
+        # stream of its own. Not those that are answered: each would draw the picture once more.
+        linked = [PlotReset()] if answers else []
+        picture = hv.DynamicMap(lambda frame, **_: draw(), streams=[frames, *linked])
+        self.pictures[name] = picture
+        for kind, answer in (answers or {}).items():
+            kind(source=picture).add_subscriber(answer)
+        return picture
 
     def _redraw(self, *names: str) -> None:
         """Draw pictures anew; all of them where none is named."""

@@ -92,8 +92,7 @@ class SegmentationExplorer(SceneExplorer):
         self._picture("image", self._draw_image)
         self._picture("cut", self._draw_cut)
         self._picture("coverings", self._draw_coverings)
-        ranking = self._picture("ranking", self._draw_ranking)
-        Tap(source=ranking).add_subscriber(self._on_tap)
+        self._picture("ranking", self._draw_ranking, {Tap: self._on_tap})
         for i in range(POOL):
             self._picture(f"pool {i + 1}", partial(self._draw_pool, i))
         self._choose_evaluation()
