@@ -66,7 +66,7 @@ class Catalog:
                 f"one with {', '.join(map(str, self.dataset.attrs['pixels']))}",
                 "browse the store that its images are in",
             )
-        self.slots: Int[np.ndarray, "items"] = valid_slots(store)
+        self.slots: Int[np.ndarray, items] = valid_slots(store)
         self.names = [str(each["name"]) for each in self.dataset.attrs["categories"]]
         self.origins = Origins(store)
 

@@ -7,6 +7,7 @@ are kept as plain arrays of numbers that new events only add to.
 from array import array
 from collections.abc import Mapping
 from math import isnan, nan
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ class Measurements:
     def __len__(self) -> int:
         return len(self._steps)
 
-    def add(self, step: int, values: Mapping[str, float]) -> None:
+    def add(self, step: int, values: Mapping[str, Any]) -> None:
         """Take in what was measured at a step; a name measured twice keeps the later value.
 
         Raises:

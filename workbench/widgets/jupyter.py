@@ -3,6 +3,7 @@
 Both ends of a control hold the trait's value; a change on either side is taken over by the other.
 """
 
+import os
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -32,10 +33,20 @@ def show(explorer: Explorer) -> None:
     display(_words(explorer, "readout", "white-space:pre-line"))
 
 
+_LOADED_HERE: list[bool] = []
+"""Not empty once the kernel's plots were first loaded by an explorer, and not by the notebook."""
+
+
 def load_plots() -> None:
-    """Have this notebook draw HoloViews by bokeh, without a network, unless it does already."""
-    if not getattr(hv.extension, "_loaded", False):
+    """Have this notebook draw HoloViews by bokeh, without a network, unless its first cell does.
+
+    A refreshed page has forgotten what a cell has loaded into it, and the kernel does not know:
+    so where it was an explorer's own cell, that loads it again whenever it runs.
+    """
+    os.environ.setdefault("PANEL_INLINE", "true")  # its style sheets too come without a network
+    if _LOADED_HERE or not getattr(hv.extension, "_loaded", False):
         hv.extension("bokeh", inline=True, logo=False)
+        _LOADED_HERE.append(True)
 
 
 def controls_of(explorer: Explorer) -> ipywidgets.VBox:
