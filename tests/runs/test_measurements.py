@@ -62,7 +62,8 @@ def test_columns_that_come_late_or_stop_early_are_filled() -> None:
 def test_a_frame_is_the_readers_own() -> None:
     table = Measurements()
     table.add(1, {"a": 1.0})
-    table.frame().loc[1, "a"] = 7.0
+    mine = table.frame()
+    mine.loc[1, "a"] = 7.0
     assert table.frame().loc[1, "a"] == 1.0
 
 

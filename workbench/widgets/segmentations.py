@@ -203,7 +203,7 @@ class SegmentationExplorer(SceneExplorer):
         labels = self.labels
         if labels is None:
             return
-        found, mean = len(np.unique(labels)), float(self.coverings.mean())
+        found, mean = int(labels.max()), float(self.coverings.mean())
         each = ", ".join(f"{value:.3f}" for value in self.coverings)
         self.readout = f"{found} segments; covering of the annotators {each}; mean {mean:.3f}"
 
@@ -274,7 +274,7 @@ class SegmentationExplorer(SceneExplorer):
         labels = self.labels
         if labels is None or self.snapshot is None:
             return _nothing()
-        count = len(np.unique(labels))
+        count = int(labels.max())
         title = f"{count} segments, mean covering {float(self.coverings.mean()):.3f}"
         return explored(segmentation(self.snapshot["image"], labels, title))
 
