@@ -5,6 +5,7 @@ import torch
 
 from workbench.evaluation import BenchmarkTable
 from workbench.evaluation.networks import Snapshot
+from workbench.evaluation.snapshots import affinity_of
 from workbench.views import affinity, paint, scores, segments, spectrum
 from workbench.views.panels import photo
 
@@ -82,7 +83,7 @@ def test_blocks_are_symmetric_and_ordered_by_segment(snapshot: Snapshot) -> None
 
 def test_a_learned_coupling_counts(snapshot: Snapshot) -> None:
     coupling = np.diag(np.arange(len(snapshot["maps"]), dtype=np.float32))
-    found = affinity.affinity_of({**snapshot, "coupling": coupling})
+    found = affinity_of({**snapshot, "coupling": coupling})
     x = torch.from_numpy(snapshot["maps"]).flatten(1).T
     torch.testing.assert_close(found.dense(), x @ torch.from_numpy(coupling) @ x.T)
 

@@ -11,7 +11,21 @@ import pytest
 from workbench.evaluation import BenchmarkTable
 from workbench.evaluation.networks import Snapshot
 from workbench.evaluation.ranks import Trajectory
-from workbench.views import affinity, coverings, curves, ranks, scores, segments, spectrum
+from workbench.views import (
+    affinity,
+    coverings,
+    curves,
+    cuts,
+    history,
+    ranking,
+    ranks,
+    scores,
+    segments,
+    spectrum,
+)
+from workbench.views.affinity import AffinityPicture
+from workbench.views.pages import Page
+from workbench.views.probe import AffinityProbe
 
 VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "humans": segments.human_segmentations,
@@ -21,6 +35,19 @@ VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "affinity rows": affinity.affinity_rows,
     "rows of W": lambda snapshot: affinity.affinity_rows(snapshot, normalized=False),
     "affinity blocks": affinity.affinity_blocks,
+    "rows of several": lambda snapshot: AffinityPicture(
+        AffinityProbe(snapshot), snapshot["truths"][0]
+    ).draw([(3, 4), (10, 50), (40, 20)]),
+    "rows of none": lambda snapshot: AffinityPicture(AffinityProbe(snapshot), None).draw([]),
+    "spectra": lambda snapshot: history.eigenvalue_history(
+        history.spectrum_at(2, snapshot), [history.spectrum_at(1, snapshot)]
+    ),
+    "singular values": lambda snapshot: history.singular_history(history.spectrum_at(2, snapshot)),
+    "ranks by step": lambda snapshot: history.rank_history([history.spectrum_at(2, snapshot)], 2),
+    "coverings of a cut": lambda snapshot: cuts.covering_bars(
+        snapshot["coverings"][0], snapshot["coverings"]
+    ),
+    "thumbnails": lambda snapshot: Page(2, 1, 48).draw([snapshot["image"][:48, :48]], ["a"], 0),
     "spectrum": lambda snapshot: spectrum.spectrum({"untrained": snapshot, "trained": snapshot}),
     "eigenvectors": spectrum.eigenvectors,
 }
@@ -69,6 +96,9 @@ def test_curves_and_scores_draw(backend: str, table: BenchmarkTable) -> None:
     )  # fmt: skip
     draw(curves.training_curves(metrics), backend)
     draw(scores.scores_per_image(table.to_dict()), backend)
+    images = ranking.ranked(table.to_dict(), "trained")
+    draw(ranking.ranking_chart(images, chosen=images[0].id, kept=[images[1].id]), backend)
+    draw(ranking.ranking_chart([]), backend)
 
 
 def test_curves_show_what_was_measured_only() -> None:

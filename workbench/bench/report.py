@@ -16,7 +16,7 @@ class Report:
     """All that one run of a benchmark found.
 
     Attributes:
-        name: layers, ncuts or clustering.
+        name: layers, ncuts, clustering or live.
         rows: in the order in which they were measured.
         targets: with what was found.
         notes: missing peers, and what the figures do not say.

@@ -1,4 +1,4 @@
-"""`workbench bench`: layers, cuts and pipelines beside other libraries, on this machine."""
+"""`workbench bench`: layers, cuts and pipelines beside other libraries; how fast explorers are."""
 
 import json
 from collections.abc import Callable
@@ -119,6 +119,19 @@ def o2p(
     for place in _devices(device, threads):
         sizes = QUICK if quick else full_sizes(place)
         _show(bench_o2p(sizes, place, data), as_json, out / place.type if out else None)
+
+
+@bench.command()
+@_common
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+def live(quick: bool, out: Path | None, as_json: bool, threads: int) -> None:
+    """Click to heat map, slider to segments, a run of 100,000 steps: what the explorers take."""
+    import torch
+
+    from workbench.bench.live import QUICK, LiveSizes, bench_live
+
+    torch.set_num_threads(threads)
+    _show(bench_live(QUICK if quick else LiveSizes()), as_json, out)
 
 
 def _devices(choice: str, threads: int) -> "list[torch.device]":

@@ -15,6 +15,7 @@ from workbench.errors import WorkbenchError
 from workbench.linalg.degrees import degrees
 from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram import gram
+from workbench.linalg.outcomes import reciprocal
 from workbench.linalg.spectral import Spectrum, leading_eigenpairs
 
 
@@ -68,6 +69,20 @@ class Affinity:
         """
         root = None if self.coupling is None else _square_root(self.coupling.double())
         return float(effective_rank(torch.linalg.eigvalsh(gram(self.x, mix=root))))
+
+    @torch.no_grad()
+    def eigenvalues(self) -> Float64[Tensor, "features"]:
+        """Those of D^-½WD^-½ that its factors allow to differ from zero, descending, clamped at 0.
+
+        `spectrum` without vectors: O(md²) time, and no memory of the size of X.
+
+        Raises:
+            WorkbenchError: as `spectrum`.
+        """
+        weight = reciprocal(checked_degrees(self))
+        root = None if self.coupling is None else _square_root(self.coupling.double())
+        values: Tensor = torch.linalg.eigvalsh(gram(self.x, weight, root))
+        return values.flip(0).clamp(min=0.0)
 
     def spectrum(self, count: int) -> Spectrum:
         """Top eigenpairs of D^-½WD^-½ from the d×d Gram matrix of D^-½XΛ^½.

@@ -11,21 +11,31 @@ What it keeps true:
 
 A line goes to the operating system at once and is not waited for: it survives the death of the
 process, not that of the machine.
+
+A reader takes in every line once, and keeps it as it stands: an event becomes an object when
+somebody asks for it, measurements become rows of a table (`measurements`) at once.
 """
 
 import json
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
+import pandas as pd
+
 from workbench.errors import WorkbenchError
 from workbench.runs.files import to_json
+from workbench.runs.measurements import Measurements
 
-RESUMED = "resumed"
+RESUMED, METRICS = "resumed", "metrics"
 _OWN = ("seq", "time", "step", "kind")
+_KEYS = frozenset(_OWN)
 
 
 @dataclass(frozen=True)
@@ -55,9 +65,18 @@ class Event:
     @classmethod
     def from_line(cls, line: bytes) -> "Event":
         """Back from `to_line`."""
-        values = json.loads(line)
+        values = _decoded(line)
         seq, moment, step, kind = (values.pop(key) for key in _OWN)
         return cls(seq, moment, step, kind, values)
+
+
+class _Entry(msgspec.Struct, gc=False):
+    """An event as a reader keeps it: without its fields, but with the line that has them."""
+
+    seq: int
+    step: int | None
+    kind: str
+    line: bytes
 
 
 class EventLog:
@@ -70,8 +89,11 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._events: list[Event] = []
-        self._read = 0  # bytes of the file that `_events` stand for
+        self._entries: list[_Entry] = []
+        self._by_kind: dict[str, list[_Entry]] = {}
+        self._measured = Measurements()
+        self._step = 0  # the last of which anything is recorded
+        self._read = 0  # bytes of the file that all of these stand for
         self._written = 0  # bytes of the file after the last append of this object
         self._seq = 0  # of the last line before `_written`
 
@@ -81,7 +103,7 @@ class EventLog:
         Raises:
             WorkbenchError: a field has one of the log's own names, or no JSON.
         """
-        if taken := set(_OWN) & fields.keys():
+        if taken := _KEYS & fields.keys():
             raise WorkbenchError(
                 f"fields not named {', '.join(_OWN)}", ", ".join(taken), "rename the field"
             )
@@ -102,33 +124,98 @@ class EventLog:
             end = data.rfind(b"\n") + 1
             file.truncate(end)
         lines = data[:end].splitlines()
-        self._written, self._seq = end, self._parse(lines[-1:])[0].seq if lines else 0
+        self._written, self._seq = end, self._parse(lines[-1])["seq"] if lines else 0
 
-    def read(self) -> list[Event]:
+    def read(self, kind: str | None = None, since: int = 0) -> list[Event]:
         """The events that count by now, in order; only what is new is read from the file.
+
+        Args:
+            kind: only these.
+            since: only those with a greater `seq`.
 
         Raises:
             WorkbenchError: a line is damaged.
         """
         with self._lock:
-            with self.path.open("rb") as file:
-                file.seek(self._read)
-                data = file.read()
-            whole = data[: data.rfind(b"\n") + 1]
-            for event in self._parse(whole.splitlines()):
-                if event.kind == RESUMED and event.step is not None:
-                    last = event.step
-                    self._events = [e for e in self._events if e.step is None or e.step <= last]
-                self._events.append(event)
-            self._read += len(whole)
-            return list(self._events)
+            self._take_in()
+            entries = self._entries if kind is None else self._by_kind.get(kind, [])
+            start = bisect_right(entries, since, key=attrgetter("seq"))
+            return [Event.from_line(entry.line) for entry in entries[start:]]
 
-    def _parse(self, lines: list[bytes]) -> list[Event]:
+    def last(self) -> Event | None:
+        """The last event, if there is one; errors as `read`."""
+        with self._lock:
+            self._take_in()
+            return Event.from_line(self._entries[-1].line) if self._entries else None
+
+    def metrics(self) -> pd.DataFrame:
+        """What the "metrics" events have measured, a row a step; errors as `read`."""
+        with self._lock:
+            self._take_in()
+            return self._measured.frame()
+
+    def step(self) -> int:
+        """The last step of which anything is recorded; errors as `read`."""
+        with self._lock:
+            self._take_in()
+            return self._step
+
+    def _take_in(self) -> None:
+        """Read on from where the last reading ended, up to the last whole line."""
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        for line in whole.split(b"\n")[:-1]:
+            values = self._parse(line)
+            entry = _Entry(values.pop("seq"), values.pop("step"), values.pop("kind"), line)
+            if entry.kind == RESUMED and entry.step is not None:
+                self._rewind(entry.step)
+            elif entry.kind == METRICS and entry.step is not None:
+                del values["time"]
+                self._measure(entry.step, values)
+            self._entries.append(entry)
+            self._by_kind.setdefault(entry.kind, []).append(entry)
+            self._step = max(self._step, entry.step or 0)
+            self._read += len(line) + 1
+
+    def _measure(self, step: int, values: Mapping[str, Any]) -> None:
         try:
-            return [Event.from_line(line) for line in lines]
+            self._measured.add(step, values)
+        except TypeError as error:
+            raise self._damaged(error) from error
+
+    def _rewind(self, step: int) -> None:
+        """Take back what was recorded of later steps."""
+        self._entries = [each for each in self._entries if each.step is None or each.step <= step]
+        self._by_kind = {}
+        for entry in self._entries:
+            self._by_kind.setdefault(entry.kind, []).append(entry)
+        self._measured.rewind(step)
+        self._step = max((entry.step or 0 for entry in self._entries), default=0)
+
+    def _parse(self, line: bytes) -> dict[str, Any]:
+        """What a line says, which every event does, at least."""
+        try:
+            values = _decoded(line)
+            if not values.keys() >= _KEYS:
+                raise KeyError(f"no {', '.join(sorted(_KEYS - values.keys()))}")
         except (ValueError, KeyError, AttributeError) as error:
-            raise WorkbenchError(
-                f"one event a line in {self.path}",
-                f"a damaged line ({error})",
-                "remove that line; the others stay readable",
-            ) from error
+            raise self._damaged(error) from error
+        return values
+
+    def _damaged(self, error: Exception) -> WorkbenchError:
+        return WorkbenchError(
+            f"one event a line in {self.path}",
+            f"a damaged line ({error})",
+            "remove that line; the others stay readable",
+        )
+
+
+def _decoded(line: bytes) -> dict[str, Any]:
+    """The object of a line; NaN and the infinities are no JSON to the fast decoder."""
+    try:
+        values: dict[str, Any] = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        values = json.loads(line)
+    return values

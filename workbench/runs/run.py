@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from html import escape
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, BinaryIO, SupportsFloat
 
@@ -25,7 +26,7 @@ from workbench.runs.events import RESUMED, Event, EventLog
 from workbench.runs.files import atomic_write, read_json_object, to_json
 from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import Array, read_snapshot, snapshot_path, write_snapshot
-from workbench.runs.status import STARTED, Status, status_of, this_process
+from workbench.runs.status import STARTED, TELLING, Status, status_of, this_process
 
 _CONFIG, _PROVENANCE, _EVENTS = "config.json", "provenance.json", "events.jsonl"
 
@@ -145,19 +146,11 @@ class Run:
             kind: only these.
             since: only those with a greater `seq`.
         """
-        return [
-            event
-            for event in self._log.read()
-            if event.seq > since and (kind is None or event.kind == kind)
-        ]
+        return self._log.read(kind, since)
 
     def metrics(self) -> pd.DataFrame:
         """All measurements: one row a step, ascending; one column a name, NaN where not taken."""
-        rows: dict[int | None, dict[str, Any]] = {}
-        for event in self.events("metrics"):
-            rows.setdefault(event.step, {}).update(event.fields)
-        index = pd.Index(list(rows), name="step", dtype="int64")
-        return pd.DataFrame(list(rows.values()), index=index).sort_index()
+        return self._log.metrics()
 
     def snapshot(self, step: int, name: str, arrays: Mapping[str, Array]) -> None:
         """Keep arrays by name: booleans, integers or floats of any shape.
@@ -192,19 +185,24 @@ class Run:
     @property
     def status(self) -> Status:
         """Running, or how it ended; a writer that died without a word counts as interrupted."""
-        return status_of(self._log.read())
+        return status_of(self._telling(), self._log.last())
 
     @property
     def step(self) -> int:
         """The last step of which anything is recorded; 0 before the first."""
-        return max((e.step for e in self._log.read() if e.step is not None), default=0)
+        return self._log.step()
 
     @property
     def _writer(self) -> dict[str, Any]:
         """The process that started the run, or resumed it last."""
-        writers = [e for e in self._log.read() if e.kind in {STARTED, RESUMED}]
+        writers = [event for event in self._telling() if event.kind in {STARTED, RESUMED}]
         process: dict[str, Any] = writers[-1].fields["process"]
         return process
+
+    def _telling(self) -> list[Event]:
+        """The events that say how the run stands, in order."""
+        events = [event for kind in TELLING for event in self._log.read(kind)]
+        return sorted(events, key=attrgetter("seq"))
 
     def _facts(self) -> dict[str, str]:
         metrics = self.metrics().ffill().tail(1)

@@ -44,15 +44,23 @@ def this_process() -> dict[str, Any]:
     }
 
 
-def status_of(events: Sequence[Event]) -> Status:
-    """The state of the run that has these events; interrupted if they tell nothing of it."""
-    kinds = {STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERRUPTED}
-    last = next((event for event in reversed(events) if event.kind in kinds), None)
-    if last is None:  # the machine died before its disk had the first line
+TELLING = (STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERRUPTED)
+"""The kinds of events that say how a run stands."""
+
+
+def status_of(telling: Sequence[Event], latest: Event | None) -> Status:
+    """The state of a run; interrupted if its events tell nothing of it.
+
+    Args:
+        telling: its events of the kinds `TELLING`, in order.
+        latest: its last event of any kind.
+    """
+    if not telling or latest is None:  # the machine died before its disk had the first line
         return Status.INTERRUPTED
+    last = telling[-1]
     if last.kind not in {STARTED, RESUMED}:
         return Status(last.kind)
-    alive = _is_alive(last.fields["process"], events[-1].time)
+    alive = _is_alive(last.fields["process"], latest.time)
     return Status.RUNNING if alive else Status.INTERRUPTED
 
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from workbench.linalg.affinity import Affinity
 from workbench.segmentation.grid import Grid
-from workbench.segmentation.hierarchy import Price, build_hierarchy
+from workbench.segmentation.hierarchy import Hierarchy, Price, build_hierarchy
 from workbench.segmentation.pool import Pool
-from workbench.segmentation.spectral import directions, spectral_embedding
+from workbench.segmentation.spectral import Embedding, directions, spectral_embedding
 from workbench.segmentation.watershed import basins
 
 STEP = 2
@@ -72,15 +72,28 @@ def segment_hierarchy(
         embedding = spectral_embedding(
             affinity, shape, grid, image, dimensions=max(config.dimensions), step=STEP
         )
-        rows = directions(embedding, config.dimensions).numpy(force=True)
-        strength = (
-            _gradient(rows, config.smoothing)
-            if contour is None
-            else contour.double().sigmoid().numpy(force=True)
-        )
-    hierarchy = build_hierarchy(basins(strength, config.depth), strength, rows, config.price)
+        strength = None if contour is None else contour.double().sigmoid().numpy(force=True)
+    hierarchy = grow_hierarchy(embedding, strength, config)
     cuts = tuple(full_size(hierarchy.cut(height), image) for height in config.heights)
     return Pool(cuts, embedding, hierarchy)
+
+
+def grow_hierarchy(
+    embedding: Embedding,
+    strength: Float[np.ndarray, "rows columns"] | None,
+    config: HierarchyConfig,
+) -> Hierarchy:
+    """The hierarchy over an embedding.
+
+    Args:
+        embedding: at blocks of `STEP` pixels.
+        strength: of contours at these blocks, in [0, 1]; None: the embedding's own gradient.
+        config: how.
+    """
+    rows = directions(embedding, config.dimensions).numpy(force=True)
+    if strength is None:
+        strength = _gradient(rows, config.smoothing)
+    return build_hierarchy(basins(strength, config.depth), strength, rows, config.price)
 
 
 def full_size(

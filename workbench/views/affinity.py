@@ -8,34 +8,26 @@ from collections.abc import Sequence
 
 import holoviews as hv
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from scipy.ndimage import distance_transform_edt
 
 from workbench.evaluation.networks import Snapshot
-from workbench.linalg.affinity import Affinity
-from workbench.linalg.outcomes import rsqrt
-from workbench.segmentation import Grid
-from workbench.views.paint import LabelMap, boundary_layer, ceiling, fineness
+from workbench.views.paint import (
+    NOTHING,
+    LabelMap,
+    boundary_layer,
+    ceiling,
+    fineness,
+    laid_over,
+    strongest_colours,
+)
 from workbench.views.panels import AXES, heat, photo, row
+from workbench.views.probe import AffinityProbe, Pixel
 from workbench.views.segments import typical_annotator
-from workbench.views.style import MARKER, RULE, SEQUENTIAL, as_picture, styled
-
-Probe = tuple[int, int]
-"""A pixel (y, x)."""
-
-_STEP = 2
-"""Side of the blocks of pixels at which a row of W is drawn."""
+from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, explored, styled
 
 
-def affinity_of(snapshot: Snapshot) -> Affinity:
-    """W of a snapshot by its factors; the cells of the feature map are its rows."""
-    x = torch.from_numpy(snapshot["maps"]).flatten(1).T
-    coupling = snapshot.get("coupling")  # only where Λ was learned
-    return Affinity(x, None if coupling is None else torch.from_numpy(coupling))
-
-
-def probes_inside(labels: LabelMap, count: int = 3) -> list[Probe]:
+def probes_inside(labels: LabelMap, count: int = 3) -> list[Pixel]:
     """The innermost pixel of each of the largest segments, largest first.
 
     Args:
@@ -53,7 +45,7 @@ def probes_inside(labels: LabelMap, count: int = 3) -> list[Probe]:
 
 
 def affinity_row(
-    snapshot: Snapshot, probe: Probe, title: str = "", normalized: bool = True
+    snapshot: Snapshot, probe: Pixel, title: str = "", normalized: bool = True
 ) -> hv.Overlay:
     """How strongly the network ties every pixel to one: a row of M over the image.
 
@@ -65,23 +57,77 @@ def affinity_row(
         title: what one sees.
         normalized: False: a row of W.
     """
-    values = _row_over_image(snapshot, probe, normalized)
-    ring = styled(
-        hv.Points([probe[::-1]], kdims=AXES),
-        bokeh={"fill_alpha": 0, "line_color": MARKER, "line_width": 3, "size": 13},
-        matplotlib={"color": "none", "edgecolors": MARKER, "linewidth": 2.5, "s": 170},
+    picture = AffinityPicture(AffinityProbe(snapshot), typical_annotator(snapshot))
+    return as_picture(picture.draw([probe], normalized).relabel(title))
+
+
+class AffinityPicture:
+    """The affinity of every pixel to any of some seeds, drawn again for every choice of them.
+
+    One seed: its row in the colours of `SEQUENTIAL`. Several: every pixel in the colour of the
+    seed that it is tied to most, as bright as it is tied; rows of different seeds are each scaled
+    to their own ceiling, so that a seed of small degree is seen beside one of large degree.
+
+    What stays the same from one click to the next is made once: elements with their options are
+    most of what a picture costs.
+
+    Args:
+        ready: of the snapshot.
+        segments: whose boundaries are drawn over it; None: none are.
+
+    Attributes:
+        lines: the boundaries, as an element for other pictures of the scene.
+    """
+
+    def __init__(self, ready: AffinityProbe, segments: LabelMap | None) -> None:
+        self.ready = ready
+        self._fineness = 1 if segments is None else fineness(segments)
+        self._layer = NOTHING if segments is None else boundary_layer(segments)
+        self.lines = photo(self._layer, fineness=self._fineness)
+        dark = np.zeros_like(ready.over_image([(0, 0)])[0])
+        self._heat = explored(
+            heat(dark, ready.step, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0))
+        )
+        self._places = [self._heat.dimension_values(axis, expanded=False) for axis in AXES]
+
+    def draw(self, seeds: Sequence[Pixel], normalized: bool = True) -> hv.Overlay:
+        """The picture of seeds, which are ringed.
+
+        Args:
+            seeds: pixels (y, x); more than there are `SEEDS` share colours.
+            normalized: False: rows of W.
+        """
+        values = self.ready.over_image(seeds, normalized)
+        strongest = values[0] if len(seeds) == 1 else np.max(values, axis=0, initial=0.0)
+        ground = self._heat.clone((*self._places, strongest))
+        for backend in ("bokeh", "matplotlib"):
+            ground.opts(backend=backend, clim=(0.0, ceiling(strongest)))
+        over = self.lines if len(seeds) == 1 else self._parted(values)
+        return ground * over * seed_rings(seeds)
+
+    def _parted(self, values: Float[np.ndarray, "seeds rows columns"]) -> hv.RGB:
+        """Colours of the seeds with the boundaries over them."""
+        colours = strongest_colours(values, SEEDS)
+        height, width = (side * self._fineness for side in self.ready.image)
+        y, x = (np.arange(side) // (self._fineness * self.ready.step) for side in (height, width))
+        fine = colours[y[:, None], x]
+        if self._layer is not NOTHING:
+            fine = laid_over(fine, self._layer)
+        return photo(fine, fineness=self._fineness)
+
+
+def seed_rings(seeds: Sequence[Pixel]) -> hv.Points:
+    """Rings around seeds, in their colours."""
+    colours = [MARKER] if len(seeds) < 2 else [SEEDS[i % len(SEEDS)] for i in range(len(seeds))]
+    return styled(
+        hv.Points([(x, y, c) for (y, x), c in zip(seeds, colours, strict=False)], AXES, "colour"),
+        bokeh={"fill_alpha": 0, "line_color": "colour", "line_width": 3, "size": 13},
+        matplotlib={"color": "none", "edgecolors": "colour", "linewidth": 2.5, "s": 170},
     )
-    truth = typical_annotator(snapshot)
-    overlay = (
-        heat(values, _STEP, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)))
-        * photo(boundary_layer(truth), fineness=fineness(truth))
-        * ring
-    )
-    return as_picture(overlay.relabel(title))
 
 
 def affinity_rows(
-    snapshot: Snapshot, probes: Sequence[Probe] | None = None, normalized: bool = True
+    snapshot: Snapshot, probes: Sequence[Pixel] | None = None, normalized: bool = True
 ) -> hv.Layout:
     """`affinity_row` for several probes.
 
@@ -110,37 +156,38 @@ def affinity_blocks(
         cells: size of the sample, evenly spread over the feature map.
         normalized: False: W.
     """
-    rows, columns = snapshot["maps"].shape[1:]
-    truth = torch.from_numpy(typical_annotator(snapshot).astype(np.int64))
-    labels = _grid(snapshot).sample_labels(truth[None], rows, columns)[0].numpy()
+    found = block_picture(AffinityProbe(snapshot), typical_annotator(snapshot), cells, normalized)
+    return as_picture(found.relabel(title))
+
+
+def block_picture(
+    ready: AffinityProbe, segments: LabelMap, cells: int = 400, normalized: bool = True
+) -> hv.Overlay:
+    """M, or W, between a sample of cells, ordered by segment, the largest first.
+
+    Args:
+        ready: of the snapshot.
+        segments: of the image; lines part them.
+        cells: size of the sample, evenly spread over the feature map.
+        normalized: False: W.
+    """
+    labels = ready.labels(segments)
     chosen = _spread(labels, cells)
-    values = _rows(snapshot, chosen, normalized)[:, chosen]
-    overlay = heat(
+    values = ready.rows(chosen, normalized)[:, chosen]
+    ends = np.flatnonzero(np.diff(labels[chosen])) + 0.5
+    low, high = -0.5, len(chosen) - 0.5
+    across = [[(low, end), (high, end)] for end in ends]
+    down = [[(end, low), (end, high)] for end in ends]
+    lines = styled(
+        hv.Path(across + down, AXES),
+        common={"color": RULE, "alpha": 0.6},
+        bokeh={"line_width": 0.7},
+        matplotlib={"linewidth": 0.7},
+    )
+    picture = heat(
         values, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)), smooth=False
     )
-    ends = np.flatnonzero(np.diff(labels[chosen])) + 0.5
-    for lines in (hv.HLines(ends), hv.VLines(ends)) if len(ends) else ():
-        overlay = overlay * styled(
-            lines,
-            common={"color": RULE, "alpha": 0.6},
-            bokeh={"line_width": 0.7},
-            matplotlib={"linewidth": 0.7},
-        )
-    return as_picture(overlay.relabel(title))
-
-
-def _rows(
-    snapshot: Snapshot, cells: Int[np.ndarray, "rows"], normalized: bool
-) -> Float[np.ndarray, "rows pixels"]:
-    """Rows of M, or of W, that belong to cells of the feature map; zero where the degree is."""
-    affinity = affinity_of(snapshot)
-    index = torch.from_numpy(cells)
-    values = affinity.rows(index)
-    if normalized:
-        degrees = affinity.degrees
-        scale = rsqrt(degrees)
-        values = (scale[index, None] * values * scale).float()
-    return values.numpy()
+    return as_picture(picture * lines)
 
 
 def _spread(labels: Int[np.ndarray, "cells"], count: int) -> Int[np.ndarray, "sample"]:
@@ -148,23 +195,3 @@ def _spread(labels: Int[np.ndarray, "cells"], count: int) -> Int[np.ndarray, "sa
     sample = np.unique(np.linspace(0, len(labels) - 1, min(count, len(labels))).round().astype(int))
     areas = np.bincount(labels)
     return np.asarray(sample[np.lexsort((labels[sample], -areas[labels[sample]]))])
-
-
-def _row_over_image(
-    snapshot: Snapshot, probe: Probe, normalized: bool
-) -> Float[np.ndarray, "rows columns"]:
-    """The row that belongs to the cell nearest to a pixel, at blocks of pixels."""
-    grid, (rows, columns) = _grid(snapshot), snapshot["maps"].shape[1:]
-    height, width = snapshot["image"].shape[:2]
-    i, j = (
-        min(max(round((at - grid.offset) / grid.stride), 0), count - 1)
-        for at, count in zip(probe, (rows, columns), strict=True)
-    )
-    values = torch.from_numpy(_rows(snapshot, np.array([i * columns + j]), normalized))
-    fine = grid.interpolate(values.unflatten(1, (rows, columns)), height, width, _STEP)
-    return fine[0].numpy()
-
-
-def _grid(snapshot: Snapshot) -> Grid:
-    stride, offset = snapshot["grid"].tolist()
-    return Grid(stride, offset)

@@ -3,6 +3,7 @@
 import holoviews as hv
 import pandas as pd
 
+from workbench.views.decimate import thinned
 from workbench.views.panels import row
 from workbench.views.style import AFTER, BEFORE, as_chart, styled
 
@@ -41,15 +42,25 @@ def raw_and_smooth(values: pd.Series, title: str, name: str) -> hv.Overlay:
         name: of the quantity, with its unit.
     """
     values = values.dropna().astype(float)
-    window = max(1, len(values) // _WINDOWS)
-    smooth = values.rolling(window, center=True, min_periods=1).mean()
-    raw = styled(
+    smooth = smoothed(values)
+    drawn = faint(thinned(values), name) * line(thinned(smooth), name)
+    return as_chart(drawn.relabel(title), ylabel=name)
+
+
+def faint(values: pd.Series, name: str) -> hv.Curve:
+    """A line that stands back: every step of what is drawn smooth before it."""
+    return styled(
         hv.Curve((values.index, values), "step", name),
         common={"color": BEFORE, "alpha": 0.45},
         bokeh={"line_width": 0.8},
         matplotlib={"linewidth": 0.6},
     )
-    return as_chart((raw * _line(smooth, name)).relabel(title), ylabel=name)
+
+
+def smoothed(values: pd.Series) -> pd.Series:
+    """The running mean over a twelfth of the training; `values` without NaN."""
+    window = max(1, len(values) // _WINDOWS)
+    return values.rolling(window, center=True, min_periods=1).mean()
 
 
 def held_out_covering(metrics: pd.DataFrame) -> hv.Overlay:
@@ -61,7 +72,7 @@ def held_out_covering(metrics: pd.DataFrame) -> hv.Overlay:
     lines = []
     for name, dash in (("best", "solid"), ("average", "dashed")):
         values = metrics[f"covering_{name}"].dropna()
-        lines += [_line(values, "covering", name, dash), _dots(values, "covering", name)]
+        lines += [line(values, "covering", name, dash), _dots(values, "covering", name)]
     return as_chart(
         hv.Overlay(lines).relabel("Covering of held-out scenes"),
         ylabel="covering",
@@ -76,7 +87,7 @@ def effective_rank(metrics: pd.DataFrame) -> hv.Overlay:
         metrics: `Run.metrics()` with a column effective_rank_held_out.
     """
     values = metrics["effective_rank_held_out"].dropna()
-    curve = _line(values, "effective rank") * _dots(values, "effective rank")
+    curve = line(values, "effective rank") * _dots(values, "effective rank")
     return as_chart(curve.relabel("Effective rank of W on held-out scenes"))
 
 
@@ -89,7 +100,8 @@ def _dots(values: pd.Series, name: str, label: str = "") -> hv.Scatter:
     )
 
 
-def _line(values: pd.Series, name: str, label: str = "", dash: str = "solid") -> hv.Curve:
+def line(values: pd.Series, name: str, label: str = "", dash: str = "solid") -> hv.Curve:
+    """A line of a chart of this page, over steps."""
     return styled(
         hv.Curve((values.index, values), "step", name, label=label),
         common={"color": AFTER},

@@ -1,11 +1,17 @@
 """Segmentations as colours: what is laid over an image, or stands for it, as RGB arrays."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, Integer, UInt8
+from PIL import ImageColor
 from scipy.ndimage import maximum_filter
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 LabelMap = Integer[np.ndarray, "height width"]
+
+NOTHING = np.zeros((2, 2, 4), np.uint8)
+"""A layer that hides nothing."""
 
 _FINE = 480
 """Longest side at which boundaries are drawn, about; pixels."""
@@ -19,6 +25,26 @@ EXTREME = 0.99
 def ceiling(values: Float[np.ndarray, "rows columns"]) -> float:
     """A positive magnitude that all but the most extreme values stay within."""
     return max(float(np.quantile(np.abs(values), EXTREME)), float(np.finfo(np.float32).tiny))
+
+
+def strongest_colours(
+    values: Float[np.ndarray, "maps rows columns"], colours: Sequence[str]
+) -> UInt8[np.ndarray, "rows columns 4"]:
+    """Each place in the colour of the map that is strongest there, as bright as it is strong.
+
+    Args:
+        values: nonnegative; each map is scaled to its own ceiling first.
+        colours: as #rrggbb, one a map; they repeat where there are more maps.
+    """
+    layer = np.zeros((*values.shape[1:], 4), np.uint8)
+    layer[..., 3] = 255
+    if len(values):
+        scaled = np.stack([np.clip(each / ceiling(each), 0, 1) for each in values])
+        palette = np.array([ImageColor.getrgb(colour) for colour in colours])
+        strongest = scaled.argmax(axis=0)
+        brightness = np.take_along_axis(scaled, strongest[None], axis=0)[0]
+        layer[..., :3] = (palette[strongest % len(palette)] * brightness[..., None]).round()
+    return layer
 
 
 def mean_colours(image: Pixels, labels: LabelMap) -> Pixels:
@@ -56,11 +82,18 @@ def boundary_layer(labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_widt
 
 def outlined(image: Pixels, labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_width 3"]:
     """The image with the boundaries of the segments over it, at the size of `boundary_layer`."""
-    layer = boundary_layer(labels).astype(np.float32)
-    alpha = layer[..., 3:] / 255
     scale = fineness(labels)
-    ground = image.repeat(scale, 0).repeat(scale, 1)
-    return (ground * (1 - alpha) + layer[..., :3] * alpha).round().astype(np.uint8)
+    return laid_over(image.repeat(scale, 0).repeat(scale, 1), boundary_layer(labels))
+
+
+def laid_over(
+    ground: UInt8[np.ndarray, "rows columns channels"], layer: UInt8[np.ndarray, "rows columns 4"]
+) -> UInt8[np.ndarray, "rows columns channels"]:
+    """An RGBA layer over a picture, whose own alpha stays what it is."""
+    alpha = layer[..., 3:].astype(np.float32) / 255
+    mixed = ground.copy()
+    mixed[..., :3] = (ground[..., :3] * (1 - alpha) + layer[..., :3] * alpha).round()
+    return mixed
 
 
 def fineness(labels: LabelMap) -> int:

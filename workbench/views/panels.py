@@ -18,14 +18,14 @@ AXES = ["x", "y"]
 
 
 def photo(
-    pixels: UInt8[np.ndarray, "rows columns channels"], title: str = "", fineness: int = 1
+    pixels: UInt8[np.ndarray, "rows columns channels"], title: str = "", fineness: int | float = 1
 ) -> hv.RGB:
     """An image, RGB or RGBA, in its own colours.
 
     Args:
         pixels: (rows, columns, 3 or 4).
         title: what one sees.
-        fineness: how many rows and columns a pixel of the scene has.
+        fineness: how many rows and columns a pixel of the scene has; below 1: blocks of pixels.
     """
     x, y, channels = *_centres(pixels.shape, 1 / fineness), pixels.shape[2]
     picture = hv.RGB(

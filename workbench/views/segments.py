@@ -48,9 +48,9 @@ def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
 def pool(snapshot: Snapshot) -> hv.Layout:
     """All segmentations of the pool, each with its segments and its mean covering; ★ the best.
 
-    Where the snapshot says for how many clusters each was cut ("counts"), k stands before them.
+    Where they are flat, and the snapshot says of how many clusters ("counts"), k stands first.
     """
-    counts = snapshot.get("counts")
+    counts = None if "contour" in snapshot else snapshot.get("counts")
     means = snapshot["coverings"].mean(axis=1)
     panels = []
     for i, labels in enumerate(snapshot["segmentations"]):

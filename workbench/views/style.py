@@ -18,6 +18,10 @@ RULE = "#d9dce1"
 BEFORE = "#8d929b"
 AFTER = "#1467b3"
 MARKER = "#00e0ff"
+OTHER = "#d1661c"
+"""The second of two runs, beside `AFTER`."""
+SEEDS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00")
+"""Of several seeds in one picture, in the order in which they were set (Okabe and Ito)."""
 
 SEQUENTIAL = "magma"
 DIVERGING: list[str] = process_cmap("coolwarm", ncolors=256, provider="colorcet")
@@ -26,6 +30,9 @@ PANEL_WIDTH = 200
 """Of a picture in a notebook, screen pixels."""
 CHART_SIZE = (370, 240)
 """Width and height of a chart in a notebook, screen pixels."""
+
+EXPLORED = 360
+"""Side of the square frame of an image that is explored, screen pixels."""
 
 _TITLE = {"fontsize": {"title": "9.5pt"}}
 
@@ -60,6 +67,54 @@ def as_picture(element: Element) -> Element:
         bokeh={"data_aspect": 1, "frame_width": PANEL_WIDTH, "toolbar": None} | _TITLE,
         matplotlib={"aspect": "equal"},
     )
+
+
+def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> Element:
+    """Draw for exploring, under bokeh: larger, with tools, in a frame of one size.
+
+    Images lie in a square frame whatever way up they are, so that the page stands still when the
+    next scene is a portrait. A zoom lasts as long as the picture has the same size. The wheel
+    scrolls the page until its tool is chosen.
+
+    Args:
+        element: freshly made; it is changed in place.
+        chart: it has axes, whose ranges follow what is drawn.
+        side: of the frame of an image, screen pixels; small ones have no tools.
+    """
+    width, height = CHART_SIZE if chart else (side, side)
+    # A square frame with square ranges has the image's aspect; `data_aspect` would turn x around.
+    ranges: dict[str, Any] = {} if chart else {"hooks": [_fit], "data_aspect": None}
+    if chart:
+        for part in element if isinstance(element, hv.Overlay) else [element]:
+            part.opts(backend="bokeh", framewise=True)
+    element.opts(
+        backend="bokeh",
+        frame_width=width,
+        frame_height=height,
+        toolbar="above" if chart or side >= EXPLORED else None,
+        default_tools=["pan", "wheel_zoom", "reset"],
+        active_tools=[],
+        **ranges,
+    )
+    return element
+
+
+def _fit(plot: Any, element: hv.Element | hv.Overlay) -> None:
+    """Bring an image of another size than before into the middle of its square frame.
+
+    HoloViews sets the ranges of an image when it is drawn first, or else every time it is drawn,
+    which would take a zoom back with every click.
+    """
+    ground = element.get(0) if isinstance(element, hv.Overlay) else element
+    left, bottom, right, top = ground.bounds.lbrt()
+    if plot.handles.get("fitted") == (left, bottom, right, top):
+        return
+    plot.handles["fitted"] = (left, bottom, right, top)
+    half = max(right - left, top - bottom) / 2
+    x, y = (left + right) / 2, (bottom + top) / 2
+    for name, ends in (("x_range", (x - half, x + half)), ("y_range", (y + half, y - half))):
+        start, end = ends  # y points down
+        plot.handles[name].update(start=start, end=end, reset_start=start, reset_end=end)
 
 
 def as_chart(element: Element, *, square: bool = False, **common: Any) -> Element:

@@ -1,0 +1,93 @@
+"""The same explorer in a notebook and in an app: controls set traits, traits move controls."""
+
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+import panel as pn
+import pytest
+
+from workbench.runs import Run
+from workbench.widgets import (
+    AffinityExplorer,
+    CurveExplorer,
+    SegmentationExplorer,
+    SpectrumExplorer,
+)
+from workbench.widgets.explorer import Explorer
+from workbench.widgets.jupyter import controls_of
+
+MAKERS: list[Callable[[Run], Explorer]] = [
+    AffinityExplorer,
+    CurveExplorer,
+    SegmentationExplorer,
+    SpectrumExplorer,
+]
+
+
+def widgets_of(explorer: Explorer) -> dict[str, Any]:
+    """Those of ipywidgets, by the words beside them."""
+    (box, _) = controls_of(explorer).children
+    found: dict[str, Any] = {}
+    for widget in box.children:
+        if isinstance(widget, ipywidgets.HBox):  # a player: button and slider
+            widget = widget.children[1]
+        found[widget.description] = widget
+    return found
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_every_explorer_becomes_a_panel_and_a_notebook_cell(
+    make: Callable[[Run], Explorer], trained_run: Run, evaluate
+) -> None:
+    evaluate(trained_run, ("untrained", "trained"))
+    explorer = make(trained_run)
+    assert len(widgets_of(explorer)) == len(explorer.controls)
+    layout = explorer.panel()
+    layout.get_root()
+    assert len(layout.select(pn.pane.HoloViews)) == len(explorer.pictures)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_an_empty_run_is_a_message_in_both(
+    make: Callable[[Run], Explorer], started_run: Run
+) -> None:
+    explorer = make(started_run)
+    assert explorer.message
+    _, message = controls_of(explorer).children
+    assert explorer.message[:20] in message.value
+    (alert,) = explorer.panel().select(pn.pane.Alert)
+    assert alert.visible
+
+
+def test_notebook_controls_and_traits_hold_the_same(trained_run: Run) -> None:
+    explorer = AffinityExplorer(trained_run)
+    widgets = widgets_of(explorer)
+    widgets["step"].value = 0
+    assert explorer.step == 0
+    explorer.step = 2
+    assert widgets["step"].value == 2
+    widgets["row of"].value = "W"
+    assert explorer.kind == "W"
+    widgets["several seeds"].value = True
+    assert explorer.several
+    widgets["clear seeds"].click()
+    assert explorer.seeds == []
+    trained_run.snapshot(9, "watched", dict(explorer.snapshot))
+    explorer.refresh()
+    assert [value for _, value in widgets["step"].options] == [0, 2, 4, 9]
+    assert explorer.step == 2
+
+
+def test_panel_controls_and_traits_hold_the_same(trained_run: Run) -> None:
+    explorer = SegmentationExplorer(trained_run)
+    layout = explorer.panel()
+    by_name = {widget.label: widget for widget in layout.select(pn.widgets.Widget)}
+    by_name["segments"].value = 3
+    assert explorer.segments == 3
+    explorer.segments = 5
+    assert by_name["segments"].value == 5
+    by_name["step"].value = 0
+    assert explorer.step == 0
+    explorer.step = 4
+    assert by_name["step"].value == 4

@@ -1,0 +1,193 @@
+"""What is in a store, to browse: a table to filter, thumbnails to look at, origins to trace.
+
+The table is in memory, pixels stay on the disk until an item is shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Bool, Int, UInt8
+from PIL import Image
+
+from pipelines.store import Origin, Origins, open_store
+from pipelines.store.arrays import valid_slots
+from workbench.data.sheet import OUTLINE, outline_of
+from workbench.errors import WorkbenchError
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item of a store at full size.
+
+    Attributes:
+        pixels: (height, width, 3) RGB.
+        layers: (layers, height, width) what people drew: an annotator's segments each, or one mask.
+        facts: what the table says, by name.
+    """
+
+    pixels: UInt8[np.ndarray, "height width 3"]
+    layers: Int[np.ndarray, "layers height width"]
+    facts: dict[str, object]
+
+    def outlined(self, layer: int) -> UInt8[np.ndarray, "height width 3"]:
+        """The image with one layer's outlines; past the last layer: the image."""
+        if layer >= len(self.layers):
+            return self.pixels
+        return np.where(outline_of(self.layers[layer])[..., None], OUTLINE, self.pixels)
+
+
+class Catalog:
+    """The items of a store of scenes or regions, in the store's order.
+
+    Args:
+        store: folder or URL of a finished store.
+
+    Attributes:
+        dataset: what `pipelines.store.open_store` returns.
+        kind: "scene" or "region".
+
+    Raises:
+        pipelines.errors.PipelineError: there is no finished store at that path.
+        WorkbenchError: it holds neither scenes nor regions.
+    """
+
+    def __init__(self, store: Path | str) -> None:
+        self.store = store
+        self.dataset: xr.Dataset = open_store(store)
+        self.kind = str(self.dataset["valid"].dims[0])
+        if "image" not in self.dataset:
+            raise WorkbenchError(
+                f"a store of scenes or regions in {store}",
+                f"one with {', '.join(map(str, self.dataset.attrs['pixels']))}",
+                "browse the store that its images are in",
+            )
+        self.slots: Int[np.ndarray, items] = valid_slots(store)
+        self.names = [str(each["name"]) for each in self.dataset.attrs["categories"]]
+        self.origins = Origins(store)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def __repr__(self) -> str:
+        lost = len(self.origins.quarantined)
+        return f"Catalog({str(self.store)!r}: {len(self)} {self.kind}s, {lost} quarantined)"
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row an item, one column for each value that has one number or word an item."""
+        pixels = set(self.dataset.attrs["pixels"])
+        columns = {
+            str(name): variable.values
+            for name, variable in self.dataset.variables.items()
+            if variable.ndim == 1 and name not in pixels and variable.dims[0] == self.kind
+        }
+        return pd.DataFrame(columns).drop(columns="valid").assign(slot=self.slots)
+
+    @property
+    def splits(self) -> list[str]:
+        """In the store's order."""
+        return list(dict.fromkeys(self.dataset["split"].values.tolist()))
+
+    @cached_property
+    def categories(self) -> list[str]:
+        """Names of the categories that some item has, in the dataset's order."""
+        if not self.names:
+            return []
+        return [name for i, name in enumerate(self.names) if self._has(i).any()]
+
+    @cached_property
+    def annotators(self) -> list[int]:
+        """The numbers of annotators that scenes have, ascending; none of regions."""
+        if "annotators" not in self.dataset:
+            return []
+        return sorted(set(self.dataset["annotators"].values.tolist()))
+
+    def select(
+        self,
+        split: str | None = None,
+        category: str | None = None,
+        annotators: int | None = None,
+    ) -> Int[np.ndarray, "selected"]:
+        """Positions of the items that are all of what is asked for.
+
+        Args:
+            split: its name; None: any.
+            category: of a region, or of an object in a scene; None: any.
+            annotators: how many people segmented it; None: any number.
+
+        Raises:
+            WorkbenchError: the store has no such split or category.
+        """
+        chosen = np.ones(len(self), bool)
+        if split is not None:
+            _known(split, self.splits, "split")
+            chosen &= self.dataset["split"].values == split
+        if category is not None:
+            _known(category, self.names, "category")
+            chosen &= self._has(self.names.index(category))
+        if annotators is not None:
+            _known(annotators, self.annotators, "number of annotators")
+            chosen &= self.dataset["annotators"].values == annotators
+        return np.flatnonzero(chosen)
+
+    def item(self, position: int) -> Item:
+        """One item, read from the store.
+
+        Raises:
+            pipelines.errors.StoreError: it is damaged.
+        """
+        row = self.dataset.isel({self.kind: position})
+        height, width = int(row["height"]), int(row["width"])
+        facts = {str(k): v for k, v in self.table.iloc[position].items() if k != "slot"}
+        if self.kind == "scene":
+            pixels = row["image"].isel(y=slice(height), x=slice(width)).values
+            layers = row["label"].isel(
+                annotator=slice(int(row["annotators"])), y=slice(height), x=slice(width)
+            )
+            return Item(pixels, layers.values.astype(np.int64), facts)
+        facts["category"] = self.names[int(row["category"])]
+        return Item(row["image"].values, row["mask"].values.astype(np.int64)[None], facts)
+
+    def thumbnail(self, position: int, side: int) -> UInt8[np.ndarray, "side side 3"]:
+        """An item's image in the middle of a white square of `side` pixels; errors as `item`."""
+        row = self.dataset.isel({self.kind: position})
+        pixels = row["image"].values
+        if self.kind == "scene":
+            pixels = pixels[: int(row["height"]), : int(row["width"])]
+        picture = Image.fromarray(pixels)
+        picture.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        square = Image.new("RGB", (side, side), "white")
+        square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+        return np.array(square)
+
+    def name(self, position: int) -> str:
+        """What to call an item."""
+        row = self.table.iloc[position]
+        if self.kind == "scene":
+            return str(row["id"])
+        return f"{self.names[int(row['category'])]} {row['annotation_id']}"
+
+    def origin(self, position: int) -> Origin:
+        """Back to the raw file, its SHA-256 and the unit of the pipeline that read it."""
+        row = self.table.iloc[position]
+        return self.origins.of(int(row["slot"]), str(row["image_source"]), str(row["image_sha256"]))
+
+    def _has(self, number: int) -> Bool[np.ndarray, "items"]:
+        """Which items are of a category, or show an object of it."""
+        found = self.dataset["category"].values == number
+        if found.ndim == 1:
+            return np.asarray(found)
+        there = np.arange(found.shape[1]) < self.dataset["instances"].values[:, None]
+        return np.asarray((found & there).any(axis=1))
+
+
+def _known(asked: object, there: Sequence[object], what: str) -> None:
+    if asked not in there:
+        raise WorkbenchError(
+            f"a {what} out of {', '.join(map(str, there)) or 'none'}", repr(asked), "name another"
+        )

@@ -1,0 +1,39 @@
+"""Long curves for few pixels: what is drawn of a hundred thousand steps, with every spike in it."""
+
+import numpy as np
+import pandas as pd
+
+MOST = 2000
+"""Points of a curve that are drawn, about: two or three a pixel of a chart."""
+
+
+def thinned(values: pd.Series, most: int = MOST) -> pd.Series:
+    """The lowest and the highest value of every stretch, where they are; all where they are few.
+
+    A line through these covers the same pixels as the line through all of them, as long as there
+    are at least as many stretches as columns of pixels.
+
+    Args:
+        values: indexed by step, ascending, without NaN.
+        most: points that may come back.
+    """
+    stretches = max(most // 2, 1)
+    if len(values) <= 2 * stretches:
+        return values
+    length = -(-len(values) // stretches)
+    padded = np.full(stretches * length, np.nan)
+    padded[: len(values)] = values.to_numpy(float)
+    rows = padded.reshape(-1, length)[: -(-len(values) // length)]  # the last may be empty
+    starts = np.arange(len(rows)) * length
+    ends = [starts + np.nanargmin(rows, 1), starts + np.nanargmax(rows, 1)]
+    chosen = np.unique(np.concatenate(ends))
+    return values.iloc[chosen]
+
+
+def visible(values: pd.Series, window: tuple[int | float, int | float] | None) -> pd.Series:
+    """The part within a range of steps and one value beyond at either end; all for None."""
+    if window is None:
+        return values
+    low = int(values.index.searchsorted(window[0], "left"))
+    high = int(values.index.searchsorted(window[1], "right"))
+    return values.iloc[max(low - 1, 0) : high + 1]

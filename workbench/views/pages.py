@@ -1,0 +1,96 @@
+"""A page of thumbnails as one picture: a click on it is a place on the page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import holoviews as hv
+import numpy as np
+from jaxtyping import UInt8
+
+from workbench.views.panels import AXES, photo
+from workbench.views.style import INK, MARKER, as_picture, styled
+
+_MARGIN = 4
+_CAPTION = 18
+"""Pixels below a thumbnail for its name."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """How thumbnails lie on a page.
+
+    Attributes:
+        columns, rows: of thumbnails.
+        side: of a thumbnail, pixels.
+    """
+
+    columns: int = 8
+    rows: int = 4
+    side: int = 96
+
+    @property
+    def places(self) -> int:
+        """Thumbnails on a full page."""
+        return self.columns * self.rows
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture."""
+        return self.rows * self._down, self.columns * self._across
+
+    def at(self, x: float, y: float) -> int | None:
+        """The place under a point of the picture; None beside the page."""
+        column, row = int(x // self._across), int(y // self._down)
+        inside = 0 <= column < self.columns and 0 <= row < self.rows
+        return row * self.columns + column if inside else None
+
+    def draw(
+        self,
+        thumbnails: Sequence[UInt8[np.ndarray, "side side 3"]],
+        names: Sequence[str],
+        chosen: int | None = None,
+    ) -> hv.Overlay:
+        """The page.
+
+        Args:
+            thumbnails: at most as many as there are places.
+            names: theirs, written below them; long ones are cut.
+            chosen: the place to be framed.
+        """
+        sheet = np.full((*self.size, 3), 255, np.uint8)
+        labels = []
+        letters = self.side // 7
+        for place, (thumbnail, name) in enumerate(zip(thumbnails, names, strict=True)):
+            top, left = self._corner(place)
+            sheet[top : top + self.side, left : left + self.side] = thumbnail
+            short = name if len(name) <= letters else name[: letters - 1] + "…"
+            labels.append((left + self.side / 2, top + self.side + _CAPTION / 2, short))
+        words = styled(
+            hv.Labels(labels, AXES, "name"),
+            bokeh={"text_font_size": "8pt", "text_color": INK},
+            matplotlib={"size": 7, "color": INK},
+        )
+        frame = styled(
+            hv.Path([] if chosen is None else [self._outline(chosen)], AXES),
+            common={"color": MARKER},
+            bokeh={"line_width": 3},
+            matplotlib={"linewidth": 2.5},
+        )
+        return as_picture(photo(sheet) * frame * words)
+
+    def _corner(self, place: int) -> tuple[int, int]:
+        row, column = divmod(place, self.columns)
+        return row * self._down + _MARGIN // 2, column * self._across + _MARGIN // 2
+
+    def _outline(self, place: int) -> list[tuple[int, int]]:
+        top, left = self._corner(place)
+        bottom, right = top + self.side, left + self.side
+        return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+
+    @property
+    def _across(self) -> int:
+        return self.side + _MARGIN
+
+    @property
+    def _down(self) -> int:
+        return self.side + _MARGIN + _CAPTION

@@ -1,0 +1,19 @@
+"""What a hand touches: explorers of runs and stores, in JupyterLab and as Panel layouts.
+
+An explorer keeps what is selected as traits and draws what follows from it; it trains nothing and
+writes nothing. The same object shows itself in a notebook and, by `.panel()`, in an app.
+"""
+
+from workbench.widgets.affinity import AffinityExplorer
+from workbench.widgets.curves import CurveExplorer
+from workbench.widgets.datasets import DatasetBrowser
+from workbench.widgets.segmentations import SegmentationExplorer
+from workbench.widgets.spectra import SpectrumExplorer
+
+__all__ = [
+    "AffinityExplorer",
+    "CurveExplorer",
+    "DatasetBrowser",
+    "SegmentationExplorer",
+    "SpectrumExplorer",
+]
