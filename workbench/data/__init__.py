@@ -6,7 +6,13 @@ from workbench.data.features import FeatureCache
 from workbench.data.loader import Loader
 from workbench.data.order import Order, Schedule
 from workbench.data.region_features import RegionFeatures
-from workbench.data.region_reader import RegionBatch, RegionReader, batches_of, region_reader
+from workbench.data.region_reader import (
+    MapSource,
+    RegionBatch,
+    RegionReader,
+    batches_of,
+    region_reader,
+)
 from workbench.data.region_split import RegionParts, region_parts
 from workbench.data.regions import Region, Regions
 from workbench.data.scenes import Scene, Scenes
@@ -16,6 +22,7 @@ __all__ = [
     "Batch",
     "FeatureCache",
     "Loader",
+    "MapSource",
     "Normalisation",
     "Order",
     "Region",

@@ -18,7 +18,6 @@ from workbench.data.augment import Augmentation, Normalisation
 from workbench.data.batch import Batch
 from workbench.data.loader import Loader
 from workbench.data.order import Schedule, draws
-from workbench.data.region_features import RegionFeatures
 from workbench.data.regions import Regions
 
 
@@ -27,13 +26,13 @@ class RegionBatch:
     """Regions on the device, ready for a network.
 
     Attributes:
-        seen: RGB frames in [0, 1], or the maps of a backbone.
+        seen: RGB frames in [0, 1], the maps of a backbone, or vectors that were pooled from these.
         masks: in the frame's pixels; None if the regions were opened without.
         categories: contiguous from 0.
         positions: in the epoch's order, on the host; see `Batch.positions`.
     """
 
-    seen: Float[Tensor, "batch _ _ _"]
+    seen: Float[Tensor, "batch *shape"]
     masks: Bool[Tensor, "batch y x"] | None
     categories: Int64[Tensor, "batch"]
     positions: Int[np.ndarray, "batch"]
@@ -50,6 +49,16 @@ class RegionBatch:
             self.categories[index],
             self.positions[chosen],
         )
+
+
+@runtime_checkable
+class MapSource(Protocol):
+    """Has a backbone's maps of regions, or what was made of them."""
+
+    def maps(
+        self, regions: Regions, positions: np.ndarray, mirrored: Bool[np.ndarray, "batch"]
+    ) -> Float[Tensor, "batch *shape"]:
+        """Those of some regions; see `RegionFeatures.maps`."""
 
 
 @runtime_checkable
@@ -115,7 +124,7 @@ class FeatureReader:
 
     Args:
         regions: to read; with their masks, if these are wanted.
-        features: of theirs, `RegionFeatures.check`ed.
+        features: of theirs; a `RegionFeatures` is to be checked before.
         schedule: which regions each batch holds.
         mirror: probability of a mirror image.
         device: where the batches are wanted.
@@ -124,7 +133,7 @@ class FeatureReader:
     def __init__(
         self,
         regions: Regions,
-        features: RegionFeatures,
+        features: MapSource,
         schedule: Schedule,
         mirror: float,
         device: torch.device,
@@ -161,7 +170,7 @@ def region_reader(
     regions: Regions,
     schedule: Schedule,
     *,
-    features: RegionFeatures | None = None,
+    features: MapSource | None = None,
     augment: Augmentation | None = None,
     device: torch.device | str = "cpu",
 ) -> RegionReader:

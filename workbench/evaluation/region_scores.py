@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch.nn.functional import cross_entropy
 
-from workbench.data import RegionFeatures, Regions, Schedule, batches_of, region_reader
+from workbench.data import MapSource, Regions, Schedule, batches_of, region_reader
 from workbench.models.regions import RegionNetwork
 
 BATCH = 100
@@ -42,7 +42,7 @@ class RegionScores:
 
 
 def score_regions(
-    model: RegionNetwork, regions: Regions, features: RegionFeatures | None = None
+    model: RegionNetwork, regions: Regions, features: MapSource | None = None
 ) -> RegionScores:
     """Classify regions as they are, in the order of `regions`, on the device of the model.
 
@@ -81,7 +81,7 @@ class ErrorMonitor:
     """
 
     def __init__(
-        self, model: RegionNetwork, regions: Regions, features: RegionFeatures | None = None
+        self, model: RegionNetwork, regions: Regions, features: MapSource | None = None
     ) -> None:
         self.model, self.regions, self.features = model, regions, features
 

@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float32
 
 from workbench.data import Regions
+from workbench.data.region_vectors import VectorFiles, region_vectors
 from workbench.errors import WorkbenchError
 from workbench.evaluation.region_scores import RegionScores
-from workbench.experiments.region_vectors import VectorFiles, region_vectors
 from workbench.models.linear import LinearFit, fit_linear, signed_power
 from workbench.models.sift import Box, SiftConfig, region_vector
 

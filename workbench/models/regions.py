@@ -146,18 +146,20 @@ class RegionNetwork(nn.Module):
 
     def pool(
         self,
-        maps: Float[Tensor, "batch channels rows columns"],
+        maps: Float[Tensor, "batch channels rows columns"] | Float[Tensor, "batch entries"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> tuple[Float[Tensor, "batch entries"], GramFunction | None]:
         """One vector for each region, before scaling, and what the structured layer found.
 
         Args:
-            maps: the backbone's.
+            maps: the backbone's; vectors that were pooled before stay what they are.
             masks: in the frame's pixels; not looked at where the network is not `masked`.
 
         Raises:
             WorkbenchError: the network is masked and there are no masks.
         """
+        if maps.ndim == 2:
+            return maps, None
         inside = self.inside(maps, masks)
         maps = self.reduce(maps)
         # In float32 at least, whatever the convolutions had; the layer itself computes in float64.
@@ -178,7 +180,7 @@ class RegionNetwork(nn.Module):
 
     def classify(
         self,
-        maps: Float[Tensor, "batch channels rows columns"],
+        maps: Float[Tensor, "batch channels rows columns"] | Float[Tensor, "batch entries"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> RegionPrediction:
         """The network from the backbone's maps on; arguments as `pool` has them."""
@@ -194,7 +196,7 @@ class RegionNetwork(nn.Module):
         return self.classify(self.features(images), masks)
 
     def calibrate(
-        self, batches: Iterable[tuple[Float[Tensor, "_ _ _ _"], Bool[Tensor, "_ _ _"] | None]]
+        self, batches: Iterable[tuple[Float[Tensor, "_ *shape"], Bool[Tensor, "_ _ _"] | None]]
     ) -> None:
         """Fix the scale of the pooled vector on regions to train on; nothing where it has none.
 

@@ -11,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.data import (
     Augmentation,
+    MapSource,
     RegionFeatures,
     RegionReader,
     Regions,
@@ -23,6 +24,7 @@ from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram_log import GramFunction
 from workbench.models.features import file_digest
 from workbench.models.regions import RegionNetwork
+from workbench.training.pooled import PooledFeatures
 from workbench.training.processes import place
 from workbench.training.region_config import RegionConfig
 from workbench.training.trainer import MicroBatch
@@ -34,7 +36,8 @@ CALIBRATION = 1000
 class LossOfRegions(nn.Module):
     """The network with its loss on top: regions and their categories to scalars.
 
-    What it takes as regions are frames, or the backbone's maps where these are read from a store.
+    What it takes as regions are frames, or the backbone's maps where these are read from a store,
+    or what these were pooled to.
     """
 
     def __init__(self, model: RegionNetwork, config: RegionConfig) -> None:
@@ -44,7 +47,7 @@ class LossOfRegions(nn.Module):
 
     def forward(
         self,
-        seen: Float[Tensor, "batch _ _ _"],
+        seen: Float[Tensor, "batch *shape"],
         masks: Bool[Tensor, "batch y x"] | None,
         categories: Int64[Tensor, "batch"],
     ) -> dict[str, Tensor]:
@@ -55,7 +58,7 @@ class LossOfRegions(nn.Module):
         spectrum = {} if found.pooled is None else spectrum_of(found.pooled)
         return {"loss": loss, "error": error, **spectrum}
 
-    def maps(self, seen: Float[Tensor, "batch _ _ _"]) -> Float[Tensor, "batch _ _ _"]:
+    def maps(self, seen: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *cells"]:
         """The backbone's, computed where they were not read."""
         if self.cached:
             return seen
@@ -100,7 +103,7 @@ class RegionTask:
         self.samples = len(regions)
         if config.frozen:
             model.backbone.requires_grad_(False)
-        self.features = opened_features(config, regions)
+        self.features: MapSource | None = self._features()
         rank, ranks = place()
         self._schedule = Schedule(
             len(regions), config.batch // ranks, config.seed, rank=rank, world_size=ranks
@@ -127,6 +130,13 @@ class RegionTask:
         for start in range(0, len(batch), size):
             piece = batch.part(slice(start, start + size))
             yield MicroBatch((piece.seen, piece.masks, piece.categories), len(piece))
+
+    def _features(self) -> MapSource | None:
+        """What is read in place of pixels: features, pooled if that need not be done again."""
+        opened = opened_features(self.config, self.regions)
+        if opened is not None and PooledFeatures.suits(self.model, len(self.regions)):
+            return PooledFeatures(self.model, opened)
+        return opened
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The backbone at the learning rate, everything new at a multiple of it."""

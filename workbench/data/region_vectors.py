@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
-from workbench.data import Regions
+from workbench.data.regions import Regions
 
 BLOCK = 32
 """Slots of a file, and at most so many regions are a task of a worker."""
