@@ -1,11 +1,11 @@
 """`workbench table1`: the paper's Table 1, column by column."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
+from workbench.cli.table_options import stores_by_column, write_values
 from workbench.data.region_split import PROTOCOLS, Protocol
 from workbench.evaluation.rendering import Rows, as_text
 from workbench.experiments.region_columns import (
@@ -15,7 +15,6 @@ from workbench.experiments.region_columns import (
 )
 from workbench.experiments.table1 import Table1Request, run_columns
 from workbench.experiments.table1_assembly import Picture, assemble, picture_of
-from workbench.runs.files import atomic_write
 from workbench.views.recognition import category_errors, confusion_matrix, reliability_diagram
 from workbench.views.table1 import to_text, write_table1
 
@@ -99,15 +98,25 @@ def table1(
             raise click.UsageError("Missing option '--store'.")
         wanted = only_seeds or tuple(range(seeds))
         request = Table1Request(
-            store, out, wanted, frozen, _pairs(features), passes, protocol, limit, device, workers
+            store,
+            out,
+            wanted,
+            frozen,
+            stores_by_column(features, REGION_COLUMNS),
+            passes,
+            protocol,
+            limit,
+            device,
+            workers,
         )
         run_columns(request, columns)
     known = list(REGION_COLUMNS.values())
     values = assemble(out, known)
     pictured = picture_of(out, known, picture)
-    paths = [out / "table1.json", *write_table1(values, out, pictured.key, _pictures(pictured))]
-    with atomic_write(paths[0]) as file:
-        file.write((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    paths = [
+        write_values(values, out / "table1.json"),
+        *write_table1(values, out, pictured.key, _pictures(pictured)),
+    ]
     click.echo(to_text(values))
     for path in paths:
         click.echo(f"wrote {path}", err=True)
@@ -130,14 +139,3 @@ def _listed(columns: list[RegionColumn]) -> Rows:
         for c in columns
     ]
     return [header, *rows]
-
-
-def _pairs(features: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Columns with their stores."""
-    pairs = []
-    for each in features:
-        name, equals, store = each.partition("=")
-        if not equals or name not in REGION_COLUMNS:
-            raise click.UsageError(f"--features takes COLUMN=STORE, got {each!r}.")
-        pairs.append((name, store))
-    return tuple(pairs)

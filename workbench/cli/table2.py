@@ -1,16 +1,15 @@
 """`workbench table2`: the paper's Table 2 and Figure 3, column by column."""
 
-import json
 from pathlib import Path
 
 import click
 
+from workbench.cli.table_options import stores_by_column, write_values
 from workbench.evaluation.rendering import Rows, as_text
 from workbench.experiments.columns import COLUMNS, Column, Figures, columns_named
 from workbench.experiments.figure3 import draw_figure3
 from workbench.experiments.table2 import Table2Request, run_columns
 from workbench.experiments.table2_assembly import assemble
-from workbench.runs.files import atomic_write
 from workbench.views.table2 import to_text, write_table2
 
 WIDTH = max(map(len, COLUMNS))
@@ -79,15 +78,19 @@ def table2(
         if store is None:
             raise click.UsageError("Missing option '--store'.")
         wanted = only_seeds or tuple(range(seeds))
-        request = Table2Request(store, out, wanted, split, limit, _pairs(features), device)
+        request = Table2Request(
+            store, out, wanted, split, limit, stores_by_column(features, COLUMNS), device
+        )
         run_columns(request, columns)
     known = [variant for column in COLUMNS.values() for variant in (column, column.frozen())]
     listed = list({column.name: column for column in known}.values())
     values = assemble(out, listed)
     figure = draw_figure3(out, listed)
-    paths = [out / "table2.json", *write_table2(values, out, figure[0].name), *figure]
-    with atomic_write(paths[0]) as file:
-        file.write((json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    paths = [
+        write_values(values, out / "table2.json"),
+        *write_table2(values, out, figure[0].name),
+        *figure,
+    ]
     click.echo(to_text(values))
     for path in paths:
         click.echo(f"wrote {path}", err=True)
@@ -102,14 +105,3 @@ def _listed(columns: list[Column]) -> Rows:
     header = ["column", "the paper's", "expected here", "minutes a seed"]
     rows = [[c.name, pair(c.paper), pair(c.expected), f"{c.minutes}"] for c in columns]
     return [header, *rows]
-
-
-def _pairs(features: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Columns with their stores."""
-    pairs = []
-    for each in features:
-        name, equals, store = each.partition("=")
-        if not equals or name not in COLUMNS:
-            raise click.UsageError(f"--features takes COLUMN=STORE, got {each!r}.")
-        pairs.append((name, store))
-    return tuple(pairs)

@@ -22,20 +22,21 @@ from tqdm.auto import tqdm
 from workbench.data import RegionParts, Regions, region_parts
 from workbench.data.region_split import Protocol
 from workbench.errors import WorkbenchError
-from workbench.experiments.column_results import digest_of, refuse_other
 from workbench.experiments.known_weights import known_weights
 from workbench.experiments.region_columns import RegionColumn
 from workbench.experiments.region_evaluation import evaluate_run, evaluate_sift
 from workbench.experiments.region_results import RegionResult
 from workbench.experiments.regions import parts_of, train_regions
+from workbench.experiments.resumable import (
+    agree_on_question,
+    digest_of,
+    essence,
+    finished_run,
+    refuse_other,
+)
 from workbench.experiments.sift_o2p import SiftO2PConfig
-from workbench.runs import Run, Status
-from workbench.runs.files import atomic_write, read_json_object, to_json
-from workbench.training.checkpoints import LATEST
 from workbench.training.region_config import RegionConfig
 
-PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "processes")
-"""Settings of a training that say where, and not what: they may change when it goes on."""
 FROZEN = "-frozen"
 """What a column's name ends in where the backbone keeps its weights."""
 
@@ -106,9 +107,8 @@ def run_columns(request: Table1Request, columns: list[RegionColumn]) -> None:
         if config is None:
             result = evaluate_sift(parts, question, request.out / "sift-vectors", request.workers)
         else:
-            run = _trained(
-                config, request.out / "runs" / request.key(column) / f"seed{seed}", label
-            )
+            place = request.out / "runs" / request.key(column) / f"seed{seed}"
+            run = finished_run(config, place, label, train_regions)
             result = evaluate_run(run, parts_of(config), config, question)
         result.write(path)
         error = float(np.mean(result.outcomes.rank > 0))
@@ -156,42 +156,6 @@ def _config(
     )
 
 
-def _trained(config: RegionConfig, path: Path, label: str) -> Run:
-    """The finished run at a path: as it is, gone on with, or made."""
-    if not path.exists():
-        tqdm.write(f"{label}: training into {path}")
-        run = train_regions(config, path)
-    else:
-        run = Run.open(path)
-        then = RegionConfig.from_dict(run.config)
-        refuse_other(
-            _essence(then),
-            _essence(config),
-            label,
-            f"ask the same, give another --out, or delete {path}",
-        )
-        if run.status is Status.FINISHED:
-            tqdm.write(f"{label}: trained before, in {path}")
-            return run
-        if (run.checkpoints / LATEST).exists():
-            tqdm.write(f"{label}: going on in {path}")
-            run = train_regions(replace(then, device=config.device), path, resume=True)
-        elif run.status is Status.RUNNING:
-            run.resume(0)  # which says whose it is
-        else:
-            tqdm.write(f"{label}: stopped before its first checkpoint, training anew in {path}")
-            run = train_regions(config, path, overwrite=True)
-    if run.status is Status.INTERRUPTED:
-        tqdm.write("Stopped at a checkpoint; the same command goes on.")
-        raise KeyboardInterrupt
-    return run
-
-
-def _essence(config: RegionConfig) -> dict[str, Any]:
-    """What of a training decides its outcome."""
-    return {name: value for name, value in config.to_dict().items() if name not in PLACES}
-
-
 def _question(
     request: Table1Request, column: RegionColumn, seed: int, config: RegionConfig | None
 ) -> dict[str, Any]:
@@ -200,12 +164,11 @@ def _question(
     if config is None:
         return shared | {"config": asdict(SiftO2PConfig())}
     weights = config.weights and digest_of(Path(config.weights))
-    return shared | {"config": _essence(config), "weights": weights}
+    return shared | {"config": essence(config), "weights": weights}
 
 
 def _agree_on_question(request: Table1Request, parts: RegionParts) -> None:
     """All columns of a folder are evaluated on the same regions."""
-    path = request.out / "question.json"
     question = {
         "store": parts.test.table.attrs["fingerprint"],
         "protocol": request.protocol,
@@ -214,13 +177,4 @@ def _agree_on_question(request: Table1Request, parts: RegionParts) -> None:
         "test": parts.test.identity,
         "names": list(parts.test.names),
     }
-    if path.exists():
-        refuse_other(
-            read_json_object(path),
-            question,
-            f"the table in {request.out}",
-            "ask the same, or give another --out",
-        )
-        return
-    with atomic_write(path) as file:
-        file.write(to_json(question).encode())
+    agree_on_question(request.out, question, "the table")

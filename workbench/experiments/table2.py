@@ -24,22 +24,20 @@ from workbench.experiments.column_evaluation import (
     evaluate_network,
     mean_effective_rank,
 )
-from workbench.experiments.column_results import (
-    ColumnResult,
-    digest_of,
-    refuse_other,
-)
+from workbench.experiments.column_results import ColumnResult
 from workbench.experiments.columns import Column
 from workbench.experiments.deep_ncuts import train_deep_ncuts
 from workbench.experiments.known_weights import known_weights
-from workbench.runs import Run, Status
-from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.experiments.resumable import (
+    agree_on_question,
+    digest_of,
+    essence,
+    finished_run,
+    refuse_other,
+)
+from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.checkpoints import LATEST
 from workbench.training.config import DeepNCutsConfig
-
-PLACES = ("store", "weights", "start", "cache", "device")
-"""Settings of a training that say where, and not what: they may change when it goes on."""
 
 HELD = 20
 """Training scenes on which an untrained column chooses the heights of its cuts."""
@@ -147,39 +145,9 @@ def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
             seed=seed,
             device=request.device,  # type: ignore[arg-type]
         )
-        runs.append(_trained(config, path, f"{column.name}, seed {seed}, {path.name}"))
+        label = f"{column.name}, seed {seed}, {path.name}"
+        runs.append(finished_run(config, path, label, train_deep_ncuts))
     return runs
-
-
-def _trained(config: DeepNCutsConfig, path: Path, label: str) -> Run:
-    """The finished run at a path: as it is, gone on with, or made."""
-    if not path.exists():
-        tqdm.write(f"{label}: training into {path}")
-        run = train_deep_ncuts(config, path)
-    else:
-        run = Run.open(path)
-        then = DeepNCutsConfig.from_dict(run.config)
-        refuse_other(
-            _essence(then),
-            _essence(config),
-            label,
-            f"ask the same, give another --out, or delete {path}",
-        )
-        if run.status is Status.FINISHED:
-            tqdm.write(f"{label}: trained before, in {path}")
-            return run
-        if (run.checkpoints / LATEST).exists():
-            tqdm.write(f"{label}: going on in {path}")
-            run = train_deep_ncuts(replace(then, device=config.device), path, resume=True)
-        elif run.status is Status.RUNNING:
-            run.resume(0)  # which says whose it is
-        else:
-            tqdm.write(f"{label}: stopped before its first checkpoint, training anew in {path}")
-            run = train_deep_ncuts(config, path, overwrite=True)
-    if run.status is Status.INTERRUPTED:
-        tqdm.write("Stopped at a checkpoint; the same command goes on.")
-        raise KeyboardInterrupt
-    return run
 
 
 def _untrained(request: Table2Request, column: Column) -> DeepNCutsConfig:
@@ -198,11 +166,6 @@ def _weights(backbone: str) -> str | None:
     return None if backbone == "tiny" else str(known_weights(backbone))
 
 
-def _essence(config: DeepNCutsConfig) -> dict[str, Any]:
-    """What of a training decides its outcome."""
-    return {name: value for name, value in config.to_dict().items() if name not in PLACES}
-
-
 def _question(column: Column, seed: int) -> dict[str, Any]:
     """What a result answers; split and scenes are asked once of the folder."""
     architectures = [*(stage.architecture for stage in column.stages), column.architecture]
@@ -212,7 +175,7 @@ def _question(column: Column, seed: int) -> dict[str, Any]:
         "seed": seed,
         "contours": column.contours and asdict(column.contours),
         "architecture": column.architecture and asdict(column.architecture),
-        "stages": [_essence(replace(stage, seed=seed)) for stage in column.stages],
+        "stages": [essence(replace(stage, seed=seed)) for stage in column.stages],
         "weights": {name: file and digest_of(Path(file)) for name, file in backbones.items()},
         "cuts": {name: asdict(config) for name, config in column.cuts},
         "choose_heights": column.choose_heights,
@@ -221,19 +184,9 @@ def _question(column: Column, seed: int) -> dict[str, Any]:
 
 def _agree_on_question(request: Table2Request, scenes: Scenes) -> None:
     """All columns of a folder are evaluated on the same scenes."""
-    path = request.out / "question.json"
     question = {
         "store": scenes.dataset.attrs["digest"],
         "split": request.split,
         "images": len(scenes),
     }
-    if path.exists():
-        refuse_other(
-            read_json_object(path),
-            question,
-            f"the table in {request.out}",
-            "ask the same, or give another --out",
-        )
-        return
-    with atomic_write(path) as file:
-        file.write(to_json(question).encode())
+    agree_on_question(request.out, question, "the table")

@@ -25,11 +25,11 @@ from tqdm.auto import tqdm
 
 from workbench.data import RegionParts
 from workbench.errors import WorkbenchError
-from workbench.experiments.column_results import refuse_other
 from workbench.experiments.regions import fit_regions, parts_of
+from workbench.experiments.resumable import agree_on_question, essence
 from workbench.experiments.run_folders import failures_on_record
 from workbench.runs import Run, Status
-from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.runs.files import read_json_object
 from workbench.training.region_building import fresh_region_model
 from workbench.training.region_config import RegionConfig
 
@@ -43,8 +43,6 @@ PARAMETERS = {
 """What can be searched, and whether on a logarithmic scale."""
 ARCHITECTURE = ("epsilon", "dropout")
 """Those that belong to the architecture."""
-PLACES = ("store", "weights", "start", "cache", "device")
-"""Settings that say where, and not what."""
 UNPRUNED = 3
 """So many trials run to their end before any is pruned."""
 RANDOM = 4
@@ -303,24 +301,13 @@ def _plain(trial: FrozenTrial) -> dict[str, Any]:
 
 def _agree_on_question(search: Search, parts: RegionParts) -> None:
     """A folder has one search."""
-    config = {n: v for n, v in search.config.to_dict().items() if n not in PLACES}
     question = {
         "column": search.name,
-        "config": config,
+        "config": essence(search.config),
         "train": parts.train.identity,
         "held": parts.held.identity,
         "held_regions": len(parts.held),
         "ranges": {each.name: [each.low, each.high] for each in search.ranges},
         "seed": search.seed,
     }
-    path = search.out / "question.json"
-    if path.exists():
-        refuse_other(
-            read_json_object(path),
-            question,
-            f"the search in {search.out}",
-            "ask the same, or give another --out",
-        )
-        return
-    with atomic_write(path) as file:
-        file.write(to_json(question).encode())
+    agree_on_question(search.out, question, "the search")
