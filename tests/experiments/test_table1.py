@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.region_scores import ErrorMonitor
@@ -19,6 +20,7 @@ from workbench.experiments.region_results import RegionResult
 from workbench.experiments.sift_o2p import SiftO2PConfig
 from workbench.experiments.table1 import Table1Request, run_columns
 from workbench.experiments.table1_assembly import assemble, holm, picture_of
+from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.models.sift import SiftConfig
 from workbench.runs import Run, Status
@@ -151,6 +153,28 @@ def test_what_was_asked_differently_before_is_refused_by_name(
         run_columns(replace(same, protocol="official"), [PLAIN])
     with pytest.raises(WorkbenchError, match="leave these or --frozen out"):
         run_columns(replace(same, frozen=True), [PLAIN])
+
+
+def test_a_network_may_begin_with_what_its_frozen_column_left(
+    request_: Table1Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = tmp_path / "tiny.safetensors"
+    save_file(Backbone("tiny", "relu3").state_dict(), weights)
+    monkeypatch.setattr("workbench.experiments.table1.known_weights", lambda name: weights)
+    column = replace(DEEP, pretrained=True, on_features={"passes": 3, "learning_rate": 0.02})
+    both = replace(request_, head_first=True)
+    run_columns(both, [column])
+    head, whole = (Run.open(both.out / "runs" / name / "seed0") for name in ("deep-frozen", "deep"))
+    assert (head.config["frozen"], head.config["passes"]) == (True, 3)
+    assert (whole.config["frozen"], whole.config["start"]) == (False, str(head.path))
+    before = head.metrics()["held_out_loss"].dropna().iloc[-1]
+    assert whole.metrics()["held_out_loss"].iloc[0] == pytest.approx(before)
+    run_columns(replace(request_, frozen=True), [column])  # the same training, evaluated
+    assert len(head.events("resumed")) == 0
+    (result,) = (both.out / "results" / "deep").iterdir()
+    assert RegionResult.read(result).question["head_first"]["passes"] == 3
+    with pytest.raises(WorkbenchError, match="head_first"):
+        run_columns(request_, [column])
 
 
 def test_columns_are_tested_against_each_other_on_the_same_regions(whole: Path) -> None:

@@ -36,6 +36,8 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
               help="Only this seed's training; repeatable.")  # fmt: skip
 @click.option("--frozen/--end-to-end", default=False, show_default=True,
               help="Backbones keep their weights, or all parameters are trained.")  # fmt: skip
+@click.option("--head-first", is_flag=True,
+              help="Pretrained networks train frozen first; few --passes then do.")  # fmt: skip
 @click.option("--features", multiple=True, metavar="COLUMN=STORE",
               help="Store of a frozen backbone's features, to train a column on.")  # fmt: skip
 @click.option("--passes", type=click.IntRange(min=1),
@@ -62,6 +64,7 @@ def table1(
     seeds: int,
     only_seeds: tuple[int, ...],
     frozen: bool,
+    head_first: bool,
     features: tuple[str, ...],
     passes: int | None,
     protocol: Protocol,
@@ -102,6 +105,7 @@ def table1(
             out,
             wanted,
             frozen,
+            head_first,
             stores_by_column(features, REGION_COLUMNS),
             passes,
             protocol,

@@ -98,6 +98,7 @@ def _statement(column: RegionColumn) -> str:
 
 
 def _help(column: RegionColumn) -> str:
+    settings = " ".join(f"--{n.replace('_', '-')} {v}" for n, v in column.on_features.items())
     return f"""{_statement(column)}
 
     Regions of a store are classified (paper §6.1). Every default is this column's; --describe says
@@ -111,7 +112,7 @@ def _help(column: RegionColumn) -> str:
 {column.network.architecture.tap} --mirrored \\
         --weights FILE --store stores/coco-features.zarr
       {column.command} \\
-        --frozen --cache stores/coco-features.zarr
+        --frozen --cache stores/coco-features.zarr {settings}
     """
 
 

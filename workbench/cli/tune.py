@@ -79,9 +79,7 @@ def tune(
     chosen = REGION_COLUMNS[column]
     scratch = not chosen.pretrained and not frozen
     found = weights_to_load(chosen.network.architecture.backbone, weights, scratch)
-    base = replace(chosen.network, weights=found)
-    if frozen:
-        base = replace(base, frozen=True, jitter=0)
+    base = chosen.frozen(str(found)) if frozen else replace(chosen.network, weights=found)
     given = {name: options.pop(name) for name in PARAMETERS}
     if given["learning_rate"] is None:
         rate = base.learning_rate
@@ -123,6 +121,6 @@ def _command(values: dict[str, Any], column: RegionColumn, config: RegionConfig)
     best = next(t for t in values["trials"] if t["number"] == values["best"])
     words = [f"workbench train {column.name} --store {config.store} --run runs/{column.name}"]
     words += ["--frozen"] * config.frozen + ([f"--cache {config.cache}"] if config.cache else [])
-    words += [f"--passes {config.passes}"] if config.passes != column.network.passes else []
+    words += [f"--passes {config.passes}"]
     words += [f"--{n.replace('_', '-')} {value:g}" for n, value in best["values"].items()]
     return " ".join(words)

@@ -1,11 +1,12 @@
 """The columns of the paper's Table 1 and those beyond it, as configurations.
 
 Each states the paper's error, what it costs and the command that runs it. The paper chooses a
-learning rate for each model; so does `workbench tune`, on held-out training images. The rates here
-are where it starts from.
+learning rate for each model. Those with a frozen backbone are here as `workbench tune --frozen`
+found them on held-out training images (`notebooks/results/table1/tuning.md`).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.errors import WorkbenchError
@@ -28,6 +29,7 @@ class RegionColumn:
         training: paths, seed and device are filled in by the experiment; None: not a network
             (`experiments.sift_o2p`).
         pretrained: whether the backbone starts from its ImageNet weights.
+        on_features: settings of the training where the backbone is frozen, if they are others.
         against: the columns that it is tested against, region by region.
     """
 
@@ -37,6 +39,7 @@ class RegionColumn:
     paper: float | None = None
     training: RegionConfig | None = None
     pretrained: bool = True
+    on_features: Mapping[str, Any] = field(default_factory=dict)
     against: tuple[str, ...] = ()
 
     @property
@@ -59,7 +62,7 @@ class RegionColumn:
 
     def frozen(self, weights: str) -> RegionConfig:
         """The training with the backbone's own weights, on frames that may come from a cache."""
-        return replace(self.network, frozen=True, jitter=0, weights=weights)
+        return replace(self.network, frozen=True, jitter=0, weights=weights, **self.on_features)
 
 
 def _training(architecture: RegionArchitecture, **options: Any) -> RegionConfig:
@@ -71,6 +74,8 @@ DEEP_O2P = RegionArchitecture()
 DEEP_O2P_FC = RegionArchitecture(fully_connected=FULLY_CONNECTED)
 _LINEAR: dict[str, Any] = {"head_multiplier": 30.0}
 """A linear classifier on standardised vectors bears a faster rate than fully connected layers."""
+_HEAD: dict[str, Any] = {"passes": 8}
+_LINEAR_HEAD: dict[str, Any] = _HEAD | {"learning_rate": 5.4e-3, "weight_decay": 7.8e-3}
 _SCRATCH: dict[str, Any] = {"passes": 60, "head_multiplier": 1.0, "learning_rate": 0.01}
 """Everything is new."""
 
@@ -84,6 +89,7 @@ REGION_COLUMNS = {
             minutes=60,
             paper=25.3,
             training=_training(ALEXNET),
+            on_features=_HEAD,
         ),
         RegionColumn(
             "alexnet-s",
@@ -99,6 +105,7 @@ REGION_COLUMNS = {
             minutes=60,
             paper=28.6,
             training=_training(DEEP_O2P, **_LINEAR),
+            on_features=_LINEAR_HEAD,
             against=("alexnet", "alexnet-linear"),
         ),
         RegionColumn(
@@ -116,6 +123,7 @@ REGION_COLUMNS = {
             minutes=90,
             paper=25.2,
             training=_training(DEEP_O2P_FC),
+            on_features=_HEAD,
             against=("alexnet",),
         ),
         RegionColumn(
@@ -132,6 +140,7 @@ REGION_COLUMNS = {
             "AlexNet, linear",
             minutes=40,
             training=_training(replace(ALEXNET, fully_connected=(), scaling="common"), **_LINEAR),
+            on_features=_LINEAR_HEAD,
             against=("alexnet",),
         ),
         RegionColumn(
@@ -139,6 +148,7 @@ REGION_COLUMNS = {
             "AlexNet, masks",
             minutes=60,
             training=_training(replace(ALEXNET, masked=True)),
+            on_features=_HEAD,
             against=("alexnet",),
         ),
         RegionColumn(
@@ -146,6 +156,7 @@ REGION_COLUMNS = {
             "DeepO2P, masks",
             minutes=60,
             training=_training(replace(DEEP_O2P, masked=True), **_LINEAR),
+            on_features=_LINEAR_HEAD,
             against=("deep-o2p", "alexnet-masked"),
         ),
         RegionColumn(
@@ -153,6 +164,7 @@ REGION_COLUMNS = {
             "DeepO2P, square root",
             minutes=60,
             training=_training(replace(DEEP_O2P, pooling="power"), **_LINEAR),
+            on_features=_LINEAR_HEAD | {"learning_rate": 2.7e-3, "weight_decay": 6.6e-4},
             against=("alexnet", "deep-o2p"),
         ),
         RegionColumn(
@@ -160,6 +172,7 @@ REGION_COLUMNS = {
             "DeepO2P, 64 features",
             minutes=60,
             training=_training(replace(DEEP_O2P, reduce=64), **_LINEAR),
+            on_features=_LINEAR_HEAD,
             against=("alexnet", "deep-o2p"),
         ),
         RegionColumn(
@@ -167,6 +180,7 @@ REGION_COLUMNS = {
             "DeepO2P, VGG-16",
             minutes=600,
             training=_training(replace(DEEP_O2P, backbone="vgg16"), micro_batch=10, **_LINEAR),
+            on_features=_LINEAR_HEAD,
             against=("deep-o2p",),
         ),
     )

@@ -1,6 +1,7 @@
 """One column of Table 1 on the test part, and what the held-out part tells of its limits."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,12 @@ SOME = 1000
 
 
 def evaluate_run(
-    run: Run, parts: RegionParts, config: RegionConfig, question: dict[str, Any]
+    runs: Sequence[Run], parts: RegionParts, config: RegionConfig, question: dict[str, Any]
 ) -> RegionResult:
     """Everything about a finished training.
 
     Args:
-        run: finished.
+        runs: finished; the last one's network is evaluated, and began where the one before ended.
         parts: of its configuration.
         config: says where store, features and device are now.
         question: what the result answers.
@@ -38,7 +39,7 @@ def evaluate_run(
     Raises:
         StoreError: a region is missing or damaged.
     """
-    model = trained_region_model(run).to(make_fabric(config.device).device)
+    model = trained_region_model(runs[-1]).to(make_fabric(config.device).device)
     features = opened_features(config, parts.test)
 
     def scores(regions: Regions) -> RegionScores:
@@ -48,7 +49,7 @@ def evaluate_run(
     began = time.perf_counter()
     found = scores(parts.test)
     seconds = time.perf_counter() - began
-    trained = seconds_of_training(run)
+    trained = [seconds_of_training(run) for run in runs]
     return RegionResult(
         question=question,
         provenance=provenance(),
@@ -57,8 +58,8 @@ def evaluate_run(
         held_error=scores(parts.held).error if len(parts.held) else None,
         entries=model.entries,
         parameters=sum(p.numel() for p in model.parameters()),
-        minutes=trained / 60,
-        trained_per_second=config.passes * len(parts.train) / trained,
+        minutes=sum(trained) / 60,
+        trained_per_second=config.passes * len(parts.train) / trained[-1],
         tested_per_second=len(parts.test) / seconds,
         limits=_limits(model, parts, features),
     )

@@ -8,7 +8,8 @@
 What is there is not made again: an interrupted command goes on with the next missing seed or
 column, and an interrupted training at its checkpoint. Several commands on different columns or
 seeds may fill one folder at the same time. With a frozen backbone a column is another one, named
-`<column>-frozen`: both may stand in one table.
+`<column>-frozen`: both may stand in one table. `head_first`, a network whose backbone is not frozen
+begins with what that other column left.
 """
 
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ from workbench.experiments.resumable import (
     refuse_other,
 )
 from workbench.experiments.sift_o2p import SiftO2PConfig
+from workbench.runs import Run
 from workbench.training.region_config import RegionConfig
 
 FROZEN = "-frozen"
@@ -50,6 +52,7 @@ class Table1Request:
         out: folder of the table.
         seeds: of the trainings of every column that is trained.
         frozen: train with the backbone's own weights.
+        head_first: train pretrained networks so first, and then all of their parameters.
         features: by a column's name, a store of its frozen backbone's features.
         passes: over the training regions; None: each column's own.
         protocol: see `data.region_parts`.
@@ -62,6 +65,7 @@ class Table1Request:
     out: Path
     seeds: tuple[int, ...] = (0, 1, 2)
     frozen: bool = False
+    head_first: bool = False
     features: tuple[tuple[str, str], ...] = ()
     passes: int | None = None
     protocol: Protocol = "pooled"
@@ -107,9 +111,8 @@ def run_columns(request: Table1Request, columns: list[RegionColumn]) -> None:
         if config is None:
             result = evaluate_sift(parts, question, request.out / "sift-vectors", request.workers)
         else:
-            place = request.out / "runs" / request.key(column) / f"seed{seed}"
-            run = finished_run(config, place, label, train_regions)
-            result = evaluate_run(run, parts_of(config), config, question)
+            runs = _trained(request, column, seed, config)
+            result = evaluate_run(runs, parts_of(config), config, question)
         result.write(path)
         error = float(np.mean(result.outcomes.rank > 0))
         tqdm.write(f"{label}: error {100 * error:.1f} %, {path}")
@@ -156,6 +159,27 @@ def _config(
     )
 
 
+def _head(request: Table1Request, column: RegionColumn) -> Table1Request | None:
+    """What is asked of the training that goes before; None if none does."""
+    if request.frozen or not (request.head_first and column.pretrained):
+        return None
+    return replace(request, frozen=True, passes=None)
+
+
+def _trained(
+    request: Table1Request, column: RegionColumn, seed: int, config: RegionConfig
+) -> list[Run]:
+    """The finished runs of a column, one or two."""
+    runs = []
+    if (head := _head(request, column)) is not None:
+        first = _config(head, column, seed, Regions.open(request.store, fields=("image",)).names)
+        runs = _trained(head, column, seed, first)
+        config = replace(config, start=str(runs[-1].path))
+    key = request.key(column)
+    place = request.out / "runs" / key / f"seed{seed}"
+    return [*runs, finished_run(config, place, f"{key}, seed {seed}", train_regions)]
+
+
 def _question(
     request: Table1Request, column: RegionColumn, seed: int, config: RegionConfig | None
 ) -> dict[str, Any]:
@@ -164,7 +188,10 @@ def _question(
     if config is None:
         return shared | {"config": asdict(SiftO2PConfig())}
     weights = config.weights and digest_of(Path(config.weights))
-    return shared | {"config": essence(config), "weights": weights}
+    head = _head(request, column)
+    names = config.architecture.classes * ("",)
+    first = None if head is None else essence(_config(head, column, seed, names))
+    return shared | {"config": essence(config), "head_first": first, "weights": weights}
 
 
 def _agree_on_question(request: Table1Request, parts: RegionParts) -> None:
