@@ -193,6 +193,12 @@ class Run:
         return self._log.step()
 
     @property
+    def stretch(self) -> int:
+        """The number (`seq`) of the event that began what is written now: of the run's start, or
+        of its last resumption; 0 where the log has lost both."""
+        return max((e.seq for e in self._telling() if e.kind in {STARTED, RESUMED}), default=0)
+
+    @property
     def _writer(self) -> dict[str, Any]:
         """The process that started the run, or resumed it last."""
         writers = [event for event in self._telling() if event.kind in {STARTED, RESUMED}]
