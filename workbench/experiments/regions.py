@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from workbench.data import RegionParts, Regions, region_parts
-from workbench.errors import WorkbenchError
+from workbench.data import RegionParts, Regions
 from workbench.evaluation.classification import Outcomes
 from workbench.evaluation.recognition import RecognitionSummary, summarise
 from workbench.evaluation.region_scores import ErrorMonitor, RegionScores, score_regions
@@ -18,6 +17,7 @@ from workbench.runs import Run
 from workbench.training.processes import ranks
 from workbench.training.region_building import fresh_region_model, trained_region_model
 from workbench.training.region_config import RegionConfig
+from workbench.training.region_parts import parts_of
 from workbench.training.regions import RegionTask, opened_features
 from workbench.training.trainer import Trainer, make_fabric, resolved_device
 
@@ -60,24 +60,6 @@ def train_regions(
     with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
         fit_regions(*prepared, config, run, resume, progress=progress)
     return run
-
-
-def parts_of(config: RegionConfig) -> RegionParts:
-    """The regions of a configuration's store, split and limited as it says; masks if it needs them.
-
-    Raises:
-        PipelineError: there is no finished store of regions.
-        WorkbenchError: it has other categories than the network, or too few images.
-    """
-    fields = ("image", "mask") if config.architecture.masked else ("image",)
-    regions = Regions.open(config.store, fields=fields)
-    if len(regions.names) != config.architecture.classes:
-        raise WorkbenchError(
-            f"{config.architecture.classes} categories in {config.store}, as the network has",
-            f"{len(regions.names)}",
-            "set the architecture's classes to theirs, or name another store",
-        )
-    return region_parts(regions, config.protocol, config.holdout).limited(config.limit)
 
 
 def score_run(

@@ -27,12 +27,13 @@ from workbench.experiments.known_weights import known_weights
 from workbench.experiments.region_columns import RegionColumn
 from workbench.experiments.region_evaluation import evaluate_run, evaluate_sift
 from workbench.experiments.region_results import RegionResult
-from workbench.experiments.regions import parts_of, train_regions
+from workbench.experiments.regions import train_regions
 from workbench.experiments.sift_o2p import SiftO2PConfig
 from workbench.runs import Run, Status
 from workbench.runs.files import atomic_write, read_json_object, to_json
 from workbench.training.checkpoints import LATEST
 from workbench.training.region_config import RegionConfig
+from workbench.training.region_parts import parts_of
 
 PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "processes")
 """Settings of a training that say where, and not what: they may change when it goes on."""
