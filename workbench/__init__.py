@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.experiments.segmenting import CutChoice, load_segmenter, segment_photo
     from workbench.runs import Control, Run
     from workbench.views.photo import write_photo
+    from workbench.widgets.monitor import watch
 
 __version__ = "0.1.0"
 
@@ -35,6 +36,7 @@ _HOMES = {
     "read_model": "workbench.experiments.model_files",
     "segment_photo": "workbench.experiments.segmenting",
     "train": "workbench.experiments.launch",
+    "watch": "workbench.widgets.monitor",
     "write_photo": "workbench.views.photo",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "read_model",
     "segment_photo",
     "train",
+    "watch",
     "write_photo",
 ]
 

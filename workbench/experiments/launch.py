@@ -41,6 +41,11 @@ class Training:
         return not self._outcome.done()
 
     @property
+    def begun(self) -> bool:
+        """Whether there is its run."""
+        return self._job.has_begun
+
+    @property
     def error(self) -> BaseException | None:
         """What ended it, if an error did."""
         return None if self.alive else self._outcome.exception()
@@ -54,7 +59,7 @@ class Training:
         """
         while True:
             over = self._outcome.done()  # asked first: it may begin and end in between
-            if self._job.has_begun:
+            if self.begun:
                 return Run.open(self.path)
             if over:
                 self._outcome.result()
@@ -93,7 +98,7 @@ class Training:
     def _state(self) -> str:
         if self.error is not None:
             return f"failed ({self.error})"
-        if not self._job.has_begun:
+        if not self.begun:
             return "about to begin"
         run = Run.open(self.path)
         return f"{run.status} at step {run.step}"

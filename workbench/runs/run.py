@@ -95,6 +95,11 @@ class Run:
         """The folder of checkpoints; what is in it is the trainer's."""
         return self.path / "checkpoints"
 
+    @property
+    def log_path(self) -> Path:
+        """The file of events: it grows when something has happened."""
+        return self.path / _EVENTS
+
     def atomic_write(self, path: Path) -> AbstractContextManager[BinaryIO]:
         """A binary file that replaces `path` whole, on disk, when the block ends without error."""
         return atomic_write(path)
@@ -147,6 +152,10 @@ class Run:
             since: only those with a greater `seq`.
         """
         return self._log.read(kind, since)
+
+    def latest(self, kind: str | None = None) -> Event | None:
+        """The last event that counts (of a kind); None where there is none."""
+        return self._log.last(kind)
 
     def metrics(self) -> pd.DataFrame:
         """All measurements: one row a step, ascending; one column a name, NaN where not taken."""
