@@ -4,38 +4,54 @@ Seed: Ionescu, Vantzos, Sminchisescu, "Matrix Backpropagation for Deep Networks 
 Layers", ICCV 2015. The rooms, in the order in which imports may go (only down this list): cli,
 widgets, views, evaluation, training, runs, models, objectives, segmentation, layers, linalg, data.
 
-What a photograph needs stands here, and is loaded when it is asked for:
+What a photograph and a training need stands here, and is loaded when it is asked for:
 
     from workbench import load_segmenter, segment_photo
     found = segment_photo("holiday.jpg", load_segmenter("ncuts-vgg16-relu5"))
+
+    training = workbench.train(config, "runs/first")  # in a process of its own
+    workbench.watch(training)
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workbench.experiments.launch import Training, train
     from workbench.experiments.model_files import export_model, read_model
     from workbench.experiments.segmenting import CutChoice, load_segmenter, segment_photo
+    from workbench.runs import Control, Run
     from workbench.views.photo import write_photo
+    from workbench.widgets.monitor import watch
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Control": "workbench.runs",
     "CutChoice": "workbench.experiments.segmenting",
+    "Run": "workbench.runs",
+    "Training": "workbench.experiments.launch",
     "export_model": "workbench.experiments.model_files",
     "load_segmenter": "workbench.experiments.segmenting",
     "read_model": "workbench.experiments.model_files",
     "segment_photo": "workbench.experiments.segmenting",
+    "train": "workbench.experiments.launch",
+    "watch": "workbench.widgets.monitor",
     "write_photo": "workbench.views.photo",
 }
 
 __all__ = [
+    "Control",
     "CutChoice",
+    "Run",
+    "Training",
     "__version__",
     "export_model",
     "load_segmenter",
     "read_model",
     "segment_photo",
+    "train",
+    "watch",
     "write_photo",
 ]
 

@@ -22,12 +22,13 @@ from pipelines.task import write_unit
 from workbench.data import Regions, region_parts
 from workbench.errors import WorkbenchError
 from workbench.experiments.region_columns import REGION_COLUMNS, region_columns_named
-from workbench.experiments.regions import parts_of, score_run, train_regions
+from workbench.experiments.regions import score_run, train_regions
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run, Status
 from workbench.training.region_building import trained_region_model
 from workbench.training.region_config import RegionConfig
+from workbench.training.region_parts import parts_of
 
 FRAMES = {"longest": 40, "size": 48}
 Write = Callable[..., str]

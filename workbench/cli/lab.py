@@ -1,9 +1,13 @@
-"""`workbench lab`: JupyterLab on the notebooks, with a Dask cluster whose dashboard is at hand."""
+"""`workbench lab`: JupyterLab on notebooks beside a Dask cluster, or the explorers as an app."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 from distributed import LocalCluster
@@ -14,19 +18,110 @@ from workbench.errors import WorkbenchError
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--notebooks", type=Path, default=Path("notebooks"), show_default=True)
 @click.option("--workers", type=int, help="Dask workers. [default: one a core]")
-@click.argument("jupyter_arguments", nargs=-1, type=click.UNPROCESSED)
-def lab(notebooks: Path, workers: int | None, jupyter_arguments: tuple[str, ...]) -> None:
+@click.option("--app", is_flag=True, help="Serve the explorers of runs and stores, no JupyterLab.")
+@click.option("--export", type=Path, metavar="FILE.html", help="With --app: write a page instead.")
+@click.option("--port", type=int, help="[default: 8888; of the app 5006; 0: any that is free]")
+@click.option("--no-browser", is_flag=True, help="Open none; the address is printed.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def lab(
+    notebooks: Path,
+    workers: int | None,
+    app: bool,
+    export: Path | None,
+    port: int | None,
+    no_browser: bool,
+    arguments: tuple[str, ...],
+) -> None:
     """Open JupyterLab with the notebooks, beside a Dask cluster and its dashboard.
 
-    Further arguments go to `jupyter lab`, for instance --no-browser --port 8889. Notebooks find
-    the cluster in DASK_SCHEDULER_ADDRESS, where `distributed.Client()` looks by itself.
+    Further arguments go to `jupyter lab`. Notebooks find the cluster in DASK_SCHEDULER_ADDRESS,
+    where `distributed.Client()` looks by itself; its dashboard's panes are in JupyterLab's Dask
+    tab.
+
+    \b
+    With --app, arguments are runs, stores, or folders of them (default: runs, stores):
+      workbench lab --app runs/first runs/second stores/bsds.zarr
+    It serves one page with their explorers, on this machine, until Ctrl-C. With --export it
+    writes what can stand without a kernel: the page of `workbench report`, of one run.
     """
+    if app:
+        _app(_paths(arguments), export, port, no_browser)
+        return
+    if export is not None:
+        raise WorkbenchError("--app with --export", "no --app", "give both, and a run")
     if not notebooks.is_dir():
         raise WorkbenchError(
             "a folder of notebooks", f"nothing at {notebooks}", "start it from the project's root"
         )
+    own = [] if port is None else [f"--ServerApp.port={port}"]
+    own += ["--no-browser"] if no_browser else []
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster:
         click.secho(f"Dask dashboard: {cluster.dashboard_link}", bold=True)
-        environment = os.environ | {"DASK_SCHEDULER_ADDRESS": cluster.scheduler_address}
-        command = [sys.executable, "-m", "jupyter", "lab", str(notebooks), *jupyter_arguments]
-        raise SystemExit(subprocess.run(command, env=environment, check=False).returncode)
+        command = [sys.executable, "-m", "jupyter", "lab", str(notebooks), *own, *arguments]
+        with environment_of(cluster.scheduler_address, cluster.dashboard_link) as environment:
+            status = subprocess.run(command, env=environment, check=False).returncode
+    raise SystemExit(status)
+
+
+@contextmanager
+def environment_of(scheduler: str, dashboard: str) -> Iterator[dict[str, str]]:
+    """The environment in which JupyterLab and its kernels find a cluster and its dashboard.
+
+    The panes of dask-labextension look where its setting `defaultURL` points; a folder of defaults,
+    gone with the block, puts it beside whatever else configures JupyterLab. The extension's own
+    list of clusters is hidden: it knows those that it starts itself, and is to start none.
+
+    Args:
+        scheduler: address of the cluster's scheduler.
+        dashboard: of its dashboard.
+    """
+    address = dashboard.removesuffix("/status")
+    settings = {"dask-labextension:plugin": {"defaultURL": address, "hideClusterManager": True}}
+    with TemporaryDirectory(prefix="workbench-lab-") as folder:
+        defaults = Path(folder) / "labconfig" / "default_setting_overrides.json"
+        defaults.parent.mkdir()
+        defaults.write_text(json.dumps(settings))
+        others = os.environ.get("JUPYTER_CONFIG_PATH")
+        yield os.environ | {
+            "DASK_SCHEDULER_ADDRESS": scheduler,
+            "DASK_LABEXTENSION__INITIAL": "[]",
+            "JUPYTER_CONFIG_PATH": os.pathsep.join([folder, *([others] if others else [])]),
+        }
+
+
+def _app(paths: list[Path], export: Path | None, port: int | None, no_browser: bool) -> None:
+    # Imported here: JupyterLab needs none of it, and it takes seconds to load.
+    from workbench.experiments.looking import looker
+    from workbench.runs import Run
+    from workbench.views.report import write_report
+    from workbench.widgets.application import PORT, serve
+    from workbench.widgets.library import Library
+
+    if export is not None:
+        if len(paths) != 1:
+            raise WorkbenchError("one run to export", f"{len(paths)} paths", "name one run")
+        click.echo(write_report(Run.open(paths[0]), export))
+        return
+    serve(
+        Library(paths),
+        PORT if port is None else port,
+        browser=not no_browser,
+        looker=looker,
+        ready=lambda address: click.secho(f"{address}  (Ctrl-C ends it)", bold=True),
+    )
+
+
+def _paths(arguments: tuple[str, ...]) -> list[Path]:
+    for argument in arguments:
+        if argument.startswith("-"):
+            raise click.UsageError(f"--app has no option {argument}")
+    if arguments:
+        return [Path(argument) for argument in arguments]
+    there = [path for path in (Path("runs"), Path("stores")) if path.is_dir()]
+    if not there:
+        raise WorkbenchError(
+            "runs or stores to look at",
+            "no paths, and no folder runs or stores here",
+            "name some: workbench lab --app runs/first",
+        )
+    return there

@@ -42,13 +42,18 @@ class CoveringMonitor:
         self.pool = pool or usual_cut(model.config)
 
     def __call__(self, step: int) -> dict[str, float]:
-        """Mean best and average covering, rank and effective rank of the affinity, at a step."""
-        scores, ranks, effective = [], [], []
+        """Mean best and average covering, rank and effective rank of the affinity, at a step.
+
+        And the gap of its spectrum where each scene's typical annotator would cut it: in the mean,
+        and the narrowest.
+        """
+        scores, ranks, effective, gaps = [], [], [], []
         for i, scene in enumerate(self.scenes):
             score, snapshot = self._look(scene)
             scores.append(score)
             ranks.append(int(snapshot["rank"]))
             effective.append(float(snapshot["effective_rank"]))
+            gaps.append(eigengap(snapshot))
             if i < self.probes:
                 self.run.snapshot(step, scene.id, snapshot)
         if not scores:
@@ -58,6 +63,8 @@ class CoveringMonitor:
             "covering_average": float(np.mean([s.average for s in scores])),
             "rank_held_out": float(np.mean(ranks)),
             "effective_rank_held_out": float(np.mean(effective)),
+            "eigengap_held_out": float(np.mean(gaps)),
+            "narrowest_eigengap_held_out": float(np.min(gaps)),
         }
 
     def _look(self, scene: Scene) -> tuple[PoolScores, Snapshot]:
@@ -68,3 +75,17 @@ class CoveringMonitor:
         with torch.inference_mode():
             found = self.model.predict(maps, scene.size)
         return look_at_prediction(found, self.model.grid, scene, self.pool)
+
+
+def eigengap(snapshot: Snapshot) -> float:
+    """λ_k − λ_{k+1} of M = D^-½WD^-½, whose largest eigenvalue is 1, for the k of a scene.
+
+    That k is the middle one of its annotators' numbers of segments, as far as the snapshot has
+    eigenvalues to tell. Without any, where all features are off, the gap is 0.
+    """
+    values = np.asarray(snapshot["eigenvalues"])
+    if len(values) < 2:
+        return 0.0
+    segments = [np.count_nonzero(np.bincount(truth.ravel())) for truth in snapshot["truths"]]
+    k = min(max(int(np.median(segments)), 1), len(values) - 1)
+    return float(values[k - 1] - values[k])

@@ -11,7 +11,7 @@ from workbench.evaluation.benchmark import MethodScores
 from workbench.evaluation.monitor import CoveringMonitor
 from workbench.evaluation.networks import CutConfig, look_at_scene
 from workbench.evaluation.table import BenchmarkTable
-from workbench.experiments.run_folders import failures_on_record, run_to_train
+from workbench.experiments.run_folders import Began, failures_on_record, run_to_train
 from workbench.models import DeepNCuts
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model, untrained_model
@@ -25,15 +25,25 @@ SNAPSHOTS = 4
 
 
 def train_deep_ncuts(
-    config: DeepNCutsConfig, path: Path | str, *, resume: bool = False, overwrite: bool = False
+    config: DeepNCutsConfig,
+    path: Path | str,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+    began: Began | None = None,
 ) -> Run:
     """Train into a run folder; SIGINT and SIGTERM stop between two steps, with a checkpoint.
+
+    `workbench.train` does it somewhere else, and comes back at once.
 
     Args:
         config: how; when resuming, the run's own must be the same but for the device.
         path: of the run folder.
         resume: continue the run that is there.
         overwrite: delete the run that is there first.
+        progress: whether a bar and what is seen of held-out scenes are printed.
+        began: called with the run once it is there.
 
     Raises:
         PipelineError: there is no finished store of scenes.
@@ -42,9 +52,11 @@ def train_deep_ncuts(
     """
     work = _prepared(config)
     run = run_to_train(path, config, resume=resume, overwrite=overwrite)
+    if began is not None:
+        began(run)
     others = partial(_train, config, run.path, resume)
     with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
-        _fit(*work, config, run, resume)
+        _fit(*work, config, run, resume, progress)
     return run
 
 
@@ -60,15 +72,21 @@ def _prepared(config: DeepNCutsConfig) -> Prepared:
 
 def _train(config: DeepNCutsConfig, path: Path, resume: bool) -> None:
     """What a rank does that is not the caller's."""
-    _fit(*_prepared(config), config, Run.open(path), resume)
+    _fit(*_prepared(config), config, Run.open(path), resume, progress=False)
 
 
 def _fit(
-    model: DeepNCuts, train: Scenes, held: Scenes, config: DeepNCutsConfig, run: Run, resume: bool
+    model: DeepNCuts,
+    train: Scenes,
+    held: Scenes,
+    config: DeepNCutsConfig,
+    run: Run,
+    resume: bool,
+    progress: bool,
 ) -> None:
     task = SegmentationTask(model, train, config)
     monitor = CoveringMonitor(model, held, run, cache=task.cache)
-    Trainer(task, config, run, monitor).fit(resume)
+    Trainer(task, config, run, monitor, progress=progress).fit(resume)
 
 
 def evaluate_deep_ncuts(

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from workbench.data import RegionParts, Regions, region_parts
-from workbench.errors import WorkbenchError
+from workbench.data import RegionParts, Regions
 from workbench.evaluation.classification import Outcomes
 from workbench.evaluation.recognition import RecognitionSummary, summarise
 from workbench.evaluation.region_scores import ErrorMonitor, RegionScores, score_regions
-from workbench.experiments.run_folders import failures_on_record, run_to_train
+from workbench.experiments.run_folders import Began, failures_on_record, run_to_train
 from workbench.models.regions import RegionNetwork
 from workbench.runs import Run
 from workbench.training.processes import ranks
 from workbench.training.region_building import fresh_region_model, trained_region_model
 from workbench.training.region_config import RegionConfig
+from workbench.training.region_parts import parts_of
 from workbench.training.regions import RegionTask, opened_features
 from workbench.training.trainer import Trainer, make_fabric, resolved_device
 
@@ -27,15 +27,25 @@ Watch = Callable[[int, Mapping[str, float]], None]
 
 
 def train_regions(
-    config: RegionConfig, path: Path | str, *, resume: bool = False, overwrite: bool = False
+    config: RegionConfig,
+    path: Path | str,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+    began: Began | None = None,
 ) -> Run:
     """Train into a run folder; SIGINT and SIGTERM stop between two steps, with a checkpoint.
+
+    `workbench.train` does it somewhere else, and comes back at once.
 
     Args:
         config: how; when resuming, the run's own must be the same but for the device.
         path: of the run folder.
         resume: continue the run that is there.
         overwrite: delete the run that is there first.
+        progress: whether a bar and the errors on held-out regions are printed.
+        began: called with the run once it is there.
 
     Raises:
         PipelineError: there is no finished store of regions, or of features.
@@ -44,28 +54,12 @@ def train_regions(
     """
     prepared = _prepared(config)
     run = run_to_train(path, config, resume=resume, overwrite=overwrite)
+    if began is not None:
+        began(run)
     others = partial(_train, config, run.path, resume)
     with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
-        fit_regions(*prepared, config, run, resume)
+        fit_regions(*prepared, config, run, resume, progress=progress)
     return run
-
-
-def parts_of(config: RegionConfig) -> RegionParts:
-    """The regions of a configuration's store, split and limited as it says; masks if it needs them.
-
-    Raises:
-        PipelineError: there is no finished store of regions.
-        WorkbenchError: it has other categories than the network, or too few images.
-    """
-    fields = ("image", "mask") if config.architecture.masked else ("image",)
-    regions = Regions.open(config.store, fields=fields)
-    if len(regions.names) != config.architecture.classes:
-        raise WorkbenchError(
-            f"{config.architecture.classes} categories in {config.store}, as the network has",
-            f"{len(regions.names)}",
-            "set the architecture's classes to theirs, or name another store",
-        )
-    return region_parts(regions, config.protocol, config.holdout).limited(config.limit)
 
 
 def score_run(
@@ -96,6 +90,8 @@ def fit_regions(
     run: Run,
     resume: bool = False,
     watch: Watch | None = None,
+    *,
+    progress: bool = True,
 ) -> bool:
     """Train a network on one part, watched on another; see `train_regions`.
 
@@ -107,6 +103,7 @@ def fit_regions(
         resume: continue from the run's checkpoint.
         watch: is told what was seen of the held-out regions before the first step and after every
             pass; what it raises ends the training.
+        progress: whether it prints.
 
     Returns:
         Whether the end was reached; False after SIGINT or SIGTERM.
@@ -120,7 +117,7 @@ def fit_regions(
                 watch(step, seen)
             return seen
 
-        trainer = Trainer(task, config, run, monitor)
+        trainer = Trainer(task, config, run, monitor, progress=progress)
         if not resume and config.start is None:
             task.calibrate(trainer.fabric.device)
         return trainer.fit(resume)
@@ -153,4 +150,4 @@ def _prepared(config: RegionConfig) -> tuple[RegionNetwork, RegionParts]:
 
 def _train(config: RegionConfig, path: Path, resume: bool) -> None:
     """What a rank does that is not the caller's."""
-    fit_regions(*_prepared(config), config, Run.open(path), resume)
+    fit_regions(*_prepared(config), config, Run.open(path), resume, progress=False)

@@ -1,7 +1,7 @@
 """The run folder of a training: made, replaced or continued, and told when the training fails."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +9,9 @@ from pathlib import Path
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
 from workbench.training.config import LoopConfig
+
+Began = Callable[[Run], None]
+"""Is told of the run of a training, once it is there and before the first step."""
 
 
 def run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwrite: bool) -> Run:

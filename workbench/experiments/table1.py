@@ -27,7 +27,7 @@ from workbench.experiments.known_weights import known_weights
 from workbench.experiments.region_columns import RegionColumn
 from workbench.experiments.region_evaluation import evaluate_run, evaluate_sift
 from workbench.experiments.region_results import RegionResult
-from workbench.experiments.regions import parts_of, train_regions
+from workbench.experiments.regions import train_regions
 from workbench.experiments.resumable import (
     agree_on_question,
     digest_of,
@@ -38,6 +38,7 @@ from workbench.experiments.resumable import (
 from workbench.experiments.sift_o2p import SiftO2PConfig
 from workbench.runs import Run
 from workbench.training.region_config import RegionConfig
+from workbench.training.region_parts import parts_of
 
 FROZEN = "-frozen"
 """What a column's name ends in where the backbone keeps its weights."""

@@ -25,13 +25,14 @@ from tqdm.auto import tqdm
 
 from workbench.data import RegionParts
 from workbench.errors import WorkbenchError
-from workbench.experiments.regions import fit_regions, parts_of
+from workbench.experiments.regions import fit_regions
 from workbench.experiments.resumable import agree_on_question, essence
 from workbench.experiments.run_folders import failures_on_record
 from workbench.runs import Run, Status
 from workbench.runs.files import read_json_object
 from workbench.training.region_building import fresh_region_model
 from workbench.training.region_config import RegionConfig
+from workbench.training.region_parts import parts_of
 
 PARAMETERS = {
     "learning_rate": True,

@@ -1,7 +1,8 @@
 """The durable record of a run: what every view, widget and report reads."""
 
+from workbench.runs.control import Control
 from workbench.runs.events import Event
 from workbench.runs.run import Run
 from workbench.runs.status import Status
 
-__all__ = ["Event", "Run", "Status"]
+__all__ = ["Control", "Event", "Run", "Status"]

@@ -142,11 +142,12 @@ class EventLog:
             start = bisect_right(entries, since, key=attrgetter("seq"))
             return [Event.from_line(entry.line) for entry in entries[start:]]
 
-    def last(self) -> Event | None:
-        """The last event, if there is one; errors as `read`."""
+    def last(self, kind: str | None = None) -> Event | None:
+        """The last event (of a kind), if there is one; errors as `read`."""
         with self._lock:
             self._take_in()
-            return Event.from_line(self._entries[-1].line) if self._entries else None
+            entries = self._entries if kind is None else self._by_kind.get(kind, [])
+            return Event.from_line(entries[-1].line) if entries else None
 
     def metrics(self) -> pd.DataFrame:
         """What the "metrics" events have measured, a row a step; errors as `read`."""

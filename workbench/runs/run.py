@@ -95,6 +95,11 @@ class Run:
         """The folder of checkpoints; what is in it is the trainer's."""
         return self.path / "checkpoints"
 
+    @property
+    def log_path(self) -> Path:
+        """The file of events: it grows when something has happened."""
+        return self.path / _EVENTS
+
     def atomic_write(self, path: Path) -> AbstractContextManager[BinaryIO]:
         """A binary file that replaces `path` whole, on disk, when the block ends without error."""
         return atomic_write(path)
@@ -148,6 +153,10 @@ class Run:
         """
         return self._log.read(kind, since)
 
+    def latest(self, kind: str | None = None) -> Event | None:
+        """The last event that counts (of a kind); None where there is none."""
+        return self._log.last(kind)
+
     def metrics(self) -> pd.DataFrame:
         """All measurements: one row a step, ascending; one column a name, NaN where not taken."""
         return self._log.metrics()
@@ -191,6 +200,12 @@ class Run:
     def step(self) -> int:
         """The last step of which anything is recorded; 0 before the first."""
         return self._log.step()
+
+    @property
+    def stretch(self) -> int:
+        """The number (`seq`) of the event that began what is written now: of the run's start, or
+        of its last resumption; 0 where the log has lost both."""
+        return max((e.seq for e in self._telling() if e.kind in {STARTED, RESUMED}), default=0)
 
     @property
     def _writer(self) -> dict[str, Any]:

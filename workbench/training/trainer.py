@@ -7,11 +7,8 @@ Lightning Fabric's.
 """
 
 import math
-import signal
-import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -24,7 +21,9 @@ from workbench.errors import WorkbenchError
 from workbench.runs import Run
 from workbench.training.checkpoints import load_checkpoint, save_checkpoint
 from workbench.training.config import LoopConfig
+from workbench.training.orders import Ear, stop_signals
 from workbench.training.processes import Place, of_all_ranks, place
+from workbench.training.vitals import Vitals
 
 Monitor = Callable[[int], Mapping[str, float]]
 """Looks at the network after a pass, given the step; what it returns is logged."""
@@ -84,13 +83,20 @@ class Trainer:
         run: where events and checkpoints go.
         monitor: called before the first step and after every pass, with the network in
             evaluation mode.
+        progress: whether a bar and what the monitor saw are printed.
 
     Raises:
         WorkbenchError: the ranks cannot share a batch evenly.
     """
 
     def __init__(
-        self, task: Task, config: LoopConfig, run: Run, monitor: Monitor | None = None
+        self,
+        task: Task,
+        config: LoopConfig,
+        run: Run,
+        monitor: Monitor | None = None,
+        *,
+        progress: bool = True,
     ) -> None:
         self.task, self.config, self.run, self.monitor = task, config, run, monitor
         self.fabric = make_fabric(config.device, config.precision)
@@ -105,7 +111,10 @@ class Trainer:
         )
         self.network, self.optimizer = self.fabric.setup(task.network, optimizer)
         self.rates: list[float] = [group["lr"] for group in groups]
+        self.factor = 1.0  # of the schedule; set by command (`runs.control`)
         self.step = 0
+        self.progress = progress and self.rank == 0
+        self._saved: tuple[int, float] | None = None  # step and factor of the checkpoint there is
 
     def _rate(self, step: int) -> float:
         """Fraction of the full learning rate: a linear rise, then a cosine to zero."""
@@ -115,51 +124,70 @@ class Trainer:
         return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.steps - rise)))
 
     def fit(self, resume: bool = False) -> bool:
-        """Train to the end.
+        """Train to the end, and do what the run is told on the way (`runs.control`).
 
         Args:
             resume: continue from the run's checkpoint.
 
         Returns:
-            Whether the end was reached: False where SIGINT or SIGTERM asked for a stop; the run
-            then has a checkpoint of that very step.
+            Whether the end was reached: False where a command, SIGINT or SIGTERM asked for a stop;
+            the run then has a checkpoint of that very step.
 
         Raises:
             Diverged: the loss became NaN or infinite.
         """
-        with torch.random.fork_rng(), _stop_signals() as stop:
+        with torch.random.fork_rng(), stop_signals() as stop:
             torch.manual_seed(self.config.seed + self.rank)
             if resume:
                 self._restore()
-            else:
+            self._announce()
+            if not resume:
                 self._look()
-            bar = tqdm(
-                total=self.steps,
-                initial=self.step,
-                desc="training",
-                unit="step",
-                disable=self.rank > 0,
-            )
-            stopping = False
-            with bar:
-                while self.step < self.steps and not stopping:
-                    shown, stopping = self._advance(stop)
+            ear = Ear(self.run, self.rank, self._summed, self.factor)
+            vitals = Vitals(self.run, self.fabric.device)
+            with self._bar() as bar:
+                while self.step < self.steps:
+                    orders = ear.hear(self.step, stop)
+                    self.factor = orders.factor
+                    if orders.stop or orders.save or self._is_saved:
+                        self._save()
+                    ear.answer(self.step)
+                    if orders.stop:
+                        break
+                    if orders.paused:
+                        continue
+                    start, visits = time.perf_counter(), self._visits()
+                    shown = self._advance(visits)
+                    if self.rank == 0:
+                        vitals.add(self.step, len(visits), time.perf_counter() - start)
                     bar.set_postfix(shown, refresh=False)
                     bar.update()
-                    pass_over = self.step % self.steps_per_pass == 0
-                    if pass_over:
+                    if self.step % self.steps_per_pass == 0:
                         self._look()
-                    if pass_over or stopping:
                         self._save()
         finished = self.step == self.steps
         if self.rank == 0:
             self.run.append("finished" if finished else "interrupted", self.step)
         return finished
 
-    def _advance(self, stop: threading.Event) -> tuple[dict[str, str], bool]:
-        """One step of the optimizer: what the progress bar should say, and whether to stop now."""
+    def _announce(self) -> None:
+        """Write down how long this will take, in steps."""
+        if self.rank == 0:
+            sizes = {"steps": self.steps, "steps_per_pass": self.steps_per_pass}
+            self.run.append("plan", self.step, **sizes, samples=self.task.samples)
+
+    def _bar(self) -> Any:
+        return tqdm(
+            total=self.steps,
+            initial=self.step,
+            desc="training",
+            unit="step",
+            disable=not self.progress,
+        )
+
+    def _advance(self, visits: range) -> dict[str, str]:
+        """One step of the optimizer; what the progress bar should say."""
         self.network.train()
-        visits = self._visits()
         own = visits[self.rank :: self.ranks]
         micro_batches = self.task.micro_batches(own or visits[:1], self.fabric.device)
         totals: dict[str, Tensor] = {}
@@ -173,7 +201,8 @@ class Trainer:
             for name, value in outcome.items():
                 part = share * value.detach().to(self.fabric.device, torch.float64)
                 totals[name] = totals.get(name, 0.0) + (part if share else torch.zeros_like(part))
-        found, stopping = self._summed(totals, stop)
+        values = self._summed(torch.stack([*totals.values()]).tolist())
+        found = dict(zip(totals, values, strict=True))
         if not math.isfinite(found["loss"]):
             raise Diverged(
                 "a finite loss",
@@ -184,7 +213,7 @@ class Trainer:
         norm = torch.as_tensor(
             self.fabric.clip_gradients(self.network, self.optimizer, max_norm=self.config.clip)
         )
-        fraction = self._rate(self.step)
+        fraction = self._rate(self.step) * self.factor
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = fraction * rate
         self.optimizer.step()
@@ -193,18 +222,15 @@ class Trainer:
         measured = {"gradient_norm": float(norm), "learning_rate": fraction * max(self.rates)}
         if self.rank == 0:
             self.run.log(self.step, **found, **measured)
-        return {name: f"{value:.3g}" for name, value in found.items()}, stopping
+        return {name: f"{value:.3g}" for name, value in found.items()}
 
-    def _summed(
-        self, totals: dict[str, Tensor], stop: threading.Event
-    ) -> tuple[dict[str, float], bool]:
-        """The totals over all ranks, and whether any of them was asked to stop."""
-        asked = torch.tensor(float(stop.is_set()), dtype=torch.float64, device=self.fabric.device)
-        values = torch.stack([asked, *totals.values()])
-        if self.ranks > 1:
-            self.fabric.all_reduce(values, reduce_op="sum")
-        stopping, *found = values.tolist()
-        return dict(zip(totals, found, strict=True)), stopping > 0
+    def _summed(self, values: Sequence[float]) -> list[float]:
+        """Numbers, summed over all ranks, in float64."""
+        if self.ranks == 1:
+            return list(values)
+        own = torch.tensor(values, dtype=torch.float64, device=self.fabric.device)
+        summed: list[float] = torch.as_tensor(self.fabric.all_reduce(own, reduce_op="sum")).tolist()
+        return summed
 
     def _visits(self) -> range:
         """The visits of a step; the last step of a pass takes what the pass has left."""
@@ -221,9 +247,18 @@ class Trainer:
         self.run.log(self.step, **seen)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in seen.items())
         done = f"{self.step // self.steps_per_pass}/{self.config.passes}"
-        tqdm.write(f"pass {done}: {shown}")
+        if self.progress:
+            tqdm.write(f"pass {done}: {shown}")
+
+    @property
+    def _is_saved(self) -> bool:
+        """Whether there is a checkpoint of this step: it must then tell of the present factor."""
+        return self._saved is not None and self._saved[0] == self.step
 
     def _save(self) -> None:
+        if self._saved == (self.step, self.factor):
+            return
+        self._saved = self.step, self.factor
         device = self.fabric.device
         random = of_all_ranks(torch.random.get_rng_state())
         on_cuda = device.type == "cuda"
@@ -234,6 +269,7 @@ class Trainer:
             self.run,
             {
                 "step": self.step,
+                "factor": self.factor,
                 "network": self.task.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "precision": self.fabric.strategy.precision.state_dict(),
@@ -253,7 +289,8 @@ class Trainer:
         torch.random.set_rng_state(random[self.rank].cpu())
         if self.fabric.device.type == "cuda" and state["random_cuda"]:
             torch.cuda.set_rng_state(state["random_cuda"][self.rank].cpu(), self.fabric.device)
-        self.step = state["step"]
+        self.step, self.factor = state["step"], state.get("factor", 1.0)
+        self._saved = self.step, self.factor
         if self.rank == 0:
             self.run.resume(self.step)
 
@@ -302,27 +339,3 @@ def make_fabric(device: str, precision: str = "32-true") -> Fabric:
     if ranks > 1:
         fabric.launch()
     return fabric
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that a stop falls between two steps.
-
-    A second SIGINT interrupts at once. Signals belong to the main thread: elsewhere nothing is set.
-    """
-    stop = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

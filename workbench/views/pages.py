@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from workbench.views.panels import AXES, photo
-from workbench.views.style import INK, MARKER, as_picture, styled
+from workbench.views.style import INK, MARKER, OTHER, as_picture, styled
 
 _MARGIN = 4
 _CAPTION = 18
@@ -49,6 +49,7 @@ class Page:
         thumbnails: Sequence[UInt8[np.ndarray, "side side 3"]],
         names: Sequence[str],
         chosen: int | None = None,
+        marked: Sequence[int] = (),
     ) -> hv.Overlay:
         """The page.
 
@@ -56,6 +57,7 @@ class Page:
             thumbnails: at most as many as there are places.
             names: theirs, written below them; long ones are cut.
             chosen: the place to be framed.
+            marked: places to be crossed out in their corner.
         """
         sheet = np.full((*self.size, 3), 255, np.uint8)
         labels = []
@@ -76,7 +78,13 @@ class Page:
             bokeh={"line_width": 3},
             matplotlib={"linewidth": 2.5},
         )
-        return as_picture(photo(sheet) * frame * words)
+        crosses = styled(
+            hv.Path([line for place in marked for line in self._cross(place)], AXES),
+            common={"color": OTHER},
+            bokeh={"line_width": 3},
+            matplotlib={"linewidth": 2.5},
+        )
+        return as_picture(photo(sheet) * crosses * frame * words)
 
     def _corner(self, place: int) -> tuple[int, int]:
         row, column = divmod(place, self.columns)
@@ -86,6 +94,15 @@ class Page:
         top, left = self._corner(place)
         bottom, right = top + self.side, left + self.side
         return [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
+
+    def _cross(self, place: int) -> list[list[tuple[int, int]]]:
+        top, left = self._corner(place)
+        right, arm = left + self.side - _MARGIN, self.side // 6
+        bottom, top = top + _MARGIN + arm, top + _MARGIN
+        return [
+            [(right - arm, top), (right, bottom)],
+            [(right - arm, bottom), (right, top)],
+        ]
 
     @property
     def _across(self) -> int:

@@ -51,7 +51,7 @@ def category_spectra(
             )
         )
     if epsilon:
-        lines.append(_level(epsilon, "ε"))
+        lines.append(level(epsilon, "ε"))
     return as_chart(
         hv.Overlay(lines).relabel("Spectrum of XᵀX/cells by category"),
         logy=True,
@@ -103,7 +103,8 @@ def _band(
     return as_chart((area * line).relabel(title), ylabel=name)
 
 
-def _level(value: float, label: str) -> hv.HLine:
+def level(value: float, label: str) -> hv.HLine:
+    """A dashed line across a chart."""
     return styled(
         hv.HLine(value, label=label),
         common={"color": MUTED},

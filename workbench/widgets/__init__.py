@@ -7,6 +7,7 @@ writes nothing. The same object shows itself in a notebook and, by `.panel()`, i
 from workbench.widgets.affinity import AffinityExplorer
 from workbench.widgets.curves import CurveExplorer
 from workbench.widgets.datasets import DatasetBrowser
+from workbench.widgets.regions import RegionExplorer
 from workbench.widgets.segmentations import SegmentationExplorer
 from workbench.widgets.spectra import SpectrumExplorer
 
@@ -14,6 +15,7 @@ __all__ = [
     "AffinityExplorer",
     "CurveExplorer",
     "DatasetBrowser",
+    "RegionExplorer",
     "SegmentationExplorer",
     "SpectrumExplorer",
 ]

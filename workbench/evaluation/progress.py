@@ -1,0 +1,111 @@
+"""How far a training has come, how fast it goes and when it will be over; read from its run."""
+
+import time
+from dataclasses import dataclass
+
+from workbench.runs import Event, Run, Status
+from workbench.runs.control import ANSWER, PAUSE, RESUME, obeyed
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Of one run, now. What is not known (yet) is None.
+
+    Attributes:
+        status: of the run.
+        paused: it waits for "resume".
+        step, steps: of the optimizer, taken and planned.
+        passed, passes: passes over the samples, done and planned.
+        samples_per_second: lately; looks at held-out samples and pauses do not count.
+        memory: bytes, lately.
+        memory_of: whose: "GPU" (the peak of its tensors) or "process" (all that it holds).
+        learning_rate: of the last step, the highest of all parameters.
+        factor: by which commands have changed the schedule's.
+        left: seconds until the end, looks included.
+        error: what a failed run died of.
+    """
+
+    status: Status
+    paused: bool = False
+    step: int = 0
+    steps: int | None = None
+    passed: float | None = None
+    passes: int | None = None
+    samples_per_second: float | None = None
+    memory: int | None = None
+    memory_of: str | None = None
+    learning_rate: float | None = None
+    factor: float = 1.0
+    left: float | None = None
+    error: str = ""
+
+
+def progress(run: Run, now: float | None = None) -> Progress:
+    """How a run stands.
+
+    Args:
+        run: finished, going on, or one that never took a step.
+        now: seconds since 1970; default: the clock's.
+
+    Raises:
+        WorkbenchError: its events are damaged.
+    """
+    now = time.time() if now is None else now
+    status, step, stretch = run.status, run.step, run.stretch
+    answers = run.events(ANSWER)
+    state = obeyed(answers, stretch)
+    plan, vitals = run.latest("plan"), run.latest("vitals")
+    failed = run.latest("failed")
+    going = status is Status.RUNNING
+    fields = {} if plan is None else plan.fields
+    lately = {} if vitals is None or vitals.seq < stretch else vitals.fields
+    steps, per_pass = fields.get("steps"), fields.get("steps_per_pass")
+    left = None
+    if going and steps is not None:
+        begun = next((e for e in run.events(since=stretch - 1) if e.seq == stretch), None)
+        if begun is not None:
+            spent = now - begun.time - _paused(answers, stretch, now)
+            left = _left(step - (begun.step or 0), steps - step, spent)
+    return Progress(
+        status=status,
+        paused=state.paused and going,
+        step=step,
+        steps=steps,
+        passed=step / per_pass if per_pass else None,
+        passes=steps // per_pass if steps and per_pass else None,
+        samples_per_second=lately.get("samples_per_second"),
+        memory=lately.get("memory"),
+        memory_of=lately.get("memory_of"),
+        learning_rate=_learning_rate(run),
+        factor=state.factor,
+        left=left,
+        error=failed.fields["error"] if failed is not None and status is Status.FAILED else "",
+    )
+
+
+def _learning_rate(run: Run) -> float | None:
+    """Of the last step: what was measured after it may be a look at held-out samples."""
+    last = run.latest("metrics")
+    lately = [] if last is None else run.events("metrics", since=last.seq - 10)
+    return next(
+        (e.fields["learning_rate"] for e in lately[::-1] if "learning_rate" in e.fields), None
+    )
+
+
+def _left(done: int, to_do: int, spent: float) -> float | None:
+    """Seconds that the rest takes if it goes on as it did since it began."""
+    return spent / done * to_do if done > 0 else None
+
+
+def _paused(answers: list[Event], stretch: int, now: float) -> float:
+    """Seconds of a stretch that were pauses."""
+    total, since = 0.0, None
+    for event in answers:
+        if event.seq < stretch:
+            continue
+        command = event.fields["command"]
+        if command == PAUSE and since is None:
+            since = event.time
+        elif command == RESUME and since is not None:
+            total, since = total + event.time - since, None
+    return total + (now - since if since is not None else 0.0)

@@ -1,0 +1,27 @@
+"""Which regions a configuration trains on, watches and tests on."""
+
+from workbench.data import RegionParts, Regions, region_parts
+from workbench.errors import WorkbenchError
+from workbench.training.region_config import RegionConfig
+
+
+def parts_of(config: RegionConfig) -> RegionParts:
+    """The regions of a configuration's store, split and limited as it says; masks if it needs them.
+
+    Raises:
+        PipelineError: there is no finished store of regions.
+        WorkbenchError: it has other categories than the network, or too few images.
+    """
+    return split_as(config, ("image", "mask") if config.architecture.masked else ("image",))
+
+
+def split_as(config: RegionConfig, fields: tuple[str, ...]) -> RegionParts:
+    """As `parts_of`, with the pixels that are asked for, see `Regions.open`."""
+    regions = Regions.open(config.store, fields=fields)
+    if len(regions.names) != config.architecture.classes:
+        raise WorkbenchError(
+            f"{config.architecture.classes} categories in {config.store}, as the network has",
+            f"{len(regions.names)}",
+            "set the architecture's classes to theirs, or name another store",
+        )
+    return region_parts(regions, config.protocol, config.holdout).limited(config.limit)

@@ -1,0 +1,120 @@
+"""Runs and stores that somebody named, or that lie under a folder that they named."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.errors import UserError
+from workbench.errors import WorkbenchError
+from workbench.runs import Run
+from workbench.runs.finding import find_runs, is_run
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run or a store that can be looked at.
+
+    Attributes:
+        path: of its folder.
+        name: as short as it can be told from the others.
+        store: whether it is one.
+        words: name and, of a run, how it stands.
+    """
+
+    path: Path
+    name: str
+    store: bool
+    words: str
+
+
+class Library:
+    """What there is to look at; runs that appear later are found too.
+
+    Args:
+        paths: runs, stores, and folders of runs and stores.
+
+    Raises:
+        WorkbenchError: one of them is not there, or nothing is in any of them.
+    """
+
+    def __init__(self, paths: Sequence[Path | str]) -> None:
+        self.paths = [Path(path) for path in paths]
+        self._runs: dict[Path, Run] = {}
+        for path in self.paths:
+            if not path.exists():
+                raise WorkbenchError(
+                    f"a run, a store or a folder of runs at {path}",
+                    "nothing there",
+                    "name one: workbench lab --app runs/first",
+                )
+        if not self.entries():
+            raise WorkbenchError(
+                f"a run or a store in {', '.join(map(str, self.paths))}",
+                "none",
+                "train one: workbench train deep-ncuts --run runs/first",
+            )
+
+    def entries(self) -> list[Entry]:
+        """Runs, the one that was written to last first, then stores."""
+        runs = list(dict.fromkeys(run for path in self.paths for run in find_runs(path)))
+        stores = list(dict.fromkeys(store for path in self.paths for store in _stores(path)))
+        names = dict(zip([*runs, *stores], _names([*runs, *stores]), strict=True))
+        found = []
+        for path in runs:
+            try:
+                words = f"{names[path]} · {_standing(self.run(path))}"
+            except UserError as error:  # damaged, or gone by now: no reason to hide the others
+                words = f"{names[path]} · {error}"
+            found.append(Entry(path, names[path], False, words))
+        return found + [Entry(path, names[path], True, names[path]) for path in stores]
+
+    def run(self, path: Path) -> Run:
+        """A run of the library; one that was made anew at the same place is opened anew.
+
+        Raises:
+            WorkbenchError: it does not open.
+        """
+        known = self._runs.get(path)
+        if known is None or Run.open(path).provenance != known.provenance:
+            self._runs[path] = Run.open(path)
+        return self._runs[path]
+
+
+def ago(seconds: int | float) -> str:
+    """A time that has passed, in its largest unit."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit} ago"
+    return "now" if seconds < 5 else f"{int(seconds)} s ago"
+
+
+def _standing(run: Run) -> str:
+    events = run.events()
+    when = ago(time.time() - events[-1].time) if events else "no events"
+    return f"{run.status} · step {run.step} · {when}"
+
+
+def _stores(path: Path) -> list[Path]:
+    """A store itself, or those in a folder."""
+    if _is_store(path):
+        return [path]
+    if is_run(path) or not path.is_dir():
+        return []
+    return sorted(each for each in path.iterdir() if _is_store(each))
+
+
+def _is_store(path: Path) -> bool:
+    return path.suffix == ".zarr" and (path / "zarr.json").is_file()
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """For each its last parts, as many as tell it from the others."""
+    names = []
+    for path in (each.resolve() for each in paths):
+        parts, count = path.parts, 1
+        others = [each.resolve().parts for each in paths if each.resolve() != path]
+        while count < len(parts) and any(o[-count:] == parts[-count:] for o in others):
+            count += 1
+        names.append("/".join(parts[-count:]))
+    return names
