@@ -157,6 +157,8 @@ def _options(column: RegionColumn) -> list[Callable[[Command], Command]]:
                show_default=True, help="A fifth of all images for testing, or COCO's own val."),
         option("--holdout", default=base.holdout, show_default=True,
                help="Fraction of the training images kept out, to watch the error on."),
+        option("--limit", type=click.IntRange(min=1),
+               help="Only so many regions of every part, chosen at random."),
         option("--jitter", type=int,
                help=f"Largest shift in pixels. [default: {base.jitter}, 0 with --cache]"),
         option("--mirror", default=base.mirror, show_default=True,
