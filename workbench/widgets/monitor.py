@@ -6,6 +6,7 @@ that its page shows is in traits, which a refreshed page asks for by itself: the
 again. It looks in a thread of its own, while the kernel is busy too, and ends with the run.
 """
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -126,6 +127,7 @@ class Monitor(anywidget.AnyWidget):
         self.scenes = AffinityExplorer(self.run) if scenes and self.run is not None else None
         if self.scenes is not None:
             self.scenes.follow = True
+        self._loop = _running_loop()
         path = self.run.path if self.run is not None else watched.path  # type: ignore[union-attr]
         self._charts: tuple[Chart, ...] = ()
         self._state: tuple[int, int] | None = None  # the log at the last look: which, how long
@@ -216,7 +218,10 @@ class Monitor(anywidget.AnyWidget):
         taken = run.latest("snapshot")
         if self.scenes is not None and taken is not None and taken.seq > self._snapshot:
             self._snapshot = taken.seq
-            self.scenes.refresh()
+            if self._loop is None:
+                self.scenes.refresh()
+            else:  # Panel and the hands on its pictures live there
+                self._loop.call_soon_threadsafe(self.scenes.refresh)
 
     @observe("window")
     def _on_window(self, change: Any) -> None:
@@ -258,7 +263,7 @@ class Monitor(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         _take_the_cell(self)
-        data, metadata = self._repr_mimebundle_()
+        data, metadata = self._repr_mimebundle_() or ({}, {})
         display(data, metadata=metadata, raw=True)
         if self.scenes is not None:
             self.scenes._ipython_display_()
@@ -276,6 +281,14 @@ def watch(watched: Watched, *, scenes: bool = False) -> Monitor:
         WorkbenchError: there is no run at that path.
     """
     return Monitor(watched, scenes=scenes)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The kernel's; None in a script."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 _IN_CELLS: dict[str, Monitor] = {}
