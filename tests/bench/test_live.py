@@ -3,6 +3,8 @@
 import pytest
 
 from workbench.bench.live import LiveSizes, bench_live, live_snapshot
+from workbench.bench.live_training import TrainingSizes, training_targets
+from workbench.bench.records import Row
 from workbench.bench.report import Report
 from workbench.evaluation.recut import Recut
 from workbench.views.probe import AffinityProbe
@@ -10,14 +12,38 @@ from workbench.views.probe import AffinityProbe
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return bench_live(LiveSizes((48, 64), features=(4,), clusters=(2,), steps=50, repeats=1))
+    training = TrainingSizes(("thread",), spans=1, seconds=2.0, stops=1)
+    return bench_live(
+        LiveSizes((48, 64), (4,), clusters=(2,), steps=50, repeats=1, training=training)
+    )
 
 
 def test_every_case_is_measured(report: Report) -> None:
     cases = list(dict.fromkeys(row.case.split(",")[0] for row in report.rows))
-    assert cases == ["click to heat map", "slider to segments and coverings", "opening a run"]
+    assert cases == [
+        "click to heat map",
+        "slider to segments and coverings",
+        "opening a run",
+        "a step",
+        "cell round trip",
+        "stop after the current step",
+    ]
     assert all(row.seconds is not None and row.seconds > 0 for row in report.rows)
-    assert report.targets == ()  # promises are judged at their own sizes only
+
+
+def test_promises_are_judged_at_their_own_sizes_only(report: Report) -> None:
+    assert [target.name.split(",")[0] for target in report.targets] == [
+        "a step",
+        "cell round trip",
+        "stop after the current step",
+    ]
+    rows = [
+        Row("a step, x", "watched", 1.04),
+        Row("a step, x", "alone", 1.0),
+        Row("stop after the current step, x", "slowest tenth", 0.3),
+        Row("cell round trip, x", "slowest tenth", 0.1),
+    ]
+    assert [target.met for target in training_targets(rows)] == [True, False, True]
 
 
 def test_the_drawn_snapshot_is_one_that_explorers_take() -> None:

@@ -1,5 +1,6 @@
 """A training in each of its places: it begins, obeys, fails and ends there as it does here."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -180,6 +181,41 @@ def test_an_existing_run_is_not_taken_for_the_new_one(
     training = train(config, tmp_path / "run", where="thread", overwrite=True)
     assert training.run.events("started")[0].time > started
     assert training.wait(LIMIT).step == 20
+
+
+def test_a_run_that_goes_on_is_not_overwritten(config: DeepNCutsConfig, tmp_path: Path) -> None:
+    config = replace(config, passes=50)
+    first = train(config, tmp_path / "run", where="process")
+    try:
+        step = first.run.step
+        with pytest.raises(WorkbenchError, match="stop it first"):
+            train(config, tmp_path / "run", where="thread", overwrite=True).wait(LIMIT)
+        until(lambda: first.run.step > step)
+    finally:
+        ended(first)
+
+
+def test_waiting_leaves_the_loop_to_others(config: DeepNCutsConfig, tmp_path: Path) -> None:
+    async def others(training: Training) -> tuple[Run, int]:
+        turns = 0
+
+        async def turn() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0.001)
+
+        task = asyncio.create_task(turn())
+        run = await training
+        task.cancel()
+        return run, turns
+
+    training = train(replace(config, passes=1), tmp_path / "run", where="thread")
+    run, turns = asyncio.run(others(training))
+    assert run.status is Status.FINISHED
+    assert turns > 3
+    with pytest.raises(PipelineError):
+        asyncio.run(others(train(replace(config, store="none"), tmp_path / "b", where="thread")))
 
 
 def test_a_process_outlives_who_started_it_and_leaves_no_zombie(

@@ -98,14 +98,14 @@ def test_what_a_configuration_names_is_found_beside_the_run(folder: Path) -> Non
 def test_a_run_has_the_tabs_that_it_has_something_for(folder: Path) -> None:
     page = page_of(folder)
     page.chooser.value = folder / "runs" / "first"
-    assert titles(page) == ["Affinity", "Spectrum", "Segmentations", "Curves"]
-    assert list(page.explorers) == ["Affinity"], "the others are made when they are opened"
+    assert titles(page) == ["Monitor", "Affinity", "Spectrum", "Segmentations"]
+    assert list(page.explorers) == ["Monitor"], "the others are made when they are opened"
     page.tabs.active = 3
-    assert list(page.explorers) == ["Affinity", "Curves"]
+    assert list(page.explorers) == ["Monitor", "Segmentations"]
     page.chooser.value = folder / "runs" / "more" / "fresh"
     assert titles(page) == ["Dataset"]
     page.chooser.value = folder / "runs" / "first"
-    page.tabs.active = 1
+    page.tabs.active = 2
     page.beside.value = folder / "runs" / "more" / "fresh"
     assert page.explorers["Spectrum"].message, "they have no scene in common"
     page.beside.value = folder / "runs" / "first"
@@ -114,7 +114,7 @@ def test_a_run_has_the_tabs_that_it_has_something_for(folder: Path) -> None:
     assert page._title == "Spectrum"
     assert len(page.explorers["Spectrum"].sides) == 1
     page.layout().get_root()
-    for explorer, pane in zip(page.explorers.values(), [page.tabs[1]], strict=True):
+    for explorer, pane in zip(page.explorers.values(), [page.tabs[2]], strict=True):
         assert len(pane.select(pn.pane.HoloViews)) == len(explorer.pictures)
 
 
@@ -126,16 +126,16 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
     page.chooser.value = fresh.path
     fresh.log(1, loss=2.0)
     page.refresh()
-    assert titles(page) == ["Curves", "Dataset"]
+    assert titles(page) == ["Monitor", "Dataset"]
     assert page._title == "Dataset", "what was open stays open"
     page.tabs.active = 0
-    curves = page.explorers["Curves"]
+    curves = page.explorers["Monitor"]
     fresh.snapshot(1, "watched", snapshot)
     fresh.log(2, loss=1.0)
     page.refresh()
-    assert titles(page) == ["Affinity", "Spectrum", "Segmentations", "Curves", "Dataset"]
-    assert page.explorers["Curves"] is curves
-    assert page._title == "Curves"
+    assert titles(page) == ["Monitor", "Affinity", "Spectrum", "Segmentations", "Dataset"]
+    assert page.explorers["Monitor"] is curves
+    assert page._title == "Monitor"
     assert curves.metrics["loss"].tolist() == [2.0, 1.0]
     assert "running · step 2" in next(
         words for words, path in page.chooser.options.items() if path == fresh.path

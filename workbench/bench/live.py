@@ -1,4 +1,5 @@
-"""`workbench bench live`: from a click to its heat map, from a slider to its segments, a long run.
+"""`workbench bench live`: from a click to its heat map, from a slider to its segments, a long run,
+and what watching costs a training (`live_training`).
 
 A click is measured from the pointer's event to the moment at which the picture's model has all new
 values, which is when the kernel hands them to the browser: kernel to kernel. Drawing is HoloViews';
@@ -7,7 +8,7 @@ what is ours of it stands beside it.
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 from holoviews.streams import Stream, Tap
 
 from workbench.bench.clustering import scene_features
+from workbench.bench.live_training import TrainingSizes, training_rows, training_targets
 from workbench.bench.measure import medians
 from workbench.bench.records import Row, Target
 from workbench.bench.report import Report
@@ -49,6 +51,7 @@ class LiveSizes:
         clusters: numbers of segments, for the slider.
         steps: of the run that is opened.
         repeats: rounds.
+        training: what is measured of a training and its monitor; None: nothing.
     """
 
     image: tuple[int, int] = PROMISED
@@ -56,9 +59,10 @@ class LiveSizes:
     clusters: tuple[int, ...] = (2, 8, 16)
     steps: int = PROMISED_STEPS
     repeats: int = 9
+    training: TrainingSizes | None = field(default_factory=TrainingSizes)
 
 
-QUICK = LiveSizes(features=(20,), repeats=3)
+QUICK = LiveSizes(features=(20,), repeats=3, training=TrainingSizes(spans=2, seconds=3.0, stops=2))
 
 
 def bench_live(sizes: LiveSizes) -> Report:
@@ -70,9 +74,13 @@ def bench_live(sizes: LiveSizes) -> Report:
             for measured in (_click_rows, _recut_rows, _opening_rows)
             for row in measured(sizes, Path(folder))
         ]
+        if sizes.training is not None:
+            rows += training_rows(sizes.training, Path(folder))
     notes = (
         "Drawn features, one cell a pixel for clicks, one cell in 8×8 pixels for segments, as of "
-        "AlexNet's ReLU-5 enlarged twice. Medians; the browser's own drawing is not in them.",
+        "AlexNet's ReLU-5 enlarged twice. Medians; the browser's own drawing is not in them. The "
+        "training that is watched is of a tiny network, whose steps take a few hundredths of a "
+        "second; monitor and cells are those of a kernel whose messages nobody draws.",
     )
     return Report("live", tuple(rows), tuple(_targets(sizes, rows)), notes, origin)
 
@@ -234,6 +242,7 @@ def _targets(sizes: LiveSizes, rows: list[Row]) -> Iterator[Target]:
     if sizes.steps == PROMISED_STEPS:
         case = next((row.case for row in rows if row.case.startswith(OPEN)), OPEN)
         yield _within(rows, case, "folder to curves", OPEN_LIMIT)
+    yield from training_targets(rows)
 
 
 def _within(rows: list[Row], case: str, method: str, limit: float) -> Target:

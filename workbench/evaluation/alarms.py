@@ -28,6 +28,8 @@ EXPLOSION = 100.0
 """Times the usual norm of the gradient."""
 PATIENCE, GAIN = 5, 0.002
 """Looks at held-out scenes, and by how much covering should have risen in them."""
+LATE = 0.1
+"""Of the highest learning rate: below, a training is about to end."""
 RECENT = 20
 """Steps over which a measurement of single steps is judged, in the median: images differ."""
 USUAL = 200
@@ -70,10 +72,9 @@ def _measured(metrics: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
-    if metrics.empty or "gradient_norm" not in metrics:
+    if not {"loss", "gradient_norm"} <= set(metrics.columns):
         return
-    taken = metrics["loss"].notna() if "loss" in metrics else metrics["gradient_norm"].notna()
-    norms = metrics.loc[taken, "gradient_norm"]
+    norms = metrics.loc[metrics["loss"].notna(), "gradient_norm"]  # NaN elsewhere: not measured
     wrong = norms[~np.isfinite(norms)]
     if len(wrong):
         yield Alarm(
@@ -147,8 +148,9 @@ def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
 
 
 def _no_gain(metrics: pd.DataFrame) -> Iterator[Alarm]:
-    looks = _measured(metrics, "covering_average")
-    if len(looks) <= PATIENCE + 1:
+    looks, rates = _measured(metrics, "covering_average"), _measured(metrics, "learning_rate")
+    # Towards the end of the schedule nothing is expected to rise any more.
+    if len(looks) <= PATIENCE + 1 or not len(rates) or rates.iloc[-1] < LATE * rates.max():
         return
     before, lately = float(looks.iloc[:-PATIENCE].max()), float(looks.iloc[-PATIENCE:].max())
     if lately < before + GAIN:

@@ -7,8 +7,9 @@ Whatever the place, the run folder is all that a watcher needs: the handle only 
 ended the training, and a way to wait.
 """
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future
 from html import escape
 from pathlib import Path
@@ -79,6 +80,14 @@ class Training:
             TimeoutError: it goes on.
         """
         self._outcome.result(timeout)
+        return self.run
+
+    def __await__(self) -> Generator[Any, None, Run]:
+        """`await training` in a cell waits as `wait` does, and leaves the kernel to the others.
+
+        Meanwhile clicks and buttons are answered, which a cell that merely waits would put off.
+        """
+        yield from asyncio.wrap_future(self._outcome).__await__()
         return self.run
 
     def stop(self) -> None:

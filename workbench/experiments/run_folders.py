@@ -24,13 +24,20 @@ def run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwrit
         overwrite: delete the run that is there first.
 
     Raises:
-        WorkbenchError: there is a run, or none, or another training's.
+        WorkbenchError: there is a run, or none, or another training's, or one that goes on.
     """
     if resume:
         return _run_to_resume(path, config)
     if overwrite and Path(path).exists():
-        shutil.rmtree(Run.open(path).path)  # opened first: only a run is ever deleted
+        shutil.rmtree(_run_to_delete(path).path)
     return Run.create(path, config.to_dict())
+
+
+def _run_to_delete(path: Path | str) -> Run:
+    """Only a run is ever deleted, and none that another process is writing."""
+    run = Run.open(path)
+    run.refuse_to_disturb()
+    return run
 
 
 def _run_to_resume(path: Path | str, config: LoopConfig) -> Run:

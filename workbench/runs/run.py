@@ -133,13 +133,21 @@ class Run:
         Raises:
             WorkbenchError: another process is still writing this run.
         """
+        self.refuse_to_disturb()
+        return self.append(RESUMED, step, process=this_process(), provenance=provenance())
+
+    def refuse_to_disturb(self) -> None:
+        """See that no other process is writing.
+
+        Raises:
+            WorkbenchError: one is.
+        """
         if self.status is Status.RUNNING and self._writer != this_process():
             raise WorkbenchError(
                 f"a run at {self.path} that nobody is writing",
                 f"process {self._writer['pid']} on {self._writer['host']} at it",
-                "wait for it, or stop it first",
+                f'wait for it, or stop it first: workbench.Control("{self.path}").stop()',
             )
-        return self.append(RESUMED, step, process=this_process(), provenance=provenance())
 
     def events(self, kind: str | None = None, since: int = 0) -> list[Event]:
         """The events that count, in order.

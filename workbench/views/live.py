@@ -6,6 +6,7 @@ drawn (`live_charts`) and what it is drawn of (`live_lines`) are apart, tied by 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import holoviews as hv
 import numpy as np
@@ -17,7 +18,7 @@ from workbench.views.style import AFTER, BEFORE, OTHER, as_chart, styled
 
 POINTS = 800
 """Of a line that are drawn, about: more than the columns of pixels of a chart."""
-SIZE = (300, 150)
+SIZE = (225, 140)
 """Width and height of a chart, screen pixels."""
 SMOOTH = ":smooth"
 """After the name of a measurement: its running mean."""
@@ -33,6 +34,7 @@ class Chart:
         lines: the words for a line by the name of its measurement; empty where there is one only.
         every_step: measured at every step, and drawn with its running mean; otherwise at looks.
         log: logarithmic values.
+        legend: where it lies, if there are several lines.
     """
 
     title: str
@@ -40,6 +42,7 @@ class Chart:
     lines: Mapping[str, str]
     every_step: bool = True
     log: bool = False
+    legend: str = "top_left"
 
 
 CHARTS = (
@@ -49,6 +52,7 @@ CHARTS = (
         "covering",
         {"covering_best": "best", "covering_average": "average"},
         every_step=False,
+        legend="bottom_right",
     ),
     Chart("Error on held-out regions", "top-1 error", {"held_out_error": ""}, every_step=False),
     Chart("Learning rate", "learning rate", {"learning_rate": ""}, every_step=False),
@@ -66,6 +70,7 @@ CHARTS = (
         {"eigengap_held_out": "mean", "narrowest_eigengap_held_out": "narrowest"},
         every_step=False,
         log=True,
+        legend="bottom_right",
     ),
     Chart("Condition of the gradient", "κ²", {"condition": ""}, log=True),
     Chart("Gradient", "norm", {"gradient_norm": ""}, log=True),
@@ -104,9 +109,14 @@ def live_chart(chart: Chart) -> tuple[hv.Overlay, list[str]]:
     whole = as_chart(
         hv.Overlay(drawn).relabel(chart.title), ylabel=chart.axis, logy=chart.log, xlabel="step"
     )
-    whole.opts(backend="bokeh", frame_width=width, frame_height=height)
-    if len(chart.lines) > 1:
-        whole.opts(backend="bokeh", legend_position="right", legend_opts={"click_policy": "hide"})
+    whole.opts(
+        backend="bokeh",
+        frame_width=width,
+        frame_height=height,
+        hooks=[_quiet],
+        legend_position=chart.legend,
+        legend_opts={"background_fill_alpha": 0.6, "padding": 3, "label_text_font_size": "8pt"},
+    )
     return whole, names
 
 
@@ -134,6 +144,12 @@ def live_lines(
             if chart.every_step:
                 found[name + SMOOTH] = thinned(visible(smoothed(values), window), POINTS)
     return found
+
+
+def _quiet(plot: Any, element: hv.Element | hv.Overlay) -> None:
+    """Without the minor ticks, which crowd a small chart with a logarithmic axis."""
+    for axis in (*plot.state.xaxis, *plot.state.yaxis):
+        axis.minor_tick_line_color = None
 
 
 def _curve(label: str, colour: str, width: float, alpha: float = 1.0) -> hv.Curve:

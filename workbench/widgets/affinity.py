@@ -60,6 +60,8 @@ class AffinityExplorer(SceneExplorer):
         Toggle("hover", "follow the pointer"),
         Toggle("several", "several seeds"),
         Action("clear", "clear seeds"),
+        Toggle("follow", "follow the training"),
+        Action("refresh", "refresh"),
     )
 
     def __init__(self, run: Run | Path | str, cells: int = 400) -> None:

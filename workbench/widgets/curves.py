@@ -7,7 +7,7 @@ no more than two thousand.
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import holoviews as hv
 import pandas as pd
@@ -19,7 +19,7 @@ from workbench.runs import Run
 from workbench.views.curves import faint, line, smoothed
 from workbench.views.decimate import thinned, visible
 from workbench.views.style import as_chart, explored
-from workbench.widgets.controls import Action, Choice, Options
+from workbench.widgets.controls import Action, Choice, Control, Options
 from workbench.widgets.explorer import Explorer
 
 _FIRST = ("loss", "covering_best", "alignment", "effective_rank_held_out")
@@ -36,7 +36,7 @@ class CurveExplorer(Explorer):
     upper = Unicode()
     lower = Unicode()
 
-    controls = (
+    controls: ClassVar[tuple[Control, ...]] = (
         Choice("upper", "measured"),
         Choice("lower", "and"),
         Action("refresh", "refresh"),

@@ -6,6 +6,7 @@ that its page shows is in traits, which a refreshed page asks for by itself: the
 again. It looks in a thread of its own, while the kernel is busy too, and ends with the run.
 """
 
+import asyncio
 import threading
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.evaluation.alarms import alarms
 from workbench.evaluation.progress import Progress, progress
-from workbench.runs import Control, Run, Status
+from workbench.runs import Control, Event, Run, Status
 from workbench.runs.control import ANSWER, PAUSE, RATE, RESUME, SAVE, STOP
 from workbench.views.live import Chart, live_lines, measured_charts
 from workbench.widgets.affinity import AffinityExplorer
@@ -40,6 +41,8 @@ _ORDERS = {
     PAUSE: "pause", RESUME: "go on", STOP: "stop", SAVE: "write a checkpoint",
     RATE: "learn at {value:g} times the schedule's rate",
 }  # fmt: skip
+_SOON = 0.05
+"""Seconds between two looks for a run that is about to begin."""
 _AT_LEAST = 2.0
 """Seconds after which a run that says nothing is looked at again: its process may have died."""
 
@@ -55,10 +58,6 @@ class Launched(Protocol):
     @property
     def alive(self) -> bool:
         """Whether it goes on, or has not begun yet."""
-
-    @property
-    def run(self) -> Run:
-        """Its run, waiting until there is one."""
 
     @property
     def begun(self) -> bool:
@@ -110,23 +109,14 @@ class Monitor(anywidget.AnyWidget):
     library = Unicode().tag(sync=True)
     version = Unicode(VERSION).tag(sync=True)
 
-    def __init__(self, watched: Watched, *, scenes: bool = False) -> None:
-        """Of a run; see `watch`.
-
-        Raises:
-            WorkbenchError: there is no run at that path.
-        """
+    def __init__(self, watched: Run | Launched, scenes: AffinityExplorer | None = None) -> None:
+        """Of a run, or of a training that may not have one yet; see `watch`."""
         self._lock = threading.RLock()  # a beat, and what a hand does meanwhile
-        self._launched = watched if isinstance(watched, Launched) else None
-        self.run: Run | None = None
-        if isinstance(watched, Run | Path | str):
-            self.run = watched if isinstance(watched, Run) else Run.open(watched)
-        elif scenes:
-            self.run = watched.run
-        self.scenes = AffinityExplorer(self.run) if scenes and self.run is not None else None
-        if self.scenes is not None:
-            self.scenes.follow = True
-        path = self.run.path if self.run is not None else watched.path  # type: ignore[union-attr]
+        self._launched = None if isinstance(watched, Run) else watched
+        self.run: Run | None = watched if isinstance(watched, Run) else None
+        self.scenes = scenes
+        self._loop = _running_loop()
+        path = watched.path
         self._charts: tuple[Chart, ...] = ()
         self._state: tuple[int, int] | None = None  # the log at the last look: which, how long
         self._looked = 0.0
@@ -161,7 +151,7 @@ class Monitor(anywidget.AnyWidget):
         if self.run is None:
             assert launched is not None
             if launched.begun:
-                self.run = launched.run
+                self.run = Run.open(launched.path)
             elif not waiting:
                 self.status, self.message = "failed", str(launched.error)
                 return False
@@ -185,25 +175,25 @@ class Monitor(anywidget.AnyWidget):
         """Bring all traits to what the run says."""
         run = self.run
         assert run is not None, "look at a run that has begun"
+        answer = run.latest(ANSWER)  # first: the status is then not older than the last word
         now, metrics = progress(run), run.metrics()
         self.status, self.facts = status_of(now), facts_of(now)
-        self.fraction, self.factor, self.last = fraction_of(now), now.factor, now.step
+        self.fraction, self.factor = fraction_of(now), now.factor
         self.alarms = [vars(alarm) for alarm in alarms(metrics)]
         charts = measured_charts(metrics.columns)
         if charts != self._charts:
             self._charts, self.figures = charts, document_of(charts)
         self._draw(metrics)
-        self._tell(now)
+        self.last = now.step
+        self._tell(answer, now)
         self._show_scenes(run)
 
     def _draw(self, metrics: pd.DataFrame) -> None:
         window = (self.window[0], self.window[1]) if self.window else None
         self.lines = lines_as_bytes(live_lines(metrics, self._charts, window))
 
-    def _tell(self, now: Progress) -> None:
+    def _tell(self, answer: Event | None, now: Progress) -> None:
         """The last word on commands, and on how the run ended."""
-        assert self.run is not None
-        answer = self.run.latest(ANSWER)
         if answer is not None and answer.seq > self._answered:
             self._answered = answer.seq
             self.message = answer_in_words(answer)
@@ -216,7 +206,10 @@ class Monitor(anywidget.AnyWidget):
         taken = run.latest("snapshot")
         if self.scenes is not None and taken is not None and taken.seq > self._snapshot:
             self._snapshot = taken.seq
-            self.scenes.refresh()
+            if self._loop is None:
+                self.scenes.refresh()
+            else:  # Panel and the hands on its pictures live there
+                self._loop.call_soon_threadsafe(self.scenes.refresh)
 
     @observe("window")
     def _on_window(self, change: Any) -> None:
@@ -258,7 +251,7 @@ class Monitor(anywidget.AnyWidget):
 
     def _ipython_display_(self) -> None:
         _take_the_cell(self)
-        data, metadata = self._repr_mimebundle_()
+        data, metadata = self._repr_mimebundle_() or ({}, {})
         display(data, metadata=metadata, raw=True)
         if self.scenes is not None:
             self.scenes._ipython_display_()
@@ -274,8 +267,36 @@ def watch(watched: Watched, *, scenes: bool = False) -> Monitor:
 
     Raises:
         WorkbenchError: there is no run at that path.
+        BaseException: with `scenes`, the error that ended the training before there was a run.
     """
-    return Monitor(watched, scenes=scenes)
+    if isinstance(watched, Path | str):
+        watched = Run.open(watched)
+    if not scenes:
+        return Monitor(watched)
+    explorer = AffinityExplorer(watched if isinstance(watched, Run) else _run_of(watched))
+    explorer.follow = True
+    return Monitor(watched, explorer)
+
+
+def _run_of(launched: Launched) -> Run:
+    """The run of a training, once it has begun.
+
+    Raises:
+        BaseException: the error that ended it before.
+    """
+    while not launched.begun and launched.alive:
+        time.sleep(_SOON)
+    if not launched.begun and launched.error is not None:
+        raise launched.error
+    return Run.open(launched.path)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The kernel's; None in a script."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 _IN_CELLS: dict[str, Monitor] = {}

@@ -8,6 +8,8 @@ INTERVAL = 0.5
 """Seconds between two beats, at least."""
 SHARE = 0.04
 """Of the time that beats may take: what trains in the same process is not to feel them."""
+MOST = 3.0
+"""Seconds between two beats, at most: nobody waits longer than that to see something."""
 
 
 class Pulse:
@@ -48,5 +50,5 @@ class Pulse:
             going = self._beat()
             took = time.perf_counter() - start
             # The cheaper of two beats: one alone may have paid for what is made once.
-            self._stopped.wait(max(INTERVAL, min(took, before) / SHARE))
+            self._stopped.wait(min(max(INTERVAL, min(took, before) / SHARE), MOST))
             before = took

@@ -9,12 +9,12 @@ from workbench.evaluation.region_space import is_region_run
 from workbench.runs import Run
 from workbench.runs.finding import named_by
 from workbench.widgets.affinity import AffinityExplorer
-from workbench.widgets.curves import CurveExplorer
 from workbench.widgets.datasets import DatasetBrowser
 from workbench.widgets.explorer import Explorer
 from workbench.widgets.regions import RegionExplorer
 from workbench.widgets.segmentations import Look, SegmentationExplorer
 from workbench.widgets.spectra import SpectrumExplorer
+from workbench.widgets.training import TrainingExplorer
 
 Looker = Callable[[Run], Look]
 """Of a run: how to look at images of its evaluations whose snapshots were not kept."""
@@ -105,10 +105,10 @@ def _dataset(subject: Subject) -> Explorer:
 
 
 TABS = (
+    Tab("Monitor", _measured, lambda s: TrainingExplorer(s.opened)),
     Tab("Affinity", _watched, lambda s: AffinityExplorer(s.opened)),
     Tab("Spectrum", _watched, lambda s: SpectrumExplorer(s.opened, s.other)),
     Tab("Segmentations", _watched, _segmentations),
-    Tab("Curves", _measured, lambda s: CurveExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),
     Tab("Dataset", _stored, _dataset),
 )

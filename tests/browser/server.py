@@ -1,0 +1,141 @@
+"""A JupyterLab of this environment that touches nothing of its user's and leaves nothing behind.
+
+Kernels, and trainings that are made to outlive their kernel, are in sessions of their own. What
+they all inherit is their environment, so a mark in it says which processes are to be ended.
+"""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60
+"""Seconds for a server to come up or to go; far more than it takes."""
+_MARK = "WORKBENCH_BROWSER_MARK"
+
+
+def make_project(folder: Path) -> None:
+    """Have a folder that notebooks take for the repository: what they write lands in it.
+
+    `workbench` and `pipelines` are those of the repository, notebooks are copies.
+    """
+    for package in ("workbench", "pipelines"):
+        (folder / package).symlink_to(ROOT / package)
+    notebooks = folder / "notebooks"
+    notebooks.mkdir()
+    (notebooks / "results").symlink_to(ROOT / "notebooks" / "results")
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        (notebooks / path.name).write_bytes(path.read_bytes())
+
+
+@contextmanager
+def jupyter_lab(project: Path) -> Iterator[str]:
+    """A server on the notebooks of a project; gives its address, ends all that came of it.
+
+    Args:
+        project: as `make_project` makes it; the server's own files go into its folder `jupyter`.
+    """
+    own = project / "jupyter"
+    config, runtime = own / "config", own / "runtime"
+    for folder in (config / "labconfig", runtime):
+        folder.mkdir(parents=True)
+    settings = {
+        "@jupyterlab/apputils-extension:notification": {
+            "fetchNews": "false",
+            "checkForUpdates": False,
+        },
+        # A notebook is saved when a test says so.
+        "@jupyterlab/docmanager-extension:plugin": {"autosave": False},
+    }
+    (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(settings))
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(config),
+        "JUPYTER_DATA_DIR": str(own / "data"),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
+        "IPYTHONDIR": str(own / "ipython"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "DASK_LABEXTENSION__INITIAL": "[]",
+        "PYTHONPATH": str(project),
+        "OMP_NUM_THREADS": "1",
+    }
+    options = [
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=0",
+        f"--ServerApp.root_dir={project / 'notebooks'}",
+        "--IdentityProvider.token=",
+        "--ServerApp.allow_root=True",
+        "--ServerApp.open_browser=False",
+        "--LabApp.expose_app_in_browser=True",
+        "--LabApp.extension_manager=readonly",
+    ]
+    with (
+        (own / "server.log").open("wb") as log,
+        marked(environment) as inherited,
+        started([sys.executable, "-m", "jupyterlab", *options], inherited, log) as server,
+    ):
+        yield _address(server, runtime, own / "server.log")
+
+
+@contextmanager
+def marked(environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """An environment by which all processes are known that inherit it; at the end they die."""
+    mark = secrets.token_hex(8)
+    try:
+        yield environment | {_MARK: mark}
+    finally:
+        deadline = time.monotonic() + PATIENCE
+        while left := _marked(mark):
+            assert time.monotonic() < deadline, f"{left} cannot be ended"
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=1)
+
+
+@contextmanager
+def started(
+    command: list[str], environment: dict[str, str], log: object
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, told to end afterwards."""
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE / 4)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == mark:
+                found.append(process)
+    return found
+
+
+def _address(server: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
+    """Where a server listens, as it writes down itself."""
+    deadline = time.monotonic() + PATIENCE
+    while server.poll() is None and time.monotonic() < deadline:
+        for path in runtime.glob("jpserver-*.json"):
+            with suppress(ValueError):  # not all of it is written yet
+                return str(json.loads(path.read_text())["url"])
+        time.sleep(0.05)
+    raise AssertionError(f"JupyterLab does not come up; it says:\n{log.read_text()}")

@@ -1,0 +1,82 @@
+"""A click on the image, and the heat map that follows it, in JupyterLab."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib import colormaps
+from scipy.ndimage import distance_transform_edt
+
+from tests.browser.figures import Figure, Pixels, changed, painted, titles
+from tests.browser.notebook import Notebook, write_notebook
+from workbench.evaluation.networks import Snapshot
+from workbench.runs import Run
+from workbench.views.affinity import probes_inside
+from workbench.views.paint import ceiling
+from workbench.views.probe import AffinityProbe, Pixel
+from workbench.views.segments import typical_annotator
+from workbench.views.style import SEQUENTIAL
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CELLS = ["from workbench.widgets import AffinityExplorer", "AffinityExplorer({run!r})"]
+
+
+def off_by(figure: Figure, pixels: Pixels, snapshot: Snapshot, seed: Pixel) -> float:
+    """How far a heat map is from the record's row of a pixel: a mean over its blocks, in 1/255.
+
+    Blocks under boundaries and under the ring are left out.
+    """
+    probe = AffinityProbe(snapshot)
+    row = probe.over_image([seed])[0]
+    y, x = np.mgrid[: row.shape[0], : row.shape[1]] * probe.step + (probe.step - 1) / 2
+    labels = typical_annotator(snapshot)
+    inside = np.ones(labels.shape, bool)
+    inside[:-1] &= labels[:-1] == labels[1:]
+    inside[:, :-1] &= labels[:, :-1] == labels[:, 1:]
+    clear = distance_transform_edt(inside)[y.astype(int), x.astype(int)] > 2 * probe.step
+    clear &= np.hypot(y - seed[0], x - seed[1]) > 8
+    columns, rows = figure.at(x[clear], y[clear])
+    shown = pixels[rows.astype(int), columns.astype(int)].astype(float)
+    expected = 255 * colormaps[SEQUENTIAL](np.clip(row[clear] / ceiling(row), 0, 1))[:, :3]
+    return float(np.abs(shown - expected).mean())
+
+
+def test_a_click_on_the_image_shows_that_pixels_row(
+    page: "Page",
+    project: Path,
+    trained: Run,
+    open_notebook: Callable[[str], Notebook],
+    keep: Callable[[str], None],
+) -> None:
+    write_notebook(
+        project / "notebooks" / "affinity.ipynb", [c.format(run=str(trained.path)) for c in CELLS]
+    )
+    notebook = open_notebook("affinity.ipynb")
+    notebook.run_all()
+    scene = trained.snapshot_names()[0]
+    snapshot = trained.load_snapshot(trained.snapshots(scene)[-1], scene)
+    first, second = probes_inside(typical_annotator(snapshot), 2)
+    image = Figure(page, f"scene {scene}, step {trained.step}")
+    before = Figure(page, f"M, row of pixel x {first[1]}, y {first[0]};")
+    shown = before.pixels()
+    assert painted(image.pixels()) > 0.5
+    assert off_by(before, shown, snapshot, first) < 6
+    assert off_by(before, shown, snapshot, second) > 25
+    keep("before")
+
+    image.click(second[1], second[0])
+    after = Figure(page, f"M, row of pixel x {second[1]}, y {second[0]};")
+    follows = after.pixels()
+    assert changed(shown, follows) > 0.1
+    assert off_by(after, follows, snapshot, second) < 6
+    keep("after")
+
+    page.get_by_label("several seeds").check()
+    image.click(first[1], first[0])
+    several = Figure(page, "M, rows of 2 seeds")
+    assert changed(follows, several.pixels()) > 0.1
+    assert len(titles(page)) == 3
+    assert notebook.problems() == []
