@@ -71,7 +71,9 @@ def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
     def take_over() -> None:
         options = list(explorer.options(control.name).values()) or [_NOTHING]
         value = getattr(explorer, control.name)
-        widget.param.update(options=options, value=value if value in options else options[-1])
+        if widget.options != options:
+            widget.options = options  # before the value: together, its words stay the old ones
+        widget.value = value if value in options else options[-1]
 
     _follow(explorer, control, widget, take_over)
     return widget
