@@ -116,6 +116,7 @@ class Notebook:
         while (needed := self.page.evaluate(_HEIGHT) + _AROUND) > height:
             height = needed  # and more, perhaps, once cells further down are laid out
             self.page.set_viewport_size({**before, "height": height})
+        self.page.evaluate(f"() => {{ {_CURRENT}.content.outerNode.scrollTop = 0; }}")
         try:
             yield settled(self.page.screenshot)
         finally:
