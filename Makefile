@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check lab lock clean
+.PHONY: help demo test browser check lab lock clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -21,8 +21,18 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## the main job on synthetic scenes: dataset, store, training, report (runs/demo/report.html)
 	@$(BIN)/workbench demo --out runs/demo
 
-test: $(STAMP)  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
+test: $(STAMP) browser  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
 	@$(BIN)/python -m pytest $(ARGS)
+
+# For the tests in a real browser. Only where it may be installed without asking anybody: by root,
+# on a Debian, and where it is missing. Without it those tests say so.
+browser:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing chromium for the tests in a browser …"; \
+	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+	    apt-get -qq install -y --no-install-recommends chromium; } >/dev/null 2>&1 || \
+	  echo "chromium cannot be installed here (apt-get install chromium says why): no tests in a browser" >&2; \
+	fi
 
 check: $(STAMP)  ## linter, formatter's check, type checker
 	@$(BIN)/ruff check .

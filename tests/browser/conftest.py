@@ -16,10 +16,9 @@ import pytest
 
 from tests.browser.notebook import Notebook
 from tests.browser.server import ROOT, jupyter_lab, make_project
+from tests.browser.trainings import small
 from workbench.experiments import train_deep_ncuts
-from workbench.models import ArchitectureConfig
 from workbench.runs import Run
-from workbench.training.config import DeepNCutsConfig
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -64,15 +63,7 @@ def _missing(what: str) -> Any:
 @pytest.fixture(scope="session")
 def trained(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A training of two passes, with snapshots of two held-out scenes."""
-    config = DeepNCutsConfig(
-        store=str(sample_store),
-        architecture=ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0),
-        learning_rate=3e-3,
-        head_multiplier=1.0,
-        passes=2,
-        holdout=2,
-    )
-    return train_deep_ncuts(config, tmp_path_factory.mktemp("browser") / "run")
+    return train_deep_ncuts(small(sample_store, 2), tmp_path_factory.mktemp("browser") / "run")
 
 
 @pytest.fixture(scope="module")

@@ -1,70 +1,81 @@
 """Bokeh's figures on a page: where they are, how they are called, and what is painted in them."""
 
-import io
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
+
+from tests.browser.pixels import PATIENCE, Pixels, settled
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
-
-Pixels = np.ndarray
-"""(height, width, 3), uint8."""
-PATIENCE = 30
-"""Seconds for a picture to be drawn."""
+    from playwright.sync_api import Page
 
 # Of all documents of all Bokehs on the page: the monitor may bring one of its own.
-_VIEWS = """
-  const views = [];
+_FIGURES = """
+  const found = [];
   const walk = view => {
-    if (view.model.type === "Figure") views.push(view);
+    if (view.model.type === "Figure" && view.el.isConnected) found.push(view);
     (view.child_views ?? []).forEach(walk);
   };
-  for (const bokeh of [window.Bokeh, ...(globalThis.__workbench_bokeh?.values() ?? [])])
-    if (bokeh) for (const root of bokeh.index.roots) walk(root);
-  const shown = views.filter(view => view.el.isConnected);
-  const titled = prefix => shown.find(view => (view.model.title?.text ?? "").startsWith(prefix));
+  const bokehs = new Set([window.Bokeh, ...(globalThis.__workbench_bokeh?.values() ?? [])]);
+  for (const bokeh of bokehs) if (bokeh) for (const root of bokeh.index.roots) walk(root);
+  const titled = prefix => found.findLast(({ model }) => model.title?.text?.startsWith(prefix));
 """
+_VIEW = f"{_FIGURES} const view = found.find(({{ model }}) => model.id === id);"
 
 
 class Figure:
-    """The first figure on the page whose title begins in some way.
+    """A figure that is drawn on a page.
 
     Args:
         page: of the browser.
-        prefix: of the title.
+        id: of its model.
     """
 
-    def __init__(self, page: "Page", prefix: str) -> None:
-        self.page, self.prefix = page, prefix
-        page.wait_for_function(
-            f"prefix => {{ {_VIEWS} return titled(prefix) !== undefined; }}",
-            arg=prefix,
-            timeout=PATIENCE * 1000,
+    def __init__(self, page: "Page", id: str) -> None:
+        self.page, self.id = page, id
+
+    @property
+    def title(self) -> str:
+        """Above it; empty where there is none."""
+        found: str = self.page.evaluate(
+            f"id => {{ {_VIEW} return view.model.title?.text ?? ''; }}", self.id
         )
+        return found
 
     def pixels(self) -> Pixels:
         """What is painted inside its axes, once it stands still."""
         self.page.evaluate(
-            f'prefix => {{ {_VIEWS} titled(prefix).el.scrollIntoView({{block: "nearest"}}); }}',
-            self.prefix,
+            f'id => {{ {_VIEW} view.el.scrollIntoView({{block: "center"}}); }}', self.id
         )
         return settled(lambda: self.page.screenshot(clip=self._frame()))
+
+    def within(self, whole: Pixels) -> Pixels:
+        """What is painted inside its axes, out of a picture of the page."""
+        box = self._frame()
+        top, left = round(box["y"]), round(box["x"])
+        return whole[top : top + round(box["height"]), left : left + round(box["width"])]
 
     def at(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where data are painted, in pixels from the corner of the axes: columns and rows."""
         columns, rows = self.page.evaluate(
-            f"""([prefix, x, y]) => {{ {_VIEWS}
-              const frame = titled(prefix).frame;
+            f"""([id, x, y]) => {{ {_VIEW}
+              const frame = view.frame;
               return [x.map(at => frame.x_scale.compute(at) - frame.bbox.left),
                       y.map(at => frame.y_scale.compute(at) - frame.bbox.top)];
             }}""",
-            [self.prefix, np.ravel(x).tolist(), np.ravel(y).tolist()],
+            [self.id, np.ravel(x).tolist(), np.ravel(y).tolist()],
         )
         return np.asarray(columns), np.asarray(rows)
+
+    def steps(self) -> list[float]:
+        """Where its first line has values, if that is a line over steps."""
+        found: list[float] = self.page.evaluate(
+            f"""id => {{ {_VIEW}
+              return Array.from(view.model.renderers[0].data_source.data.step);
+            }}""",
+            self.id,
+        )
+        return found
 
     def click(self, x: float, y: float) -> None:
         """Click on a place of the data."""
@@ -74,59 +85,27 @@ class Figure:
 
     def _frame(self) -> dict[str, float]:
         found: dict[str, float] = self.page.evaluate(
-            f"""prefix => {{ {_VIEWS}
-              const view = titled(prefix);
+            f"""id => {{ {_VIEW}
               const canvas = view.canvas_view.el.getBoundingClientRect(), box = view.frame.bbox;
               return {{x: canvas.left + box.left, y: canvas.top + box.top,
                        width: box.width, height: box.height}};
             }}""",
-            self.prefix,
+            self.id,
         )
         return found
 
 
-def titles(page: "Page") -> list[str]:
-    """Of all figures on the page, in the order in which they were made."""
-    found: list[str] = page.evaluate(
-        f"() => {{ {_VIEWS} return shown.map(view => view.model.title?.text ?? ''); }}"
+def figures(page: "Page") -> list[Figure]:
+    """All figures on a page, the newest last."""
+    ids = page.evaluate(f"() => {{ {_FIGURES} return found.map(({{ model }}) => model.id); }}")
+    return [Figure(page, id) for id in ids]
+
+
+def titled(page: "Page", prefix: str) -> Figure:
+    """The newest figure on a page whose title begins in some way, waiting until there is one."""
+    found = page.wait_for_function(
+        f"prefix => {{ {_FIGURES} return titled(prefix)?.model.id; }}",
+        arg=prefix,
+        timeout=PATIENCE * 1000,
     )
-    return found
-
-
-def pixels_of(element: "Locator") -> Pixels:
-    """What an element of the page shows, once it stands still."""
-    element.scroll_into_view_if_needed()
-    return settled(element.screenshot)
-
-
-def settled(shoot: Callable[[], bytes]) -> Pixels:
-    """Screenshots until two in a row are the same.
-
-    Raises:
-        AssertionError: it keeps changing.
-    """
-    deadline, before = time.monotonic() + PATIENCE, None
-    while time.monotonic() < deadline:
-        now = _decoded(shoot())
-        if before is not None and before.shape == now.shape and np.array_equal(before, now):
-            return now
-        before = now
-    raise AssertionError(f"what is shown has kept changing for {PATIENCE} s")
-
-
-def painted(pixels: Pixels) -> float:
-    """The part of a picture that is not its commonest colour: 0 for one that is blank."""
-    colours = pixels.reshape(-1, 3).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
-    return 1 - np.unique(colours, return_counts=True)[1].max() / len(colours)
-
-
-def changed(before: Pixels, after: Pixels) -> float:
-    """The part of a picture that has changed visibly; all of it where its size has."""
-    if before.shape != after.shape:
-        return 1.0
-    difference = np.abs(before.astype(int) - after.astype(int)).max(axis=-1)
-    return float((difference > 24).mean())
-
-
-def _decoded(png: bytes) -> Pixels:
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+    return Figure(page, found.json_value())

@@ -4,11 +4,14 @@ What stands in a menu is asked of JupyterLab by its command; whatever a page sho
 Every wait has a condition and a limit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
+
+from tests.browser.pixels import Pixels, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -25,6 +28,12 @@ _READY = f"""path => {{
     && {_CURRENT}.sessionContext.session?.kernel?.connectionStatus === "connected";
 }}"""
 _IDLE = f'() => {_CURRENT}.sessionContext.session?.kernel?.status === "idle"'
+_HEIGHT = f"""() => {{
+  const cells = {_CURRENT}.content.widgets.map(cell => cell.node.getBoundingClientRect());
+  return Math.ceil(cells.at(-1).bottom - cells[0].top);
+}}"""
+_AROUND = 250
+"""Pixels above and below a notebook's cells, in JupyterLab, with room to spare."""
 
 
 def write_notebook(path: Path, cells: Sequence[str]) -> None:
@@ -98,15 +107,32 @@ class Notebook:
         self._wait_ready()
         self.wait_idle()
 
-    def problems(self) -> list[str]:
-        """Errors and warnings among the outputs of all cells."""
+    @contextmanager
+    def unfolded(self) -> Iterator[Pixels]:
+        """The window is so high that all of the notebook is seen; gives a picture of it."""
+        before = self.page.viewport_size
+        assert before is not None
+        height = 0
+        while (needed := self.page.evaluate(_HEIGHT) + _AROUND) > height:
+            height = needed  # and more, perhaps, once cells further down are laid out
+            self.page.set_viewport_size({**before, "height": height})
+        self.page.evaluate(f"() => {{ {_CURRENT}.content.outerNode.scrollTop = 0; }}")
+        try:
+            yield settled(self.page.screenshot)
+        finally:
+            self.page.set_viewport_size(before)
+
+    def errors(self) -> list[str]:
+        """What cells have raised."""
+        return [output["evalue"] for output in self._outputs() if output["output_type"] == "error"]
+
+    def warnings(self) -> list[str]:
+        """What cells have said on stderr."""
+        return [output["text"] for output in self._outputs() if output.get("name") == "stderr"]
+
+    def _outputs(self) -> list[dict[str, Any]]:
         cells = self.page.evaluate(f"() => {_CURRENT}.content.model.toJSON().cells")
-        outputs = [output for cell in cells for output in cell.get("outputs", [])]
-        return [
-            str(output.get("evalue", output.get("text")))
-            for output in outputs
-            if output["output_type"] == "error" or output.get("name") == "stderr"
-        ]
+        return [output for cell in cells for output in cell.get("outputs", [])]
 
     def _run(self, command: str, timeout: float) -> None:
         self.page.evaluate(

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib import colormaps
 from scipy.ndimage import distance_transform_edt
 
-from tests.browser.figures import Figure, Pixels, changed, painted, titles
+from tests.browser.figures import Figure, figures, titled
 from tests.browser.notebook import Notebook, write_notebook
+from tests.browser.pixels import Pixels, changed, painted
 from workbench.evaluation.networks import Snapshot
 from workbench.runs import Run
 from workbench.views.affinity import probes_inside
@@ -59,8 +60,8 @@ def test_a_click_on_the_image_shows_that_pixels_row(
     scene = trained.snapshot_names()[0]
     snapshot = trained.load_snapshot(trained.snapshots(scene)[-1], scene)
     first, second = probes_inside(typical_annotator(snapshot), 2)
-    image = Figure(page, f"scene {scene}, step {trained.step}")
-    before = Figure(page, f"M, row of pixel x {first[1]}, y {first[0]};")
+    image = titled(page, f"scene {scene}, step {trained.step}")
+    before = titled(page, f"M, row of pixel x {first[1]}, y {first[0]};")
     shown = before.pixels()
     assert painted(image.pixels()) > 0.5
     assert off_by(before, shown, snapshot, first) < 6
@@ -68,7 +69,7 @@ def test_a_click_on_the_image_shows_that_pixels_row(
     keep("before")
 
     image.click(second[1], second[0])
-    after = Figure(page, f"M, row of pixel x {second[1]}, y {second[0]};")
+    after = titled(page, f"M, row of pixel x {second[1]}, y {second[0]};")
     follows = after.pixels()
     assert changed(shown, follows) > 0.1
     assert off_by(after, follows, snapshot, second) < 6
@@ -76,7 +77,7 @@ def test_a_click_on_the_image_shows_that_pixels_row(
 
     page.get_by_label("several seeds").check()
     image.click(first[1], first[0])
-    several = Figure(page, "M, rows of 2 seeds")
+    several = titled(page, "M, rows of 2 seeds")
     assert changed(follows, several.pixels()) > 0.1
-    assert len(titles(page)) == 3
-    assert notebook.problems() == []
+    assert len(figures(page)) == 3
+    assert (notebook.errors(), notebook.warnings()) == ([], [])

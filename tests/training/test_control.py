@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from workbench.runs.control import COMMANDS, Inbox, Obeyed, obeyed
 from workbench.training.checkpoints import LATEST, load_checkpoint
 from workbench.training.config import LoopConfig
 from workbench.training.processes import ranks
-from workbench.training.trainer import MicroBatch, Trainer
+from workbench.training.trainer import LookAbandoned, MicroBatch, Trainer
 
 CONFIG = LoopConfig(
     passes=3, batch=2, optimizer="adamw", learning_rate=0.05, weight_decay=0.0, device="cpu"
@@ -114,6 +115,38 @@ def test_a_stop_before_the_first_step_leaves_a_checkpoint(run: Run, tmp_path: Pa
     assert (run.status, run.step) == (Status.INTERRUPTED, 0)
     whole = trained(Run.create(tmp_path / "whole", {}))
     assert torch.equal(weights(trained(run, resume=True)), weights(whole))
+
+
+@pytest.mark.parametrize(("first", "before"), [(0, []), (4, [0]), (12, [0, 4, 8])])
+def test_a_look_is_broken_off_by_a_stop_and_taken_again(
+    first: int, before: list[int], run: Run, tmp_path: Path
+) -> None:
+    stop_at = first
+    looks: list[int] = []
+
+    def fit(run: Run, resume: bool = False) -> Toy:
+        task = Toy(run)
+
+        def look(step: int) -> dict[str, float]:
+            looks.append(step)
+            if step == stop_at:
+                stop(run)
+            if trainer.asked_to_stop():
+                raise LookAbandoned
+            return {"seen": float(torch.rand(1) < 2) * step}
+
+        trainer = Trainer(task, CONFIG, run, look, progress=False)
+        trainer.fit(resume)
+        return task
+
+    fit(run)
+    assert (run.status, run.step, looks) == (Status.INTERRUPTED, first, [*before, first])
+    assert first not in run.metrics().get("seen", pd.Series(dtype=float)).dropna()
+    stop_at = -1
+    rest = fit(run, resume=True)
+    whole = Run.create(tmp_path / "whole", {})
+    assert torch.equal(weights(rest), weights(fit(whole)))
+    assert run.metrics().equals(whole.metrics())
 
 
 def test_save_writes_a_checkpoint_of_the_step(run: Run) -> None:

@@ -82,12 +82,14 @@ def test_notebook_controls_and_traits_hold_the_same(trained_run: Run) -> None:
 def test_panel_controls_and_traits_hold_the_same(trained_run: Run) -> None:
     explorer = SegmentationExplorer(trained_run)
     layout = explorer.panel()
-    by_name = {widget.label: widget for widget in layout.select(pn.widgets.Widget)}
+    by_name = {widget.label.split(":")[0]: widget for widget in layout.select(pn.widgets.Widget)}
     by_name["segments"].value = 3
     assert explorer.segments == 3
     explorer.segments = 5
     assert by_name["segments"].value == 5
     by_name["step"].value = 0
     assert explorer.step == 0
+    assert by_name["step"].label == "step: 0"
     explorer.step = 4
     assert by_name["step"].value == 4
+    assert by_name["step"].label == "step: 4"

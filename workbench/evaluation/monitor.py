@@ -1,5 +1,7 @@
 """What is watched while DeepNCuts trains: held-out scenes, their covering and their spectra."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -14,6 +16,7 @@ from workbench.evaluation.networks import (
 from workbench.evaluation.pool import PoolScores
 from workbench.models import DeepNCuts
 from workbench.runs import Run
+from workbench.training.trainer import LookAbandoned
 
 
 class CoveringMonitor:
@@ -26,6 +29,9 @@ class CoveringMonitor:
         probes: how many scenes get snapshots.
         pool: how scenes are cut.
         cache: of a frozen backbone's features, to read them instead of computing them every time.
+
+    Attributes:
+        stopping: asked before every scene; a look that takes minutes is broken off when it says so.
     """
 
     def __init__(
@@ -39,6 +45,7 @@ class CoveringMonitor:
     ) -> None:
         self.model, self.scenes, self.run = model, scenes, run
         self.probes, self.cache = probes, cache
+        self.stopping: Callable[[], bool] = lambda: False
         self.pool = pool or usual_cut(model.config)
 
     def __call__(self, step: int) -> dict[str, float]:
@@ -46,9 +53,14 @@ class CoveringMonitor:
 
         And the gap of its spectrum where each scene's typical annotator would cut it: in the mean,
         and the narrowest.
+
+        Raises:
+            LookAbandoned: the training is to stop.
         """
         scores, ranks, effective, gaps = [], [], [], []
         for i, scene in enumerate(self.scenes):
+            if self.stopping():
+                raise LookAbandoned
             score, snapshot = self._look(scene)
             scores.append(score)
             ranks.append(int(snapshot["rank"]))

@@ -86,7 +86,9 @@ def _fit(
 ) -> None:
     task = SegmentationTask(model, train, config)
     monitor = CoveringMonitor(model, held, run, cache=task.cache)
-    Trainer(task, config, run, monitor, progress=progress).fit(resume)
+    trainer = Trainer(task, config, run, monitor, progress=progress)
+    monitor.stopping = trainer.asked_to_stop
+    trainer.fit(resume)
 
 
 def evaluate_deep_ncuts(

@@ -58,6 +58,8 @@ class Ear:
         self._paused, self._factor = False, factor
         self._known = factor
         """The factor that was last told."""
+        self._unheard: list[Command] = []
+        """What came while the training was not between two steps."""
         self._heard: list[Command] = []
         """What waits for the answer that it was obeyed."""
         self._last_word = time.monotonic()
@@ -78,6 +80,12 @@ class Ear:
             self._stay_alive(step)
             signalled.wait(POLL)
 
+    def asked_to_stop(self, signalled: threading.Event) -> bool:
+        """Whether the next `hear` will say so; for rank 0, in the middle of something long."""
+        if self._inbox is not None:
+            self._unheard += self._inbox.take()
+        return signalled.is_set() or any(each.name == STOP for each in self._unheard)
+
     def answer(self, step: int) -> None:
         """Write down that everything heard so far was obeyed."""
         for command in self._heard:
@@ -88,7 +96,8 @@ class Ear:
 
     def _agreed(self, signalled: threading.Event) -> Orders:
         """Read what is new, and tell the others."""
-        new = [] if self._inbox is None else self._inbox.take()
+        new = [] if self._inbox is None else self._unheard + self._inbox.take()
+        self._unheard = []
         for command in new:
             if command.name in (PAUSE, RESUME):
                 self._paused = command.name == PAUSE

@@ -9,6 +9,7 @@ Lightning Fabric's.
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -26,7 +27,8 @@ from workbench.training.processes import Place, of_all_ranks, place
 from workbench.training.vitals import Vitals
 
 Monitor = Callable[[int], Mapping[str, float]]
-"""Looks at the network after a pass, given the step; what it returns is logged."""
+"""Looks at the network after a pass, given the step; what it returns is logged. One that takes long
+asks `Trainer.asked_to_stop` now and then, and raises `LookAbandoned`."""
 
 
 class MicroBatch(NamedTuple):
@@ -69,6 +71,10 @@ class Task(Protocol):
 
 class Diverged(WorkbenchError):
     """The loss is no longer finite; the last good checkpoint is kept."""
+
+
+class LookAbandoned(Exception):
+    """The monitor broke off because the training is to stop; it looks again when that resumes."""
 
 
 class Trainer:
@@ -115,6 +121,8 @@ class Trainer:
         self.step = 0
         self.progress = progress and self.rank == 0
         self._saved: tuple[int, float] | None = None  # step and factor of the checkpoint there is
+        self._looked = False  # at the held-out samples, at this step
+        self._asked: Callable[[], bool] = lambda: False
 
     def _rate(self, step: int) -> float:
         """Fraction of the full learning rate: a linear rise, then a cosine to zero."""
@@ -141,9 +149,10 @@ class Trainer:
             if resume:
                 self._restore()
             self._announce()
-            if not resume:
-                self._look()
             ear = Ear(self.run, self.rank, self._summed, self.factor)
+            self._asked = partial(ear.asked_to_stop, stop)
+            if not self._looked:
+                self._look()
             vitals = Vitals(self.run, self.fabric.device)
             with self._bar() as bar:
                 while self.step < self.steps:
@@ -165,10 +174,14 @@ class Trainer:
                     if self.step % self.steps_per_pass == 0:
                         self._look()
                         self._save()
-        finished = self.step == self.steps
+        finished = self.step == self.steps and self._looked
         if self.rank == 0:
             self.run.append("finished" if finished else "interrupted", self.step)
         return finished
+
+    def asked_to_stop(self) -> bool:
+        """Whether the training is to stop, for a monitor in the middle of a look."""
+        return self._asked()
 
     def _announce(self) -> None:
         """Write down how long this will take, in steps."""
@@ -239,11 +252,16 @@ class Trainer:
         return range(start, min(start + self.config.batch, (epoch + 1) * self.task.samples))
 
     def _look(self) -> None:
+        self._looked = True
         if self.monitor is None or self.rank > 0:
             return
         self.network.eval()
-        with torch.random.fork_rng():  # looking must not change what is trained
-            seen = dict(self.monitor(self.step))
+        try:
+            with torch.random.fork_rng():  # looking must not change what is trained
+                seen = dict(self.monitor(self.step))
+        except LookAbandoned:
+            self._looked = False
+            return
         self.run.log(self.step, **seen)
         shown = ", ".join(f"{name} {value:.3f}" for name, value in seen.items())
         done = f"{self.step // self.steps_per_pass}/{self.config.passes}"
@@ -270,6 +288,7 @@ class Trainer:
             {
                 "step": self.step,
                 "factor": self.factor,
+                "looked": self._looked,
                 "network": self.task.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "precision": self.fabric.strategy.precision.state_dict(),
@@ -290,6 +309,7 @@ class Trainer:
         if self.fabric.device.type == "cuda" and state["random_cuda"]:
             torch.cuda.set_rng_state(state["random_cuda"][self.rank].cpu(), self.fabric.device)
         self.step, self.factor = state["step"], state.get("factor", 1.0)
+        self._looked = state.get("looked", True)
         self._saved = self.step, self.factor
         if self.rank == 0:
             self.run.resume(self.step)

@@ -12,6 +12,10 @@ import holoviews.plotting.bokeh  # registers the backend that notebooks draw wit
 import holoviews.plotting.mpl  # registers the one that the static report draws with
 from holoviews.plotting.util import process_cmap
 
+from workbench.views.offline import bring_style_sheets
+
+bring_style_sheets()
+
 INK = "#20242a"
 MUTED = "#6d737c"
 RULE = "#d9dce1"

@@ -63,15 +63,17 @@ def _choice(explorer: Explorer, control: Control) -> pn.widgets.Select:
 
 
 def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
+    # Its own words for the value stay the old ones where options come with it: they are the label.
     widget = pn.widgets.DiscretePlayer(
         label=control.label, options=[_NOTHING], value=_NOTHING, interval=500, width=320,
-        loop_policy="once", show_loop_controls=False,
+        loop_policy="once", show_loop_controls=False, show_value=False,
     )  # fmt: skip
 
     def take_over() -> None:
         options = list(explorer.options(control.name).values()) or [_NOTHING]
         value = getattr(explorer, control.name)
-        widget.param.update(options=options, value=value if value in options else options[-1])
+        value = value if value in options else options[-1]
+        widget.param.update(options=options, value=value, label=f"{control.label}: {value}")
 
     _follow(explorer, control, widget, take_over)
     return widget

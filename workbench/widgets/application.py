@@ -18,7 +18,6 @@ from bokeh.core.validation.warnings import FIXED_SIZING_MODE
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
-from workbench.runs import Status
 from workbench.widgets.explorer import Explorer
 from workbench.widgets.library import Library
 from workbench.widgets.tabs import Looker, Subject, Tab, tabs_of
@@ -47,6 +46,7 @@ class Page:
         self.subject = Subject()
         self.explorers: dict[str, Explorer] = {}
         self._shown: list[Tab] = []
+        self._seen = 0  # the last event that the open explorer has taken in
         self._chosen: tuple[Path | None, Path | None] = None, None
         self.chooser = pn.widgets.Select(label="run or store", width=460)
         self.beside = pn.widgets.Select(label="beside it, in the spectrum", width=460)
@@ -77,7 +77,7 @@ class Page:
         except UserError as error:
             self.subject = Subject()
             self._tell(error)
-        self.explorers = {}
+        self.explorers, self._seen = {}, 0
         self._show(tabs_of(self.subject), title)
 
     def refresh(self) -> None:
@@ -90,7 +90,10 @@ class Page:
         if found != self._shown:
             self._show(found, self._title)
         explorer = self.explorers.get(self._title)
-        if explorer is not None and run.status is Status.RUNNING:
+        # Not by its status: the last that a run records comes with its end.
+        news = run.events(since=self._seen)
+        if explorer is not None and news:
+            self._seen = news[-1].seq
             explorer.refresh()
 
     @property

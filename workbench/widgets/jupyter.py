@@ -3,7 +3,6 @@
 Both ends of a control hold the trait's value; a change on either side is taken over by the other.
 """
 
-import os
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -43,7 +42,6 @@ def load_plots() -> None:
     A refreshed page has forgotten what a cell has loaded into it, and the kernel does not know:
     so where it was an explorer's own cell, that loads it again whenever it runs.
     """
-    os.environ.setdefault("PANEL_INLINE", "true")  # its style sheets too come without a network
     if _LOADED_HERE or not getattr(hv.extension, "_loaded", False):
         hv.extension("bokeh", inline=True, logo=False)
         _LOADED_HERE.append(True)

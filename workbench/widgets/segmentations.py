@@ -99,9 +99,9 @@ class SegmentationExplorer(SceneExplorer):
         self._begin()
 
     def rows(self) -> list[list[str]]:
-        """The pool below all else."""
+        """The live cut, the pool, and below them the way to other images."""
         names = list(self.pictures)
-        return [names[:-POOL], names[-POOL:]]
+        return [["image", "cut", "coverings"], names[-POOL:], ["ranking"]]
 
     def options(self, name: str) -> Options:
         """Of every choice."""
