@@ -9,7 +9,7 @@ plot, and without a network say so in their console.
 import os
 from typing import Any
 
-from bokeh.models import UIElement
+from bokeh.models.ui import UIElement
 from panel.io.notebook import patch_inline_stylesheets
 from panel.viewable import Viewable
 
