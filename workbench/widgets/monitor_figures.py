@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
-from bokeh.models import DataRange1d, Range1d
+from bokeh.models import DataRange1d, LogTicker, Range1d
 
 from workbench.views.live import Chart, live_chart
 
 TOOLS = ["xpan", "xbox_zoom", "xwheel_zoom", "reset"]
 VERSION: str = bokeh.__version__
+BORDER = 78
+"""Left of every chart, screen pixels: charts below each other then stand in columns."""
 
 
 @cache
@@ -44,6 +46,9 @@ def document_of(charts: Sequence[Chart]) -> dict[str, Any]:
         # HoloViews fixes ranges to the values there are; here they follow those to come.
         figure.x_range, figure.y_range = steps, DataRange1d()
         figure.toolbar.autohide = True
+        figure.min_border_left = BORDER
+        if chart.log:  # else a range within a decade gets a label at each of its digits
+            figure.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=4)
         sources |= {
             renderer.data_source.id: name
             for renderer, name in zip(figure.renderers, names, strict=True)
