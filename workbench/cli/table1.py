@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.table_options import stores_by_column, write_values
+from workbench.cli.table_options import stores_by_column, table_options, write_values
 from workbench.data.region_split import PROTOCOLS, Protocol
 from workbench.evaluation.rendering import Rows, as_text
 from workbench.experiments.region_columns import (
@@ -26,37 +26,20 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
 
 
 @click.command(epilog=EPILOG)
-@click.option("--store", type=Path, help="Zarr store of regions, from `python -m pipelines`.")
-@click.option("--out", type=Path, help="Folder of the table, new or begun.")
-@click.option("--column", "names", multiple=True, type=click.Choice(list(REGION_COLUMNS)),
-              help="Only this column; repeatable.")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True,
-              help="Trainings of every column with a network, seeds counted from 0.")  # fmt: skip
-@click.option("--seed", "only_seeds", type=click.IntRange(min=0), multiple=True,
-              help="Only this seed's training; repeatable.")  # fmt: skip
-@click.option("--frozen/--end-to-end", default=False, show_default=True,
-              help="Backbones keep their weights, or all parameters are trained.")  # fmt: skip
-@click.option("--head-first", is_flag=True,
-              help="Pretrained networks train frozen first; few --passes then do.")  # fmt: skip
-@click.option("--features", multiple=True, metavar="COLUMN=STORE",
-              help="Store of a frozen backbone's features, to train a column on.")  # fmt: skip
-@click.option("--passes", type=click.IntRange(min=1),
-              help="Over the training regions. [default: each column's own]")  # fmt: skip
-@click.option("--protocol", type=click.Choice(PROTOCOLS), default="pooled", show_default=True,
-              help="A fifth of all images for testing, or COCO's own val.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(min=1),
-              help="Only so many regions of every part, to see whether all runs.")  # fmt: skip
-@click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True,
-              help="Processes that compute dense SIFT.")  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
-@click.option("--picture", metavar="COLUMN",
-              help="Whose confusions and calibration are drawn. [default: the best]")  # fmt: skip
-@click.option("--list", "only_list", is_flag=True,
-              help="Run nothing: what columns have in the paper, and cost.")  # fmt: skip
-@click.option("--assemble", "only_assemble", is_flag=True,
-              help="Run nothing: tables and pictures of what is there.")  # fmt: skip
+@table_options(
+    REGION_COLUMNS,
+    "regions",
+    click.option("--head-first", is_flag=True,
+                 help="Pretrained networks train frozen first; few --passes then do."),
+    click.option("--protocol", type=click.Choice(PROTOCOLS), default="pooled", show_default=True,
+                 help="A fifth of all images for testing, or COCO's own val."),
+    click.option("--limit", type=click.IntRange(min=1),
+                 help="Only so many regions of every part, to see whether all runs."),
+    click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True,
+                 help="Processes that compute dense SIFT."),
+    click.option("--picture", metavar="COLUMN",
+                 help="Whose confusions and calibration are drawn. [default: the best]"),
+)  # fmt: skip
 def table1(
     store: Path | None,
     out: Path | None,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from workbench.cli.table_options import stores_by_column, write_values
+from workbench.cli.table_options import stores_by_column, table_options, write_values
 from workbench.evaluation.rendering import Rows, as_text
 from workbench.experiments.columns import COLUMNS, Column, Figures, columns_named
 from workbench.experiments.figure3 import draw_figure3
@@ -19,29 +19,14 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
 
 
 @click.command(epilog=EPILOG)
-@click.option("--store", type=Path, help="Zarr store of scenes, from `python -m pipelines`.")
-@click.option("--out", type=Path, help="Folder of the table, new or begun.")
-@click.option("--column", "names", multiple=True, type=click.Choice(list(COLUMNS)),
-              help="Only this column; repeatable.")  # fmt: skip
-@click.option("--seeds", type=click.IntRange(min=1), default=3, show_default=True,
-              help="Trainings of every column that is trained, seeds counted from 0.")  # fmt: skip
-@click.option("--seed", "only_seeds", type=click.IntRange(min=0), multiple=True,
-              help="Only this seed's training; repeatable.")  # fmt: skip
-@click.option("--split", default="test", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Evaluate only the first so many scenes.")
-@click.option("--frozen/--end-to-end", default=False, show_default=True,
-              help="Backbones keep their weights, or all parameters are trained.")  # fmt: skip
-@click.option("--features", multiple=True, metavar="COLUMN=STORE",
-              help="Store of a frozen backbone's features, to train a column on.")  # fmt: skip
-@click.option("--passes", type=click.IntRange(min=1),
-              help="Over the training scenes. [default: each column's own]")  # fmt: skip
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
+@table_options(
+    COLUMNS,
+    "scenes",
+    click.option("--split", default="test", show_default=True),
+    click.option(
+        "--limit", type=click.IntRange(min=1), help="Evaluate only the first so many scenes."
+    ),
 )
-@click.option("--list", "only_list", is_flag=True,
-              help="Run nothing: what columns have in the paper, give here, cost.")  # fmt: skip
-@click.option("--assemble", "only_assemble", is_flag=True,
-              help="Run nothing: tables and figure of what is there.")  # fmt: skip
 def table2(
     store: Path | None,
     out: Path | None,

@@ -11,6 +11,7 @@ from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
 from workbench.runs.files import atomic_write
 from workbench.views import inline
 from workbench.views.error_chart import error_chart
+from workbench.views.wording import origin
 
 NOTES = (
     "Error: share of regions whose category was not predicted, percent. Intervals: 95 %, bootstrap "
@@ -154,16 +155,6 @@ def heading(values: Mapping[str, Any]) -> str:
     part = "COCO's val" if values["protocol"] == "official" else "a fifth of the images"
     limit = f", {values['limit']} regions a part" if values["limit"] else ""
     return f"Table 1 on {values['regions']} regions of {values['images']} images ({part}{limit})"
-
-
-def origin(values: Mapping[str, Any]) -> list[str]:
-    """Where the figures come from, and what is missing."""
-    lines = [
-        f"Evaluated at commit {', '.join(values['commits'])} on {', '.join(values['machines'])}."
-    ]
-    if values["missing"]:
-        lines.append(f"Not run yet: {', '.join(values['missing'])}.")
-    return lines
 
 
 def verdicts(values: Mapping[str, Any]) -> str:

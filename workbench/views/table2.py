@@ -12,6 +12,7 @@ from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
 from workbench.runs.files import atomic_write
 from workbench.views import inline
 from workbench.views.coverings import covering_chart
+from workbench.views.wording import origin
 
 NOTES = (
     "Best: maximum over eight segmentations and annotators; average: maximum over segmentations of "
@@ -84,16 +85,6 @@ def tests(values: Mapping[str, Any]) -> Rows:
 def heading(values: Mapping[str, Any]) -> str:
     """What the table is of."""
     return f"Table 2 on {values['images']} images of “{values['split']}”"
-
-
-def origin(values: Mapping[str, Any]) -> list[str]:
-    """Where the figures come from, and what is missing."""
-    lines = [
-        f"Evaluated at commit {', '.join(values['commits'])} on {', '.join(values['machines'])}."
-    ]
-    if values["missing"]:
-        lines.append(f"Not run yet: {', '.join(values['missing'])}.")
-    return lines
 
 
 def to_text(values: Mapping[str, Any]) -> str:

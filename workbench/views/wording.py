@@ -1,4 +1,4 @@
-"""A run in words: what was trained, how, where, and how far it came."""
+"""A run in words: what was trained, how, where, and how far it came; and where a table is from."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -63,3 +63,13 @@ def _backbone(config: Mapping[str, Any]) -> str:
 def _counted(number: int, noun: str) -> str:
     plural = "es" if noun.endswith("s") else "s"
     return f"{number} {noun}{'' if number == 1 else plural}"
+
+
+def origin(values: Mapping[str, Any]) -> list[str]:
+    """Where the figures of Table 1 or 2 come from, and what is missing."""
+    lines = [
+        f"Evaluated at commit {', '.join(values['commits'])} on {', '.join(values['machines'])}."
+    ]
+    if values["missing"]:
+        lines.append(f"Not run yet: {', '.join(values['missing'])}.")
+    return lines

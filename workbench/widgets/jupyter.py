@@ -12,7 +12,7 @@ import ipywidgets
 from IPython.display import display
 from traitlets import link
 
-from workbench.widgets.controls import Action, Choice, Control, Number, Player, Toggle
+from workbench.widgets.controls import Action, Choice, Control, Number, Options, Player, Toggle
 from workbench.widgets.explorer import Explorer
 
 _NOTHING = ("–", "–")
@@ -67,18 +67,24 @@ def _words(explorer: Explorer, trait: str, style: str) -> ipywidgets.HTML:
     return shown
 
 
-def _selecting(explorer: Explorer, control: Control, widget: Any) -> None:
-    """Tie a widget with options to a trait; what the trait has wins when options change."""
+def _follow(
+    explorer: Explorer, control: Control, widget: Any, take_over: Callable[[Options, Any], None]
+) -> None:
+    """Tie a widget with options to a trait; what the trait has wins when options change.
+
+    Args:
+        explorer: that has the trait.
+        control: which one.
+        widget: whose value it is.
+        take_over: brings the widget to these options and that value.
+    """
     busy = False
 
-    def take_over(_: object = None) -> None:
+    def update(_: object = None) -> None:
         nonlocal busy
-        options, value = explorer.options(control.name), getattr(explorer, control.name)
         busy = True
         try:
-            if list(widget.options) != list(options.items()):
-                widget.options = list(options.items())
-            widget.value = value if value in options.values() else None
+            take_over(explorer.options(control.name), getattr(explorer, control.name))
         finally:
             busy = False
 
@@ -86,8 +92,8 @@ def _selecting(explorer: Explorer, control: Control, widget: Any) -> None:
         if not busy and change["new"] in explorer.options(control.name).values():
             setattr(explorer, control.name, change["new"])
 
-    take_over()
-    explorer.observe(take_over, [control.name, "offers"])
+    update()
+    explorer.observe(update, [control.name, "offers"])
     widget.observe(hand_on, "value")
 
 
@@ -95,7 +101,13 @@ def _choice(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     widget = ipywidgets.Dropdown(
         description=control.label, style=_STYLE, layout=ipywidgets.Layout(width="auto")
     )
-    _selecting(explorer, control, widget)
+
+    def take_over(options: Options, value: Any) -> None:
+        if list(widget.options) != list(options.items()):
+            widget.options = list(options.items())
+        widget.value = value if value in options.values() else None
+
+    _follow(explorer, control, widget, take_over)
     return widget
 
 
@@ -106,41 +118,22 @@ def _player(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     )
     play = ipywidgets.Play(interval=500, show_repeat=False)
 
+    def take_over(options: Options, value: Any) -> None:
+        offered = list(options.items()) or [_NOTHING]  # a slider always has one, and one chosen
+        if list(slider.options) != offered:
+            slider.options = offered
+        if value in options.values():
+            slider.value = value
+
     def extend(_: object = None) -> None:
         play.max = max(len(slider.options) - 1, 0)
 
-    _sliding(explorer, control, slider)
+    _follow(explorer, control, slider, take_over)
     extend()
     slider.observe(extend, "options")
     play.value = slider.index or 0
     link((play, "value"), (slider, "index"))
     return ipywidgets.HBox([play, slider])
-
-
-def _sliding(explorer: Explorer, control: Control, slider: ipywidgets.SelectionSlider) -> None:
-    """As `_selecting`: a slider always has an option, and one of them chosen."""
-    busy = False
-
-    def take_over(_: object = None) -> None:
-        nonlocal busy
-        options = list(explorer.options(control.name).items()) or [_NOTHING]
-        value = getattr(explorer, control.name)
-        busy = True
-        try:
-            if list(slider.options) != options:
-                slider.options = options
-            if value in [each for _, each in options]:
-                slider.value = value
-        finally:
-            busy = False
-
-    def hand_on(change: Any) -> None:
-        if not busy and change["new"] in explorer.options(control.name).values():
-            setattr(explorer, control.name, change["new"])
-
-    take_over()
-    explorer.observe(take_over, [control.name, "offers"])
-    slider.observe(hand_on, "value")
 
 
 def _number(explorer: Explorer, control: Control) -> ipywidgets.Widget:
