@@ -178,7 +178,9 @@ class SegmentationExplorer(SceneExplorer):
         recut = Recut(snapshot)
         array_of(snapshot, "segmentations")
         self._cut.cache_clear()
-        self.recut = recut
+        first, self.recut = self.recut is None, recut
+        if first and recut.has_contours:
+            self.way = INTO  # as such networks are judged
         self._pool = [explored(each, side=180) for each in pool(snapshot)]
         if self.way != FLAT and not recut.has_contours:
             self.way = FLAT
