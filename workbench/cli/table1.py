@@ -15,6 +15,7 @@ from workbench.experiments.region_columns import (
 )
 from workbench.experiments.table1 import Table1Request, run_columns
 from workbench.experiments.table1_assembly import Picture, assemble, picture_of
+from workbench.training.config import PRECISIONS, Precision
 from workbench.views.recognition import category_errors, confusion_matrix, reliability_diagram
 from workbench.views.table1 import to_text, write_table1
 
@@ -35,6 +36,8 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
                  help="A fifth of all images for testing, or COCO's own val."),
     click.option("--limit", type=click.IntRange(min=1),
                  help="Only so many regions of every part, to see whether all runs."),
+    click.option("--precision", type=click.Choice(PRECISIONS), default="32-true",
+                 show_default=True, help="Of the convolutions; structured layers keep float64."),
     click.option("--workers", type=click.IntRange(min=1), default=2, show_default=True,
                  help="Processes that compute dense SIFT."),
     click.option("--picture", metavar="COLUMN",
@@ -52,6 +55,7 @@ def table1(
     passes: int | None,
     protocol: Protocol,
     limit: int | None,
+    precision: Precision,
     workers: int,
     device: str,
     picture: str | None,
@@ -94,6 +98,7 @@ def table1(
             protocol,
             limit,
             device,
+            precision,
             workers,
         )
         run_columns(request, columns)

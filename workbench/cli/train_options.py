@@ -9,7 +9,7 @@ import click
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run, Status
-from workbench.training.config import LoopConfig
+from workbench.training.config import PRECISIONS, LoopConfig
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -63,7 +63,7 @@ def loop_options(default: LoopConfig) -> tuple[Decorator, ...]:
             show_default=True,
         ),
         click.option(
-            "--precision", type=click.Choice(["32-true", "bf16-mixed", "16-mixed"]),
+            "--precision", type=click.Choice(PRECISIONS),
             default=default.precision, show_default=True,
             help="Of the convolutions; structured layers keep float64.",
         ),

@@ -37,6 +37,7 @@ from workbench.experiments.resumable import (
 )
 from workbench.experiments.sift_o2p import SiftO2PConfig
 from workbench.runs import Run
+from workbench.training.config import Precision
 from workbench.training.region_config import RegionConfig
 from workbench.training.region_parts import parts_of
 
@@ -59,6 +60,7 @@ class Table1Request:
         protocol: see `data.region_parts`.
         limit: only so many regions of every part.
         device: "auto", "cpu" or "cuda".
+        precision: of the convolutions, see `LoopConfig`.
         workers: processes that compute dense SIFT.
     """
 
@@ -72,6 +74,7 @@ class Table1Request:
     protocol: Protocol = "pooled"
     limit: int | None = None
     device: str = "auto"
+    precision: Precision = "32-true"
     workers: int = 2
 
     def key(self, column: RegionColumn) -> str:
@@ -157,6 +160,7 @@ def _config(
         limit=request.limit,
         seed=seed,
         device=request.device,  # type: ignore[arg-type]
+        precision=request.precision,
     )
 
 

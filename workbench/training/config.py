@@ -1,11 +1,13 @@
 """Everything that decides how a training goes: frozen, readable, stored with the run."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from workbench.errors import WorkbenchError
 from workbench.models import ArchitectureConfig
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 POSITIVE = ("passes", "batch", "learning_rate", "head_multiplier", "clip", "processes")
 
 
@@ -38,7 +40,7 @@ class LoopConfig:
     clip: float = 1.0
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     processes: int = 1
 
     def __post_init__(self) -> None:
