@@ -77,7 +77,7 @@ _LINEAR: dict[str, Any] = {"head_multiplier": 30.0}
 _HEAD: dict[str, Any] = {"passes": 8}
 _LINEAR_HEAD: dict[str, Any] = _HEAD | {"learning_rate": 5.4e-3, "weight_decay": 7.8e-3}
 _SCRATCH: dict[str, Any] = {"passes": 60, "head_multiplier": 1.0, "learning_rate": 0.01}
-"""Everything is new."""
+"""Everything is new. At this rate fully connected layers over a logarithm do not learn at all."""
 
 REGION_COLUMNS = {
     column.name: column
@@ -131,7 +131,7 @@ REGION_COLUMNS = {
             "DeepO2P-FC (S)",
             minutes=260,
             paper=28.9,
-            training=_training(DEEP_O2P_FC, **_SCRATCH),
+            training=_training(DEEP_O2P_FC, **_SCRATCH | {"learning_rate": 0.003}),
             pretrained=False,
             against=("alexnet-s",),
         ),
