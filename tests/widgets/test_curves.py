@@ -25,6 +25,7 @@ def test_thinning_keeps_every_extreme(length: int) -> None:
         assert found.max() == values.max()
         assert found.min() == values.min()
         assert found.equals(values.loc[found.index])
+        assert found.index[[0, -1]].tolist() == values.index[[0, -1]].tolist()
 
 
 def test_what_is_visible_reaches_over_both_edges() -> None:

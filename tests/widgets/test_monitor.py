@@ -1,6 +1,8 @@
 """The monitor without a browser: its traits follow a run that grows, and orders reach it."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -254,6 +256,24 @@ def test_a_pulse_ends_when_it_is_told_or_when_it_is_enough() -> None:
     assert second.alive
     second.stop()
     assert not second.alive
+
+
+AT_EXIT = """
+import atexit
+from workbench.widgets.pulse import Pulse
+
+pulse = Pulse(lambda: True, "watching: to the end")
+atexit.register(lambda: print("at the end:", pulse.alive))
+pulse.start()
+print("before:", pulse.alive)
+"""
+
+
+def test_a_pulse_ends_before_what_was_there_before_it_is_closed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=LIMIT, check=True
+    )
+    assert done.stdout.splitlines() == ["before: True", "at the end: False"]
 
 
 @pytest.mark.parametrize(

@@ -11,22 +11,23 @@ def thinned(values: pd.Series, most: int = MOST) -> pd.Series:
     """The lowest and the highest value of every stretch, where they are; all where they are few.
 
     A line through these covers the same pixels as the line through all of them, as long as there
-    are at least as many stretches as columns of pixels.
+    are at least as many stretches as columns of pixels. The first and the last value are among
+    them: a line that grows reaches its newest step.
 
     Args:
         values: indexed by step, ascending, without NaN.
-        most: points that may come back.
+        most: points that may come back, at least four.
     """
-    stretches = max(most // 2, 1)
-    if len(values) <= 2 * stretches:
+    if len(values) <= most:
         return values
+    stretches = most // 2 - 1
     length = -(-len(values) // stretches)
     padded = np.full(stretches * length, np.nan)
     padded[: len(values)] = values.to_numpy(float)
     rows = padded.reshape(-1, length)[: -(-len(values) // length)]  # the last may be empty
     starts = np.arange(len(rows)) * length
-    ends = [starts + np.nanargmin(rows, 1), starts + np.nanargmax(rows, 1)]
-    chosen = np.unique(np.concatenate(ends))
+    lowest, highest = starts + np.nanargmin(rows, 1), starts + np.nanargmax(rows, 1)
+    chosen = np.unique(np.concatenate([[0], lowest, highest, [len(values) - 1]]))
     return values.iloc[chosen]
 
 

@@ -1,5 +1,10 @@
-"""A heartbeat beside the kernel: looks again and again, in a thread that keeps nothing alive."""
+"""A heartbeat beside the kernel: looks again and again, in a thread that keeps nothing alive.
 
+It stops before the kernel does: a kernel that shuts down closes its sockets, and nothing may be on
+its way through them from another thread then.
+"""
+
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +39,7 @@ class Pulse:
         """Begin, unless it beats already."""
         if not self.alive:
             self._stopped.clear()
+            atexit.register(self.stop)
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
             self._thread.start()
 
@@ -45,10 +51,13 @@ class Pulse:
 
     def _run(self) -> None:
         going, before = True, 0.0
-        while going and not self._stopped.is_set():
-            start = time.perf_counter()
-            going = self._beat()
-            took = time.perf_counter() - start
-            # The cheaper of two beats: one alone may have paid for what is made once.
-            self._stopped.wait(min(max(INTERVAL, min(took, before) / SHARE), MOST))
-            before = took
+        try:
+            while going and not self._stopped.is_set():
+                start = time.perf_counter()
+                going = self._beat()
+                took = time.perf_counter() - start
+                # The cheaper of two beats: one alone may have paid for what is made once.
+                self._stopped.wait(min(max(INTERVAL, min(took, before) / SHARE), MOST))
+                before = took
+        finally:
+            atexit.unregister(self.stop)
