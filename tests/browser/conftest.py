@@ -28,7 +28,8 @@ _HERE = Path(__file__).parent
 _LOCAL = {"127.0.0.1", "localhost"}
 _HARMLESS = re.compile(
     r"GPU stall due to ReadPixels|Failed to load resource.*favicon|Autofocus processing was blocked"
-    # Seen once, where a kernel was restarted: JupyterLab drops a message that broke off.
+    # The first messages of a kernel that restarts, its warning of frozen modules for one, may
+    # arrive mixed up (ipykernel 7.4). JupyterLab drops such a message.
     r"|Kernel message validation error"
 )
 """What browsers write on their console that is nobody's fault; what is shown is tested anyway."""

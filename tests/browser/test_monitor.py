@@ -70,6 +70,7 @@ class Seen:
     def __init__(self, notebook: Notebook, cell: int) -> None:
         self.whole: Locator = notebook.output(cell).locator(".workbench-monitor")
         self.charts = self.whole.locator(".charts")
+        self.gone: Locator = self.whole.locator(".gone")
         self.page = notebook.page
 
     def press(self, button: str, then: str) -> None:
@@ -129,13 +130,17 @@ def test_a_training_outlives_its_kernel_and_is_stopped_from_the_next_one(
     path: Path,
     keep: Callable[[str], None],
 ) -> None:
-    run = Run.open(path)
+    run, before = Run.open(path), Seen(notebook, 1)
+    assert not before.gone.is_visible()
     notebook.restart()
+    before.gone.wait_for()
+    assert f'workbench.watch("{path}")' in before.gone.inner_text()
     goes_on(run)
     notebook.run(2)
     monitor = Seen(notebook, 2)
     monitor.stands("running")
     monitor.reaches(run.step)
+    assert not monitor.gone.is_visible()
     assert painted(pixels_of(monitor.charts)) > 0.03
     keep("again")
 

@@ -78,6 +78,7 @@ class Monitor(anywidget.AnyWidget):
         run: that is watched; None before there is one.
         scenes: an explorer of its held-out scenes that follows the training, if asked for.
         name: of the run folder.
+        path: of it.
         status: of the run, or "paused".
         facts: labels and values, in the order in which they are shown.
         fraction: of the steps that is done.
@@ -96,6 +97,7 @@ class Monitor(anywidget.AnyWidget):
     _css = _STATIC / "monitor.css"
 
     name = Unicode().tag(sync=True)
+    path = Unicode().tag(sync=True)
     status = Unicode("about to begin").tag(sync=True)
     facts: Any = List().tag(sync=True)
     fraction = Float().tag(sync=True)
@@ -121,7 +123,7 @@ class Monitor(anywidget.AnyWidget):
         self._state: tuple[int, int] | None = None  # the log at the last look: which, how long
         self._looked = 0.0
         self._answered, self._snapshot = 0, 0  # the last events told of
-        super().__init__(name=path.name, library=bokeh_script())
+        super().__init__(name=path.name, path=str(path), library=bokeh_script())
         self.on_msg(self._on_message)
         self._pulse = Pulse(self._beat, f"watching {path.name}")
         self._pulse.start()

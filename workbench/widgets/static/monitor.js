@@ -32,7 +32,7 @@ const numbers = (view) =>
 
 /** Buttons and the field of the learning rate's factor. */
 function controls(model, parent) {
-  const row = make(parent, "div", "row");
+  const row = make(parent, "div", "row controls");
   const button = (text, title, order) => {
     const made = make(row, "button", "", text);
     made.title = title;
@@ -58,8 +58,17 @@ function controls(model, parent) {
   };
 }
 
+/** What stands above all where the kernel has ended (class "alone"). */
+function parting(model, parent) {
+  const notice = make(parent, "div", "gone", "This is what a kernel saw last that has ended since. ");
+  notice.append("A training in another process goes on: ");
+  make(notice, "code", "", `workbench.watch(${JSON.stringify(model.get("path"))})`);
+  notice.append(" shows it.");
+}
+
 /** Status, figures, message and alarms. */
 function words(model, parent) {
+  parting(model, parent);
   const head = make(parent, "div", "row");
   const bar = make(parent, "progress");
   const update = controls(model, parent);
@@ -140,6 +149,10 @@ function render({ model, el }) {
   };
   const update = async () => (await shown)?.update();
   const said = ["status", "name", "facts", "fraction", "factor", "message", "alarms"];
+  const leave = () => root.classList.add("alone"); // ipywidgets tells of nothing else by this event
+  const hear = () => root.classList.remove("alone");
+  model.on("comm_live_update", leave);
+  model.on("change", hear);
   for (const name of said) model.on(`change:${name}`, say);
   model.on("change:figures", draw);
   model.on("change:lines", update);
@@ -147,6 +160,8 @@ function render({ model, el }) {
   draw();
   model.send({ kind: "here" });
   return async () => {
+    model.off("comm_live_update", leave);
+    model.off("change", hear);
     for (const name of said) model.off(`change:${name}`, say);
     model.off("change:figures", draw);
     model.off("change:lines", update);
