@@ -26,7 +26,7 @@ from workbench.experiments.regions import score_run, train_regions
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run, Status
-from workbench.training.region_building import trained_region_model
+from workbench.training.building import trained_region_model
 from workbench.training.region_config import RegionConfig
 from workbench.training.region_parts import parts_of
 

@@ -28,7 +28,7 @@ from workbench.linalg.gram import gram
 from workbench.linalg.vectorise import unvectorise
 from workbench.runs import Run
 from workbench.runs.finding import named_by
-from workbench.training.region_building import trained_region_model
+from workbench.training.building import trained_region_model
 from workbench.training.region_config import RegionConfig
 from workbench.training.region_parts import split_as
 from workbench.training.regions import opened_features

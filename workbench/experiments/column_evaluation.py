@@ -27,7 +27,7 @@ from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import write_snapshot
 from workbench.segmentation import HierarchyConfig, Pool, PoolConfig
 from workbench.segmentation.contour_cuts import segment_contours
-from workbench.training.trainer import make_fabric
+from workbench.training.devices import device_of
 
 SHOWN = 6
 """How many scenes are kept for Figure 3, evenly spread over the split."""
@@ -57,7 +57,7 @@ def evaluate_network(
         device: "auto", "cpu" or "cuda".
         kept: folder of the table, to keep a few scenes there; None: none are.
     """
-    model.to(make_fabric(device).device).eval()
+    model.to(device_of(device)).eval()
     ways = {name: _with_heights(column, config, model, held) for name, config in column.cuts}
     tally = _Tally(column, scenes, kept)
     backbone, head, ranks, effective = [], [], [], []
@@ -159,7 +159,7 @@ def mean_effective_rank(model: DeepNCuts, scenes: Scenes, device: str = "auto") 
         scenes: images.
         device: "auto", "cpu" or "cuda".
     """
-    model.to(make_fabric(device).device).eval()
+    model.to(device_of(device)).eval()
     found = []
     for scene in tqdm(scenes, desc="effective rank", unit="scene"):
         with torch.inference_mode():

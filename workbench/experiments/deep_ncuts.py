@@ -1,7 +1,6 @@
 """DeepNCuts from a store of scenes: train it into a run, hold it against its untrained features."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -11,14 +10,14 @@ from workbench.evaluation.benchmark import MethodScores
 from workbench.evaluation.monitor import CoveringMonitor
 from workbench.evaluation.networks import CutConfig, look_at_scene
 from workbench.evaluation.table import BenchmarkTable
-from workbench.experiments.run_folders import Began, failures_on_record, run_to_train
+from workbench.experiments.run_folders import Began, train_into
 from workbench.models import DeepNCuts
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model, untrained_model
 from workbench.training.config import DeepNCutsConfig
 from workbench.training.deep_ncuts import SegmentationTask
-from workbench.training.processes import ranks
-from workbench.training.trainer import Trainer, make_fabric, resolved_device
+from workbench.training.devices import device_of
+from workbench.training.trainer import Trainer
 
 SNAPSHOTS = 4
 """How many scenes of an evaluated split are kept whole, to look at."""
@@ -50,14 +49,16 @@ def train_deep_ncuts(
         WorkbenchError: the weights or the run folder are not what they should be, or the training
             diverged.
     """
-    work = _prepared(config)
-    run = run_to_train(path, config, resume=resume, overwrite=overwrite)
-    if began is not None:
-        began(run)
-    others = partial(_train, config, run.path, resume)
-    with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
-        _fit(*work, config, run, resume, progress)
-    return run
+    return train_into(
+        path,
+        config,
+        _prepared,
+        _fit,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+        began=began,
+    )
 
 
 Prepared = tuple[DeepNCuts, Scenes, Scenes]
@@ -70,20 +71,10 @@ def _prepared(config: DeepNCutsConfig) -> Prepared:
     return fresh_model(config), train, held
 
 
-def _train(config: DeepNCutsConfig, path: Path, resume: bool) -> None:
-    """What a rank does that is not the caller's."""
-    _fit(*_prepared(config), config, Run.open(path), resume, progress=False)
-
-
 def _fit(
-    model: DeepNCuts,
-    train: Scenes,
-    held: Scenes,
-    config: DeepNCutsConfig,
-    run: Run,
-    resume: bool,
-    progress: bool,
+    prepared: Prepared, config: DeepNCutsConfig, run: Run, resume: bool, progress: bool
 ) -> None:
+    model, train, held = prepared
     task = SegmentationTask(model, train, config)
     monitor = CoveringMonitor(model, held, run, cache=task.cache)
     trainer = Trainer(task, config, run, monitor, progress=progress)
@@ -126,7 +117,7 @@ def evaluate_deep_ncuts(
     with tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar:
         for method, model in models.items():
             scores = {}
-            model.to(make_fabric(device).device).eval()
+            model.to(device_of(device)).eval()
             for i, scene in enumerate(scenes):
                 scores[scene.id], snapshot = look_at_scene(model, scene, pool)
                 if i < SNAPSHOTS:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,19 +10,21 @@ from workbench.data import RegionParts, Regions
 from workbench.evaluation.classification import Outcomes
 from workbench.evaluation.recognition import RecognitionSummary, summarise
 from workbench.evaluation.region_scores import ErrorMonitor, RegionScores, score_regions
-from workbench.experiments.run_folders import Began, failures_on_record, run_to_train
+from workbench.experiments.run_folders import Began, train_into
 from workbench.models.regions import RegionNetwork
 from workbench.runs import Run
-from workbench.training.processes import ranks
-from workbench.training.region_building import fresh_region_model, trained_region_model
+from workbench.training.building import fresh_region_model, trained_region_model
+from workbench.training.devices import device_of
 from workbench.training.region_config import RegionConfig
 from workbench.training.region_parts import parts_of
 from workbench.training.regions import RegionTask, opened_features
-from workbench.training.trainer import Trainer, make_fabric, resolved_device
+from workbench.training.trainer import Trainer
 
 Part = Literal["train", "held", "test"]
 Watch = Callable[[int, Mapping[str, float]], None]
 """Is told a step and what was measured there."""
+Prepared = tuple[RegionNetwork, RegionParts]
+"""A network, and the regions to train it on and to watch."""
 
 
 def train_regions(
@@ -52,14 +53,16 @@ def train_regions(
         WorkbenchError: the weights, the stores or the run folder are not what they should be, or
             the training diverged.
     """
-    prepared = _prepared(config)
-    run = run_to_train(path, config, resume=resume, overwrite=overwrite)
-    if began is not None:
-        began(run)
-    others = partial(_train, config, run.path, resume)
-    with failures_on_record(run), ranks(config.processes, resolved_device(config.device), others):
-        fit_regions(*prepared, config, run, resume, progress=progress)
-    return run
+    return train_into(
+        path,
+        config,
+        _prepared,
+        fit_regions,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+        began=began,
+    )
 
 
 def score_run(
@@ -79,35 +82,35 @@ def score_run(
     run = Run.open(path)
     config = RegionConfig.from_dict(run.config | ({"store": store} if store else {}))
     regions: Regions = getattr(parts_of(config), part)
-    model = trained_region_model(run).to(make_fabric(device).device)
+    model = trained_region_model(run).to(device_of(device))
     return score_regions(model, regions, opened_features(config, regions))
 
 
 def fit_regions(
-    model: RegionNetwork,
-    parts: RegionParts,
+    prepared: Prepared,
     config: RegionConfig,
     run: Run,
     resume: bool = False,
-    watch: Watch | None = None,
-    *,
     progress: bool = True,
+    *,
+    watch: Watch | None = None,
 ) -> bool:
     """Train a network on one part, watched on another; see `train_regions`.
 
     Args:
-        model: fresh, or to be overwritten from the run's checkpoint.
-        parts: to train on and to watch.
+        prepared: the network, fresh or to be overwritten from the run's checkpoint, and the
+            regions to train on and to watch.
         config: how.
         run: where events and checkpoints go.
         resume: continue from the run's checkpoint.
+        progress: whether it prints.
         watch: is told what was seen of the held-out regions before the first step and after every
             pass; what it raises ends the training.
-        progress: whether it prints.
 
     Returns:
         Whether the end was reached; False after SIGINT or SIGTERM.
     """
+    model, parts = prepared
     with closing(RegionTask(model, parts.train, config)) as task:
         look = ErrorMonitor(model, parts.held, task.features)
 
@@ -141,13 +144,8 @@ def evaluate_regions(
     return summarise([outcomes])
 
 
-def _prepared(config: RegionConfig) -> tuple[RegionNetwork, RegionParts]:
+def _prepared(config: RegionConfig) -> Prepared:
     """Everything that can be wrong before there is a run."""
     parts = parts_of(config)
     opened_features(config, parts.train)
     return fresh_region_model(config), parts
-
-
-def _train(config: RegionConfig, path: Path, resume: bool) -> None:
-    """What a rank does that is not the caller's."""
-    fit_regions(*_prepared(config), config, Run.open(path), resume, progress=False)

@@ -1,31 +1,77 @@
-"""The run folder of a training: made, replaced or continued, and told when the training fails."""
+"""A training into a run folder: made, replaced or continued, and told when the training fails."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
 from workbench.training.config import LoopConfig
+from workbench.training.devices import device_of
+from workbench.training.processes import ranks
 
 Began = Callable[[Run], None]
 """Is told of the run of a training, once it is there and before the first step."""
+Config = TypeVar("Config", bound=LoopConfig)
+Prepared = TypeVar("Prepared")
+Fit = Callable[[Prepared, Config, Run, bool, bool], object]
+"""Trains what was prepared; last, whether from the checkpoint on, and whether it prints."""
 
 
-def run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwrite: bool) -> Run:
-    """The run that a training writes to.
+def train_into(
+    path: Path | str,
+    config: Config,
+    prepare: Callable[[Config], Prepared],
+    fit: Fit[Prepared, Config],
+    *,
+    resume: bool,
+    overwrite: bool,
+    progress: bool,
+    began: Began | None,
+) -> Run:
+    """Train into a run folder, in as many processes as the configuration says.
 
     Args:
         path: of the run folder.
-        config: of the training.
-        resume: the run is there, with the same configuration but for the device.
+        config: how.
+        prepare: whatever can be wrong before there is a run; every process calls it, as it does
+            `fit`, so both are a module's functions.
+        fit: trains.
+        resume: continue the run that is there.
         overwrite: delete the run that is there first.
+        progress: whether it prints.
+        began: called with the run once it is there.
 
     Raises:
-        WorkbenchError: there is a run, or none, or another training's, or one that goes on.
+        WorkbenchError: the run folder is not what it should be; or what `prepare` and `fit` raise.
     """
+    prepared = prepare(config)
+    run = _run_to_train(path, config, resume=resume, overwrite=overwrite)
+    if began is not None:
+        began(run)
+    others = partial(_train_as_rank, config, prepare, fit, run.path, resume)
+    with failures_on_record(run), ranks(config.processes, device_of(config.device).type, others):
+        fit(prepared, config, run, resume, progress)
+    return run
+
+
+def _train_as_rank(
+    config: Config,
+    prepare: Callable[[Config], Prepared],
+    fit: Fit[Prepared, Config],
+    path: Path,
+    resume: bool,
+) -> None:
+    """What a rank does that is not the caller's."""
+    fit(prepare(config), config, Run.open(path), resume, False)
+
+
+def _run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwrite: bool) -> Run:
+    """The run that a training writes to."""
     if resume:
         return _run_to_resume(path, config)
     if overwrite and Path(path).exists():

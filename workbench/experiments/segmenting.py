@@ -25,6 +25,7 @@ from workbench.segmentation.hierarchical import full_size
 from workbench.segmentation.photos import PhotoSegmentation, enlarge_labels
 from workbench.training.building import fresh_model, trained_model
 from workbench.training.config import DeepNCutsConfig
+from workbench.training.devices import device_of
 
 SIDE = 481
 """Longer side at which photos are segmented, pixels: that of the images that networks saw."""
@@ -147,11 +148,7 @@ def load_segmenter(model: str | Path, device: str = "auto") -> Segmenter:
     else:
         saved = read_model(_model_file(name))
         network, height = saved.model, saved.height
-    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
-        from workbench.training.trainer import make_fabric  # takes a second to load
-
-        network.to(make_fabric(device).device)
-    return Segmenter(name, network, height=height)
+    return Segmenter(name, network.to(device_of(device)), height=height)
 
 
 def _model_file(name: str) -> Path:

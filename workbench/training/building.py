@@ -1,15 +1,22 @@
 """From a configuration to a network: fresh, untrained, or as a run left it."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from workbench.models import DeepNCuts, load_weights
+from workbench.models.regions import RegionNetwork
 from workbench.runs import Run
 from workbench.training.checkpoints import load_checkpoint
 from workbench.training.config import DeepNCutsConfig
+from workbench.training.region_config import RegionConfig
+
+Network = TypeVar("Network", DeepNCuts, RegionNetwork)
 
 
 def fresh_model(config: DeepNCutsConfig) -> DeepNCuts:
@@ -18,14 +25,12 @@ def fresh_model(config: DeepNCutsConfig) -> DeepNCuts:
     Raises:
         WorkbenchError: the weights cannot be read or belong to another network.
     """
-    with torch.random.fork_rng():
-        torch.manual_seed(config.seed)
-        model = DeepNCuts(config.architecture)
-    if config.start is not None:
-        model.load_state_dict(network_state(Run.open(config.start)))
-    elif config.weights is not None:
-        load_weights(model.backbone, Path(config.weights))
-    return model
+    return _begun(partial(DeepNCuts, config.architecture), config)
+
+
+def fresh_region_model(config: RegionConfig) -> RegionNetwork:
+    """A region classifier, as `fresh_model` has it."""
+    return _begun(partial(RegionNetwork, config.architecture), config)
 
 
 def untrained_model(config: DeepNCutsConfig) -> DeepNCuts:
@@ -42,12 +47,31 @@ def trained_model(run: Run) -> DeepNCuts:
     Raises:
         WorkbenchError: the run has no checkpoint.
     """
-    model = DeepNCuts(DeepNCutsConfig.from_dict(run.config).architecture)
-    model.load_state_dict(network_state(run))
+    return _as_left(DeepNCuts(DeepNCutsConfig.from_dict(run.config).architecture), run)
+
+
+def trained_region_model(run: Run) -> RegionNetwork:
+    """A region classifier, as `trained_model` has it."""
+    return _as_left(RegionNetwork(RegionConfig.from_dict(run.config).architecture), run)
+
+
+def _begun(make: Callable[[], Network], config: DeepNCutsConfig | RegionConfig) -> Network:
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        model = make()
+    if config.start is not None:
+        model.load_state_dict(_network_state(Run.open(config.start)))
+    elif config.weights is not None:
+        load_weights(model.backbone, Path(config.weights))
+    return model
+
+
+def _as_left(model: Network, run: Run) -> Network:
+    model.load_state_dict(_network_state(run))
     return model.eval()
 
 
-def network_state(run: Run) -> dict[str, Tensor]:
+def _network_state(run: Run) -> dict[str, Tensor]:
     """What the checkpoint has of the model, which the task's network holds under that name."""
     state: dict[str, Tensor] = load_checkpoint(run)["network"]
     prefix = "model."

@@ -22,6 +22,7 @@ from workbench.errors import WorkbenchError
 from workbench.runs import Run
 from workbench.training.checkpoints import load_checkpoint, save_checkpoint
 from workbench.training.config import LoopConfig
+from workbench.training.devices import device_of
 from workbench.training.orders import Ear, stop_signals
 from workbench.training.processes import Place, of_all_ranks, place
 from workbench.training.vitals import Vitals
@@ -326,30 +327,15 @@ def _marking_the_last(items: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch,
         yield waiting, True
 
 
-def resolved_device(device: str) -> str:
-    """ "cpu" or "cuda"; "auto" takes CUDA where there is one.
-
-    Raises:
-        WorkbenchError: CUDA is asked for and there is none.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise WorkbenchError(
-            "a CUDA device", "none that this torch can use", "give --device cpu, or auto"
-        )
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
-
-
 def make_fabric(device: str, precision: str = "32-true") -> Fabric:
-    """One device of the kind asked for, see `resolved_device`; in a process group, one a rank.
+    """One device of the kind asked for, see `devices.device_of`; in a process group, one a rank.
 
     Raises:
         WorkbenchError: CUDA is asked for and there is none.
     """
     _, ranks = place()
     fabric = Fabric(
-        accelerator=resolved_device(device),
+        accelerator=device_of(device).type,
         devices=ranks,
         # What a network keeps beside its parameters is not learned and the same on all ranks.
         strategy=DDPStrategy(forward_sync_buffers=False) if ranks > 1 else "auto",
