@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Processes that share the tests, file by file; each takes a gigabyte or two.
+WORKERS ?= 2
+
 .PHONY: help demo test browser check lab lock clean
 
 help:  ## say what can be made
@@ -22,7 +25,7 @@ demo: $(STAMP)  ## the main job on synthetic scenes: dataset, store, training, r
 	@$(BIN)/workbench demo --out runs/demo
 
 test: $(STAMP) browser  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 # For the tests in a real browser. Only where it may be installed without asking anybody: by root,
 # on a Debian, and where it is missing. Without it those tests say so.
