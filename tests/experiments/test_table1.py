@@ -147,6 +147,8 @@ def test_what_was_asked_differently_before_is_refused_by_name(
     longer = replace(DEEP, training=replace(DEEP.network, passes=3))
     with pytest.raises(WorkbenchError, match=r"deep, seed 0.*config\.passes 3, was 2;"):
         run_columns(same, [longer])
+    with pytest.raises(WorkbenchError, match=r'config\.precision "bf16-mixed", was "32-true"'):
+        run_columns(replace(same, precision="bf16-mixed"), [DEEP])
     with pytest.raises(WorkbenchError, match=r"limit 40, was 90.*ask the same"):
         run_columns(replace(same, limit=40), [PLAIN])
     with pytest.raises(WorkbenchError, match=r'protocol "official", was "pooled"'):
