@@ -157,7 +157,7 @@ REGION_COLUMNS = {
             minutes=60,
             training=_training(replace(DEEP_O2P, masked=True), **_LINEAR),
             on_features=_LINEAR_HEAD,
-            against=("deep-o2p", "alexnet-masked"),
+            against=("alexnet", "alexnet-masked", "deep-o2p"),
         ),
         RegionColumn(
             "deep-o2p-sqrt",

@@ -177,6 +177,7 @@ def _row_values(row: _Row) -> dict[str, Any]:
         "limits": [r.limits and r.limits.to_dict() for r in results],
         "chosen": results[0].chosen,
         "training": results[0].question["config"],
+        "training_before": results[0].question.get("head_first"),
         "confusions": confusions.to_dict("records"),
     }
 

@@ -29,6 +29,7 @@ NOTES = (
     "in common. Directions: effective rank of the vectors about their mean. Gain: how much "
     "stronger the loss reacts to a relative change of the maps than to one of the pooled vector; "
     "its spread is the 95 % quantile over the median.",
+    "Passes: a sum begins with a frozen backbone. Precision: of the convolutions. "
     "Minutes and regions a second are by the clock of a machine that may have been busy; frozen "
     "columns may have read their features from a store.",
 )
@@ -62,13 +63,16 @@ def errors(values: Mapping[str, Any]) -> Rows:
 def costs(values: Mapping[str, Any]) -> Rows:
     """What the columns are and take."""
     header = [
-        "column", "vector", "parameters", "minutes a seed", "regions/s, trained", "tested",
+        "column", "vector", "parameters", "passes", "precision", "minutes a seed",
+        "regions/s, trained", "tested",
     ]  # fmt: skip
     body = [
         [
             row["title"],
             f"{row['entries']:,}",
             f"{row['parameters']:,}",
+            _passes(row),
+            row["training"].get("precision", "–"),
             _number(row["minutes"], ".1f"),
             _number(row["trained_per_second"], ".0f"),
             _number(row["tested_per_second"], ".0f"),
@@ -76,6 +80,13 @@ def costs(values: Mapping[str, Any]) -> Rows:
         for row in values["rows"]
     ]
     return [header, *body]
+
+
+def _passes(row: Mapping[str, Any]) -> str:
+    """Over the training regions: with a frozen backbone first, where there were such."""
+    trainings = [row["training_before"], row["training"]]
+    passes = [str(each["passes"]) for each in trainings if each and "passes" in each]
+    return " + ".join(passes) or "–"
 
 
 def tests(values: Mapping[str, Any]) -> Rows:
