@@ -1,6 +1,7 @@
 """What all tests share: shapes checked at run time, seeds of their own, the real data."""
 
 import os
+import signal
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 from jaxtyping import install_import_hook
 
 install_import_hook(["workbench", "pipelines"], "beartype.beartype")
+# Where tests are begun in the background, shells have SIGINT ignored, and processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # the matrices of tests are small: threads would only wait for each other
 
 

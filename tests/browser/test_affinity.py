@@ -22,7 +22,14 @@ from workbench.views.style import SEQUENTIAL
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CELLS = ["from workbench.widgets import AffinityExplorer", "AffinityExplorer({run!r})"]
+CELLS = [
+    "import threading\n\nfrom workbench.widgets import AffinityExplorer",
+    """explorer = AffinityExplorer({run!r})
+threads = []
+explorer.observe(lambda _: threads.append(threading.current_thread()), "seeds")
+explorer""",
+    "assert threads and set(threads) == {{threading.main_thread()}}, threads",
+]
 
 
 def off_by(figure: Figure, pixels: Pixels, snapshot: Snapshot, seed: Pixel) -> float:
@@ -56,7 +63,8 @@ def test_a_click_on_the_image_shows_that_pixels_row(
         project / "notebooks" / "affinity.ipynb", [c.format(run=str(trained.path)) for c in CELLS]
     )
     notebook = open_notebook("affinity.ipynb")
-    notebook.run_all()
+    notebook.run(0)
+    notebook.run(1)
     scene = trained.snapshot_names()[0]
     snapshot = trained.load_snapshot(trained.snapshots(scene)[-1], scene)
     first, second = probes_inside(typical_annotator(snapshot), 2)
@@ -80,4 +88,5 @@ def test_a_click_on_the_image_shows_that_pixels_row(
     several = titled(page, "M, rows of 2 seeds")
     assert changed(follows, several.pixels()) > 0.1
     assert len(figures(page)) == 3
+    notebook.run(2)
     assert (notebook.errors(), notebook.warnings()) == ([], [])

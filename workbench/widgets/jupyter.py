@@ -14,6 +14,7 @@ from traitlets import link
 
 from workbench.widgets.controls import Action, Choice, Control, Number, Options, Player, Toggle
 from workbench.widgets.explorer import Explorer
+from workbench.widgets.main_thread import answer_in_main_thread
 
 _NOTHING = ("–", "–")
 """What a slider stands at that has nothing to choose from: it cannot be empty."""
@@ -26,6 +27,7 @@ def show(explorer: Explorer) -> None:
 
     Where there is nothing to see yet, the message stands in place of the pictures.
     """
+    answer_in_main_thread()
     load_plots()
     display(controls_of(explorer))
     display(explorer.plots())
