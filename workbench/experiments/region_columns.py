@@ -77,7 +77,7 @@ _LINEAR: dict[str, Any] = {"head_multiplier": 30.0}
 _HEAD: dict[str, Any] = {"passes": 8}
 _LINEAR_HEAD: dict[str, Any] = _HEAD | {"learning_rate": 5.4e-3, "weight_decay": 7.8e-3}
 _SCRATCH: dict[str, Any] = {"passes": 60, "head_multiplier": 1.0, "learning_rate": 0.01}
-"""Everything is new. At this rate fully connected layers over a logarithm did not begin to learn."""
+"""Everything is new. Fully connected layers over a logarithm want a smaller rate than this."""
 
 REGION_COLUMNS = {
     column.name: column
