@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Processes that share the tests, file by file; each takes a gigabyte or two.
+# Processes that share the tests, file by file; each takes a gigabyte or two. Those in a browser are
+# alone: JupyterLab, kernel, training and page are processes enough.
 WORKERS ?= 2
 
 .PHONY: help demo test browser check lab lock clean
@@ -25,7 +26,8 @@ demo: $(STAMP)  ## the main job on synthetic scenes: dataset, store, training, r
 	@$(BIN)/workbench demo --out runs/demo
 
 test: $(STAMP) browser  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest tests/browser
+	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses $(WORKERS) --dist loadfile
 
 # For the tests in a real browser. Only where it may be installed without asking anybody: by root,
 # on a Debian, and where it is missing. Without it those tests say so.
