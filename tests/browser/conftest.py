@@ -28,8 +28,8 @@ _HERE = Path(__file__).parent
 _LOCAL = {"127.0.0.1", "localhost"}
 _HARMLESS = re.compile(
     r"GPU stall due to ReadPixels|Failed to load resource.*favicon|Autofocus processing was blocked"
-    # The first messages of a kernel that restarts, its warning of frozen modules for one, may
-    # arrive mixed up (ipykernel 7.4). JupyterLab drops such a message.
+    # Seen twice where a kernel restarts, once with ipykernel's own warning of frozen modules; why
+    # is not known. JupyterLab drops such a message.
     r"|Kernel message validation error"
 )
 """What browsers write on their console that is nobody's fault; what is shown is tested anyway."""

@@ -1,9 +1,9 @@
 """What a hand does on a picture is answered in the kernel's main thread, one thing after the other.
 
 JupyterLab (4.4 and later, with ipykernel 7) sends the messages of comms over subshells, of which
-each is a thread. Panel, HoloViews and Bokeh's documents are made for one: two threads that draw at
-once mix their messages up, and the page then draws nothing any more. ipywidgets, for the same
-reason, ask JupyterLab not to do that with theirs; others cannot ask.
+each is a thread; those of ipywidgets still come by the main one. What answers them here, and
+Panel's and Bokeh's documents, are made for one thread: a patch is sent in several messages, which
+two threads could mix up.
 """
 
 import contextvars
