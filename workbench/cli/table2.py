@@ -10,6 +10,7 @@ from workbench.experiments.columns import COLUMNS, Column, Figures, columns_name
 from workbench.experiments.figure3 import draw_figure3
 from workbench.experiments.table2 import Table2Request, run_columns
 from workbench.experiments.table2_assembly import assemble
+from workbench.training.config import PRECISIONS, Precision
 from workbench.views.table2 import to_text, write_table2
 
 WIDTH = max(map(len, COLUMNS))
@@ -26,7 +27,11 @@ EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "
     click.option(
         "--limit", type=click.IntRange(min=1), help="Evaluate only the first so many scenes."
     ),
-)
+    click.option(
+        "--precision", type=click.Choice(PRECISIONS), default="32-true", show_default=True,
+        help="Of convolutions that are trained; structured layers keep float64.",
+    ),
+)  # fmt: skip
 def table2(
     store: Path | None,
     out: Path | None,
@@ -35,6 +40,7 @@ def table2(
     only_seeds: tuple[int, ...],
     split: str,
     limit: int | None,
+    precision: Precision,
     frozen: bool,
     features: tuple[str, ...],
     passes: int | None,
@@ -64,7 +70,7 @@ def table2(
             raise click.UsageError("Missing option '--store'.")
         wanted = only_seeds or tuple(range(seeds))
         request = Table2Request(
-            store, out, wanted, split, limit, stores_by_column(features, COLUMNS), device
+            store, out, wanted, split, limit, stores_by_column(features, COLUMNS), device, precision
         )
         run_columns(request, columns)
     known = [variant for column in COLUMNS.values() for variant in (column, column.frozen())]

@@ -37,7 +37,7 @@ from workbench.experiments.resumable import (
 )
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.config import DeepNCutsConfig, Precision
 
 HELD = 20
 """Training scenes on which an untrained column chooses the heights of its cuts."""
@@ -55,6 +55,7 @@ class Table2Request:
         limit: only its first so many scenes.
         features: by a column's name, a store of its frozen backbone's features.
         device: "auto", "cpu" or "cuda".
+        precision: of the convolutions where all parameters are trained, see `LoopConfig`.
     """
 
     store: Path
@@ -64,6 +65,14 @@ class Table2Request:
     limit: int | None = None
     features: tuple[tuple[str, str], ...] = ()
     device: str = "auto"
+    precision: Precision = "32-true"
+
+    def stages(self, column: Column, seed: int) -> tuple[DeepNCutsConfig, ...]:
+        """The trainings of a column; where they read and run is not in them yet."""
+        return tuple(
+            replace(stage, seed=seed, precision=stage.precision if stage.frozen else self.precision)
+            for stage in column.stages
+        )
 
     def results(self, column: Column, seed: int) -> Path:
         """The file of one seed's result."""
@@ -83,7 +92,7 @@ def run_columns(request: Table2Request, columns: list[Column]) -> None:
     for column, seed in _pieces(request, columns):
         path = request.results(column, seed)
         label = f"{column.name}, seed {seed}"
-        question = _question(column, seed)
+        question = _question(request, column, seed)
         if path.exists():
             refuse_other(
                 ColumnResult.read(path).question,
@@ -131,7 +140,7 @@ def _run(
 def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
     """The runs of a column's stages, as far as they are missing trained now."""
     runs: list[Run] = []
-    for number, stage in enumerate(column.stages, 1):
+    for number, stage in enumerate(request.stages(column, seed), 1):
         kind = "frozen" if stage.frozen else "end-to-end"
         folder = request.out / "runs" / (column.runs or column.name) / f"seed{seed}"
         path = folder / f"{number}-{kind}"
@@ -142,7 +151,6 @@ def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
             weights=_weights(backbone),
             start=str(runs[-1].path) if runs else None,
             cache=dict(request.features).get(column.runs or column.name) if stage.frozen else None,
-            seed=seed,
             device=request.device,  # type: ignore[arg-type]
         )
         label = f"{column.name}, seed {seed}, {path.name}"
@@ -166,7 +174,7 @@ def _weights(backbone: str) -> str | None:
     return None if backbone == "tiny" else str(known_weights(backbone))
 
 
-def _question(column: Column, seed: int) -> dict[str, Any]:
+def _question(request: Table2Request, column: Column, seed: int) -> dict[str, Any]:
     """What a result answers; split and scenes are asked once of the folder."""
     architectures = [*(stage.architecture for stage in column.stages), column.architecture]
     backbones = {a.backbone: _weights(a.backbone) for a in architectures if a is not None}
@@ -175,7 +183,7 @@ def _question(column: Column, seed: int) -> dict[str, Any]:
         "seed": seed,
         "contours": column.contours and asdict(column.contours),
         "architecture": column.architecture and asdict(column.architecture),
-        "stages": [essence(replace(stage, seed=seed)) for stage in column.stages],
+        "stages": [essence(stage) for stage in request.stages(column, seed)],
         "weights": {name: file and digest_of(Path(file)) for name, file in backbones.items()},
         "cuts": {name: asdict(config) for name, config in column.cuts},
         "choose_heights": column.choose_heights,
