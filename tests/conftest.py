@@ -1,7 +1,9 @@
 """What all tests share: shapes checked at run time, seeds of their own, the real data."""
 
 import os
+import shutil
 import signal
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,20 @@ install_import_hook(["workbench", "pipelines"], "beartype.beartype")
 # Where tests are begun in the background, shells have SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # the matrices of tests are small: threads would only wait for each other
+FREE = 2e9
+"""Bytes on disk that the tests need; 1.3 GB at most lay there at once, on real data."""
+
+
+def pytest_sessionstart() -> None:
+    """A disk that fills up on the way would fail tests that have nothing to do with it."""
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < FREE:
+        pytest.exit(
+            f"expected {FREE / 1e9:.0f} GB free in {folder} for what tests write, "
+            f"found {free / 1e9:.1f}; free some, or have TMPDIR name a folder with more",
+            returncode=pytest.ExitCode.USAGE_ERROR,
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -15,11 +15,12 @@ from workbench.errors import WorkbenchError
 from workbench.runs import Run, Status
 
 WRITER = """
-import sys, time, numpy as np
+import os, sys, time, numpy as np
 from workbench.runs import Run
 run = Run.create(sys.argv[1], {})
+parent = os.getppid()
 step = 0
-while True:
+while os.getppid() == parent:  # left alone by tests that were killed, it would fill the disk
     step += 1
     run.log(step, loss=1 / step, padding=1e300)
     time.sleep(1e-4)  # so that a reader on a busy machine keeps up
@@ -157,7 +158,7 @@ def test_a_writer_killed_without_warning_leaves_a_readable_run(tmp_path: Path) -
             with pytest.raises(WorkbenchError, match=f"found process {writer.pid} on"):
                 living.resume(0)
         finally:
-            writer.kill()  # it writes for ever, and the block waits for its end
+            writer.kill()  # it writes as long as this process lives, and the block waits for its end
     dead = Run.open(path)
     assert dead.status is Status.INTERRUPTED
     steps = dead.metrics().index.tolist()
