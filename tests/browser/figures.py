@@ -101,11 +101,11 @@ def figures(page: "Page") -> list[Figure]:
     return [Figure(page, id) for id in ids]
 
 
-def titled(page: "Page", prefix: str, seconds: float = PATIENCE) -> Figure:
+def titled(page: "Page", prefix: str) -> Figure:
     """The newest figure on a page whose title begins in some way, waiting until there is one."""
     found = page.wait_for_function(
         f"prefix => {{ {_FIGURES} return titled(prefix)?.model.id; }}",
         arg=prefix,
-        timeout=seconds * 1000,
+        timeout=PATIENCE * 1000,
     )
     return Figure(page, found.json_value())

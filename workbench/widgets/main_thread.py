@@ -4,16 +4,23 @@ JupyterLab (4.4 and later, with ipykernel 7) sends the messages of comms over su
 each is a thread; those of ipywidgets still come by the main one. What answers them here, and
 Panel's and Bokeh's documents, are made for one thread: a patch is sent in several messages, which
 two threads could mix up.
+
+What opens a comm comes by the main thread and waits for the cell that runs, so the comm's first
+messages may overtake it. The kernel would drop these, and the plot, which waits for an answer
+before it sends what comes next, would keep a first click to itself. Here they wait as well.
 """
 
-import contextvars
 import threading
+from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-_TYPES = ("comm_open", "comm_msg", "comm_close")
+_MOST = 1000
+"""Messages that wait at most; what pages from before a restart send waits in vain."""
 _KERNELS: list[Any] = []
 """Those that have been seen to."""
 
@@ -24,23 +31,50 @@ def answer_in_main_thread() -> None:
     if kernel is None or kernel in _KERNELS:
         return
     _KERNELS.append(kernel)
-    for kind in _TYPES:
-        kernel.shell_handlers[kind] = _in_main_thread(kernel.shell_handlers[kind], kernel.io_loop)
+    _Comms(kernel)
 
 
-def _in_main_thread(handler: Callable[..., Any], loop: Any) -> Callable[..., Any]:
-    """The handler, called in the loop of the main thread.
+class _Comms:
+    """The messages of a kernel's comms, each answered in the main thread and in its comm's order.
 
     Args:
-        handler: of messages of one type.
-        loop: tornado's, of the main thread.
+        kernel: IPython's; its handlers are replaced.
     """
 
-    def hand_over(*message: Any) -> Any:
-        if threading.current_thread() is threading.main_thread():
-            return handler(*message)
-        context = contextvars.copy_context()  # has the message that is answered
-        loop.add_callback(context.run, handler, *message)
-        return None
+    def __init__(self, kernel: Any) -> None:
+        self._loop, self._open = kernel.io_loop, kernel.comm_manager.comms
+        self._early: deque[tuple[str, Callable[[], Any]]] = deque(maxlen=_MOST)
+        handlers = kernel.shell_handlers
+        handlers["comm_open"] = partial(self._hand_over, self._opens, handlers["comm_open"])
+        for kind in ("comm_msg", "comm_close"):
+            handlers[kind] = partial(self._hand_over, self._follows, handlers[kind])
 
-    return hand_over
+    def _hand_over(
+        self,
+        deliver: Callable[[str, Callable[[], Any]], None],
+        handler: Callable[..., Any],
+        stream: Any,
+        identities: Any,
+        message: Any,
+    ) -> None:
+        """Called in any thread."""
+        context = copy_context()  # knows which message is answered
+        answer = partial(context.run, handler, stream, identities, message)
+        comm = message["content"]["comm_id"]
+        if threading.current_thread() is threading.main_thread():
+            deliver(comm, answer)
+        else:
+            self._loop.add_callback(deliver, comm, answer)
+
+    def _opens(self, comm: str, answer: Callable[[], Any]) -> None:
+        answer()
+        own = [each for each in self._early if each[0] == comm]
+        for each in own:
+            self._early.remove(each)
+            each[1]()
+
+    def _follows(self, comm: str, answer: Callable[[], Any]) -> None:
+        if comm in self._open:
+            answer()
+        else:
+            self._early.append((comm, answer))
