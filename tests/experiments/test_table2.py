@@ -157,6 +157,9 @@ def test_what_was_asked_differently_before_is_refused_by_name(
         run_columns(replace(same, limit=1), [CONTOURS])
     with pytest.raises(WorkbenchError, match=r'split "train", was "test"'):
         run_columns(replace(same, split="train"), [CONTOURS])
+    # The stage on a frozen backbone is the same in every precision.
+    with pytest.raises(WorkbenchError, match=r"found stages\[1\]\.precision [^;]*;"):
+        run_columns(replace(same, precision="bf16-mixed"), [CONTOURS, PLAIN, DEEP])
 
 
 def test_an_unfinished_training_is_not_continued_as_another_one(
@@ -219,6 +222,20 @@ def test_the_pages_are_written_and_need_nothing_else(whole: Path, tmp_path: Path
     assert picture.read_bytes().startswith(b"\xff\xd8")  # JPEG
     assert "Table 2 on 2 images" in to_text(values)
     assert to_markdown(values).count("| DeepNCuts tiny |") == 4
+    assert "convolutions in" not in to_markdown(values)
+
+
+def test_a_training_in_less_than_float32_is_said(
+    request_: Table2Request, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_columns(replace(request_, precision="bf16-mixed"), [PLAIN, DEEP])
+    said = capsys.readouterr().out
+    assert "2-end-to-end: training" in said
+    values = assemble(request_.out, ALL)
+    note = "Trained with convolutions in bf16-mixed: DeepNCuts tiny."
+    assert note in to_markdown(values)
+    stages = [Run.open(p).config["precision"] for p in sorted(request_.out.glob("runs/deep/*/*"))]
+    assert stages == ["32-true", "bf16-mixed"]
 
 
 def test_a_folder_without_results_has_no_table(tmp_path: Path) -> None:

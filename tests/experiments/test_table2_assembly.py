@@ -40,7 +40,7 @@ def pool(*coverings: list[float]) -> PoolScores:
 
 def write(out: Path, name: str, seed: int, images: dict[str, PoolScores], **more: float) -> None:
     cut = CutResult(MethodScores("flat", images), 0.25, None)
-    result = ColumnResult({"seed": seed}, PROVENANCE, {"flat": cut}, **more)
+    result = ColumnResult({"seed": seed, "stages": []}, PROVENANCE, {"flat": cut}, **more)
     result.write(out / "results" / name / f"seed{seed}.json")
 
 

@@ -107,6 +107,7 @@ def _row_values(row: _Row) -> dict[str, Any]:
         "command": column.command,
         "minutes": column.minutes,
         "mean": asdict(row.scores.summary()),
+        "precisions": _precisions(results),
         "seeds": [result.question["seed"] for result in results],
         "seed_means": {measure: row.scores.means(measure) for measure in _MEASURES},
         "seed_spread": {measure: row.scores.spread(measure) for measure in _MEASURES},
@@ -118,6 +119,12 @@ def _row_values(row: _Row) -> dict[str, Any]:
         "seconds_with_backbone": excluding + backbone,
         "heights": [cut.heights for cut in cuts] if row.cut == HIERARCHY else None,
     }
+
+
+def _precisions(results: Sequence[ColumnResult]) -> list[str]:
+    """Of the convolutions in the last stage of the trainings; none without a training."""
+    last = [result.question["stages"][-1:] for result in results]
+    return sorted({stage["precision"] for stages in last for stage in stages})
 
 
 def _mean(values: Sequence[float | None]) -> float:

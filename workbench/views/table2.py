@@ -82,6 +82,16 @@ def tests(values: Mapping[str, Any]) -> Rows:
     return [header, *body]
 
 
+def reduced(values: Mapping[str, Any]) -> list[str]:
+    """Which columns were trained with convolutions in less than float32."""
+    titles: dict[str, list[str]] = {}
+    for row in values["rows"]:
+        for precision in row["precisions"]:
+            if precision != "32-true" and row["title"] not in titles.setdefault(precision, []):
+                titles[precision].append(row["title"])
+    return [f"Trained with convolutions in {p}: {'; '.join(t)}." for p, t in titles.items()]
+
+
 def heading(values: Mapping[str, Any]) -> str:
     """What the table is of."""
     return f"Table 2 on {values['images']} images of “{values['split']}”"
@@ -97,7 +107,7 @@ def to_markdown(values: Mapping[str, Any]) -> str:
     parts = [f"# {heading(values)}", as_markdown(coverings(values)), as_markdown(measures(values))]
     if values["tests"]:
         parts.append(as_markdown(tests(values)))
-    notes = [*NOTES, *origin(values)]
+    notes = [*NOTES, *reduced(values), *origin(values)]
     return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)]) + "\n"
 
 
@@ -119,7 +129,7 @@ def write_table2(values: Mapping[str, Any], folder: Path, figure: str | None = N
         tables=[
             (name, Markup(as_html(make(values)))) for name, make in tables if len(make(values)) > 1
         ],
-        notes=[*NOTES, *origin(values)],
+        notes=[*NOTES, *reduced(values), *origin(values)],
         commands=dict.fromkeys(row["command"] for row in values["rows"]),
         figure=figure,
         chart=Markup(inline.chart(covering_chart(values))),
