@@ -115,7 +115,7 @@ def page(browser: "Browser", request: pytest.FixtureRequest) -> Iterator["Page"]
     errors: list[str] = []
     page.on("request", lambda request: _note(request.url, outside))
     page.on("websocket", lambda socket: _note(socket.url, outside))
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
     page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     try:
         yield page
