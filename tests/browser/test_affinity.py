@@ -11,6 +11,7 @@ from scipy.ndimage import distance_transform_edt
 from tests.browser.figures import Figure, figures, titled
 from tests.browser.notebook import Notebook, write_notebook
 from tests.browser.pixels import Pixels, changed, painted
+from tests.browser.trainings import eventually
 from workbench.evaluation.networks import Snapshot
 from workbench.runs import Run
 from workbench.views.affinity import probes_inside
@@ -89,6 +90,19 @@ def test_a_click_on_the_image_shows_that_pixels_row(
     assert changed(follows, several.pixels()) > 0.1
     assert len(figures(page)) == 3
     notebook.run(2)
+
+    notebook.save()
+    notebook.refresh()  # no cell is run again
+    image = titled(page, "scene ")
+
+    def answered() -> bool:
+        image.click(3, 3)
+        page.wait_for_timeout(500)
+        return any(figure.title.startswith("M, rows of") for figure in figures(page))
+
+    eventually(answered, "an answer to clicks, once Panel has found the kernel again")
+    assert page.get_by_label("several seeds").is_checked()
+    keep("refreshed")
     assert (notebook.errors(), notebook.warnings()) == ([], [])
 
 
