@@ -234,6 +234,8 @@ def test_a_training_in_less_than_float32_is_said(
     values = assemble(request_.out, ALL)
     note = "Trained with convolutions in bf16-mixed: DeepNCuts tiny."
     assert note in to_markdown(values)
+    commands = {row["column"]: row["command"].partition(" --precision ") for row in values["rows"]}
+    assert [commands[name][2] for name in ("plain", "deep")] == ["", "bf16-mixed"]
     stages = [Run.open(p).config["precision"] for p in sorted(request_.out.glob("runs/deep/*/*"))]
     assert stages == ["32-true", "bf16-mixed"]
 

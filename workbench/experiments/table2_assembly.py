@@ -26,6 +26,8 @@ from workbench.runs.provenance import provenance
 
 GPB = Figures(0.741, 0.634)
 """gPb-owt-ucm, eight thresholds, on all of BSDS300's test images; the paper's best rounds to it."""
+FULL = "32-true"
+"""The precision that needs no mention."""
 TEST_IMAGES = 100
 """How many images those means are of."""
 _MEASURES = ("best", "average")
@@ -94,6 +96,7 @@ def _rows(column: Column, results: tuple[ColumnResult, ...]) -> list[_Row]:
 
 def _row_values(row: _Row) -> dict[str, Any]:
     column, results = row.column, row.results
+    precisions = _precisions(results)
     cuts = [result.cuts[row.cut] for result in results]
     excluding = _mean([r.seconds_head or 0.0 for r in results]) + _mean([c.seconds for c in cuts])
     backbone = _mean([r.seconds_backbone or 0.0 for r in results])
@@ -104,10 +107,10 @@ def _row_values(row: _Row) -> dict[str, Any]:
         "cut": row.cut,
         "paper": column.paper and asdict(column.paper),
         "expected": column.expected and asdict(column.expected),
-        "command": column.command,
+        "command": column.command + "".join(f" --precision {p}" for p in precisions if p != FULL),
         "minutes": column.minutes,
         "mean": asdict(row.scores.summary()),
-        "precisions": _precisions(results),
+        "precisions": precisions,
         "seeds": [result.question["seed"] for result in results],
         "seed_means": {measure: row.scores.means(measure) for measure in _MEASURES},
         "seed_spread": {measure: row.scores.spread(measure) for measure in _MEASURES},
