@@ -5,9 +5,9 @@ each is a thread; those of ipywidgets still come by the main one. What answers t
 Panel's and Bokeh's documents, are made for one thread: a patch is sent in several messages, which
 two threads could mix up.
 
-What opens a comm comes by the main thread and waits for the cell that runs, so the comm's first
-messages may overtake it. The kernel would drop these, and the plot, which waits for an answer
-before it sends what comes next, would keep a first click to itself. Here they wait as well.
+What opens a comm comes by the main thread, where it waits while a cell blocks the kernel, so the
+comm's first messages may overtake it. The kernel would drop these, and the plot, which waits for an
+answer before it sends what comes next, would keep a click to itself. Here they wait as well.
 """
 
 import threading
