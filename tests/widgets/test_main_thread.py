@@ -51,15 +51,8 @@ class Kernel:
             content = message["content"]
             if kind == "comm_open":
                 self.comm_manager.comms[content["comm_id"]] = None
-            self.heard.append(
-                (
-                    kind,
-                    content["comm_id"],
-                    content["text"],
-                    PARENT.get(),
-                    threading.current_thread(),
-                )
-            )
+            said = (kind, content["comm_id"], content["text"])
+            self.heard.append((*said, PARENT.get(), threading.current_thread()))
 
         return handle
 

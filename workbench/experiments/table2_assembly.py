@@ -23,11 +23,10 @@ from workbench.experiments.column_results import ColumnResult
 from workbench.experiments.columns import FLAT, HIERARCHY, Column, Figures
 from workbench.runs.files import read_json_object, to_json
 from workbench.runs.provenance import provenance
+from workbench.training.config import LoopConfig
 
 GPB = Figures(0.741, 0.634)
 """gPb-owt-ucm, eight thresholds, on all of BSDS300's test images; the paper's best rounds to it."""
-FULL = "32-true"
-"""The precision that needs no mention."""
 TEST_IMAGES = 100
 """How many images those means are of."""
 _MEASURES = ("best", "average")
@@ -96,7 +95,7 @@ def _rows(column: Column, results: tuple[ColumnResult, ...]) -> list[_Row]:
 
 def _row_values(row: _Row) -> dict[str, Any]:
     column, results = row.column, row.results
-    precisions = _precisions(results)
+    reduced = _reduced(results)
     cuts = [result.cuts[row.cut] for result in results]
     excluding = _mean([r.seconds_head or 0.0 for r in results]) + _mean([c.seconds for c in cuts])
     backbone = _mean([r.seconds_backbone or 0.0 for r in results])
@@ -107,10 +106,10 @@ def _row_values(row: _Row) -> dict[str, Any]:
         "cut": row.cut,
         "paper": column.paper and asdict(column.paper),
         "expected": column.expected and asdict(column.expected),
-        "command": column.command + "".join(f" --precision {p}" for p in precisions if p != FULL),
+        "command": column.command + "".join(f" --precision {each}" for each in reduced),
         "minutes": column.minutes,
         "mean": asdict(row.scores.summary()),
-        "precisions": precisions,
+        "reduced": reduced,
         "seeds": [result.question["seed"] for result in results],
         "seed_means": {measure: row.scores.means(measure) for measure in _MEASURES},
         "seed_spread": {measure: row.scores.spread(measure) for measure in _MEASURES},
@@ -124,10 +123,10 @@ def _row_values(row: _Row) -> dict[str, Any]:
     }
 
 
-def _precisions(results: Sequence[ColumnResult]) -> list[str]:
-    """Of the convolutions in the last stage of the trainings; none without a training."""
-    last = [result.question["stages"][-1:] for result in results]
-    return sorted({stage["precision"] for stages in last for stage in stages})
+def _reduced(results: Sequence[ColumnResult]) -> list[str]:
+    """The precisions below float32 in which convolutions were trained, in any stage."""
+    stages = [stage for result in results for stage in result.question["stages"]]
+    return sorted({stage["precision"] for stage in stages} - {LoopConfig.precision})
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -84,11 +84,10 @@ def tests(values: Mapping[str, Any]) -> Rows:
 
 def reduced(values: Mapping[str, Any]) -> list[str]:
     """Which columns were trained with convolutions in less than float32."""
-    titles: dict[str, list[str]] = {}
+    titles: dict[str, dict[str, None]] = {}  # without repetition, in the table's order
     for row in values["rows"]:
-        for precision in row["precisions"]:
-            if precision != "32-true" and row["title"] not in titles.setdefault(precision, []):
-                titles[precision].append(row["title"])
+        for precision in row["reduced"]:
+            titles.setdefault(precision, {})[row["title"]] = None
     return [f"Trained with convolutions in {p}: {'; '.join(t)}." for p, t in titles.items()]
 
 

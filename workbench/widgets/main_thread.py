@@ -42,7 +42,7 @@ class _Comms:
     """
 
     def __init__(self, kernel: Any) -> None:
-        self._loop, self._open = kernel.io_loop, kernel.comm_manager.comms
+        self._loop, self._known = kernel.io_loop, kernel.comm_manager.comms
         self._early: deque[tuple[str, Callable[[], Any]]] = deque(maxlen=_MOST)
         handlers = kernel.shell_handlers
         handlers["comm_open"] = partial(self._hand_over, self._opens, handlers["comm_open"])
@@ -74,7 +74,7 @@ class _Comms:
             each[1]()
 
     def _follows(self, comm: str, answer: Callable[[], Any]) -> None:
-        if comm in self._open:
+        if comm in self._known:
             answer()
         else:
             self._early.append((comm, answer))
