@@ -18,13 +18,12 @@ from pipelines.datasets import PRODUCTS, UNITS
 from pipelines.download.command import download
 from pipelines.errors import PipelineError, TargetError, UserError
 from pipelines.estimate import estimate
-from pipelines.execute import SchedulerLost, UnitError, store_digest
+from pipelines.execute import SchedulerLost, Summary, UnitError, store_digest
 from pipelines.interruption import keep_quiet
 from pipelines.ledger import Ledger
 from pipelines.profiles import PROFILES
 from pipelines.sources import bsds, sample
 from pipelines.store import read_attributes
-from pipelines.summary import Summary
 from pipelines.verify import verify as verify_store
 
 DONE, FAILED, USAGE, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130

@@ -16,12 +16,11 @@ from distributed import Client
 from pipelines.cluster import connect
 from pipelines.datasets import Request, prepare, request_of
 from pipelines.errors import PipelineError, StoreError
-from pipelines.execute import execute
+from pipelines.execute import Summary, execute
 from pipelines.ledger import Ledger
 from pipelines.lock import exclusive
 from pipelines.plan import Plan, Planned
 from pipelines.store import layout, read_attributes
-from pipelines.summary import Summary
 
 DATA_VARIABLE = "WORKBENCH_DATA"
 """The environment variable that names a folder with BSDS500/, coco2017/ and other datasets."""

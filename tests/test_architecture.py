@@ -9,9 +9,10 @@ ROOT = Path(__file__).parents[1]
 ROOMS = [
     "cli",
     "bench",
-    "experiments",
     "widgets",
     "views",
+    "launch",
+    "experiments",
     "evaluation",
     "training",
     "runs",
@@ -22,6 +23,7 @@ ROOMS = [
     "linalg",
     "data",
     "errors",
+    "version",
 ]
 """Top of the house first; a room may import itself and what stands below it."""
 

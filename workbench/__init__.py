@@ -16,28 +16,28 @@ What a photograph and a training need stands here, and is loaded when it is aske
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from workbench.experiments.launch import Training, train
-    from workbench.experiments.model_files import export_model, read_model
-    from workbench.experiments.segmenting import CutChoice, load_segmenter, segment_photo
-    from workbench.runs import Control, Run
-    from workbench.views.photo import write_photo
-    from workbench.widgets.monitor import watch
+from workbench.version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from workbench.experiments.scenes.model_files import export_model, read_model
+    from workbench.experiments.scenes.photographs import CutChoice, load_segmenter, segment_photo
+    from workbench.launch.train import Training, train
+    from workbench.runs import Control, Run
+    from workbench.views.scenes.photo import write_photo
+    from workbench.widgets.monitor.monitor import watch
 
 _HOMES = {
     "Control": "workbench.runs",
-    "CutChoice": "workbench.experiments.segmenting",
+    "CutChoice": "workbench.experiments.scenes.photographs",
     "Run": "workbench.runs",
-    "Training": "workbench.experiments.launch",
-    "export_model": "workbench.experiments.model_files",
-    "load_segmenter": "workbench.experiments.segmenting",
-    "read_model": "workbench.experiments.model_files",
-    "segment_photo": "workbench.experiments.segmenting",
-    "train": "workbench.experiments.launch",
-    "watch": "workbench.widgets.monitor",
-    "write_photo": "workbench.views.photo",
+    "Training": "workbench.launch.train",
+    "export_model": "workbench.experiments.scenes.model_files",
+    "load_segmenter": "workbench.experiments.scenes.photographs",
+    "read_model": "workbench.experiments.scenes.model_files",
+    "segment_photo": "workbench.experiments.scenes.photographs",
+    "train": "workbench.launch.train",
+    "watch": "workbench.widgets.monitor.monitor",
+    "write_photo": "workbench.views.scenes.photo",
 }
 
 __all__ = [

@@ -25,7 +25,7 @@ from workbench import Control, Run, train
 from workbench.models import ArchitectureConfig
 from workbench.runs import Status
 from workbench.training.config import DeepNCutsConfig
-from workbench.widgets.application import INTERVAL
+from workbench.widgets.page.application import INTERVAL
 
 HERE = Path(__file__).parent
 SCENE, CLICK = 0, (0.3, 0.75)

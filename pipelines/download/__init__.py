@@ -16,6 +16,6 @@ demanded of every later one (`digests.json` in the root's `.downloads/`).
 """
 
 from pipelines.download.catalogue import CATALOGUE, Archive, Dataset
-from pipelines.download.datasets import Outcome, download
+from pipelines.download.fetch import Outcome, download
 
 __all__ = ["CATALOGUE", "Archive", "Dataset", "Outcome", "download"]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from pipelines.download import datasets, digests
+from pipelines.download import digests
+from pipelines.download import fetch as datasets
 from pipelines.download.catalogue import CATALOGUE, Dataset
 from pipelines.jobs import DATA_VARIABLE, data_root
 

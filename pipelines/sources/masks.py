@@ -8,7 +8,7 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from pipelines.errors import BadInput
-from pipelines.sources import runs
+from pipelines.sources import run_lengths as runs
 
 RESAMPLING = Image.Resampling.BILINEAR
 """Of images and masks alike; Pillow widens it where it shrinks, so that nothing aliases."""

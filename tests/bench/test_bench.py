@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from workbench.bench import bench_layers, bench_ncuts
-from workbench.bench.exact import gram_gradient, log_gradient, log_slopes
-from workbench.bench.layers import LayerSizes
+from workbench.bench.layers.exact import gram_gradient, log_gradient, log_slopes
+from workbench.bench.layers.run import LayerSizes
 from workbench.bench.measure import medians, peak_bytes
-from workbench.bench.ncuts import CutSizes
+from workbench.bench.ncuts.run import CutSizes
 from workbench.bench.peers import Peer, Peers
 from workbench.bench.report import Report
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from workbench.bench.live import LiveSizes, bench_live, live_snapshot
-from workbench.bench.live_training import TrainingSizes, training_targets
+from workbench.bench.live.run import LiveSizes, bench_live, live_snapshot
+from workbench.bench.live.training import TrainingSizes, training_targets
 from workbench.bench.records import Row
 from workbench.bench.report import Report
-from workbench.evaluation.recut import Recut
-from workbench.views.probe import AffinityProbe
+from workbench.evaluation.scenes.recut import Recut
+from workbench.views.scenes.probe import AffinityProbe
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench.bench import o2p
-from workbench.bench.o2p import StepCase, StepSizes, bench_o2p, frames, full_sizes, in_turn
-from workbench.bench.o2p_poolings import (
+from workbench.bench.o2p import run as o2p
+from workbench.bench.o2p.poolings import (
     AVERAGE,
     EIGH_DOUBLE,
     EPSILON,
@@ -18,7 +17,8 @@ from workbench.bench.o2p_poolings import (
     ROOT,
     poolings,
 )
-from workbench.bench.o2p_report import BACKBONE, StepReport, StepRow, targets
+from workbench.bench.o2p.report import BACKBONE, StepReport, StepRow, targets
+from workbench.bench.o2p.run import StepCase, StepSizes, bench_o2p, frames, full_sizes, in_turn
 from workbench.linalg import unvectorise
 
 CPU = torch.device("cpu")

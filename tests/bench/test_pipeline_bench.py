@@ -14,18 +14,18 @@ import torch
 from pipelines import jobs
 from pipelines.sources.coco import ImageRecord
 from pipelines.sources.sample import write_sample
-from workbench.bench.pipeline import PipelineSizes, bench_pipeline
-from workbench.bench.pipeline_data import part_of, synthetic_coco
-from workbench.bench.pipeline_loading import (
+from workbench.bench.pipeline.data import part_of, synthetic_coco
+from workbench.bench.pipeline.loading import (
     Crops,
     LoadingSizes,
     Photographs,
     Shelf,
     fill_shelf,
 )
-from workbench.bench.pipeline_planning import plan_cost
-from workbench.bench.pipeline_preprocess import cut, decode_unit, save_image
-from workbench.bench.pipeline_report import PipelineReport, in_turn, rates
+from workbench.bench.pipeline.planning import plan_cost
+from workbench.bench.pipeline.preprocess import cut, decode_unit, save_image
+from workbench.bench.pipeline.report import PipelineReport, in_turn, rates
+from workbench.bench.pipeline.run import PipelineSizes, bench_pipeline
 from workbench.data import Regions
 
 TINY = PipelineSizes(

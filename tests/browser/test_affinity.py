@@ -12,12 +12,12 @@ from tests.browser.figures import Figure, figures, titled
 from tests.browser.notebook import Notebook, write_notebook
 from tests.browser.pixels import Pixels, changed, painted
 from tests.browser.trainings import eventually
-from workbench.evaluation.networks import Snapshot
+from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Run
-from workbench.views.affinity import probes_inside
 from workbench.views.paint import ceiling
-from workbench.views.probe import AffinityProbe, Pixel
-from workbench.views.segments import typical_annotator
+from workbench.views.scenes.affinity import probes_inside
+from workbench.views.scenes.probe import AffinityProbe, Pixel
+from workbench.views.scenes.segments import typical_annotator
 from workbench.views.style import SEQUENTIAL
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from workbench.cli.main import main
-from workbench.experiments.columns import COLUMNS
+from workbench.experiments.scenes.columns import COLUMNS
 
 
 def table2(*arguments: object) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from workbench.cli import tune as command
 from workbench.cli.main import main
-from workbench.experiments.tuning import Search, run_search
+from workbench.experiments.regions.tuning import Search, run_search
 
 
 def workbench(*arguments: object) -> int:

@@ -8,7 +8,7 @@ from torch import Tensor
 from tests.conformance.case import DEFICIENT, SMALL, TIES, Case, Draw
 from tests.conformance.symmetries import permutation
 from workbench.linalg import Affinity
-from workbench.linalg.conditioning import RankCollapseWarning, UncertainRankWarning
+from workbench.linalg.outcomes import RankCollapseWarning, UncertainRankWarning
 from workbench.linalg.projector import projector, pseudo_inverse
 from workbench.objectives import j1, j2
 

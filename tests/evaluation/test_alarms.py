@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.evaluation.alarms import NARROW_GAP, UNSURE_CONDITION, Alarm, alarms
-from workbench.linalg.conditioning import ILL_CONDITIONED
+from workbench.linalg.outcomes import ILL_CONDITIONED
+from workbench.runs.alarms import NARROW_GAP, UNSURE_CONDITION, Alarm, alarms
 
 STEPS = 300
 

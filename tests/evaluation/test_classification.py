@@ -8,16 +8,15 @@ from sklearn import calibration as sk_calibration
 from sklearn import metrics
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.calibration import expected_calibration_error, reliability
-from workbench.evaluation.classification import Outcomes, strongest_confusions
-from workbench.evaluation.clusters import estimate_of, resampled_ratios, sums_by_image
-from workbench.evaluation.recognition import (
+from workbench.evaluation.regions.calibration import expected_calibration_error, reliability
+from workbench.evaluation.regions.outcomes import Outcomes, strongest_confusions
+from workbench.evaluation.regions.summary import (
     RecognitionSummary,
     compare,
     mean_confusion,
     summarise,
 )
-from workbench.evaluation.statistics import estimate
+from workbench.evaluation.statistics import estimate, estimate_of, resampled_ratios, sums_by_image
 
 CLASSES = 7
 NAMES = tuple("abcdefg")
@@ -142,7 +141,7 @@ def test_resamples_are_ratios_of_sums_over_images(monkeypatch: pytest.MonkeyPatc
     draws = np.random.default_rng(4).integers(3, size=(10_000, 3))
     expected = [sums[draw, 0].sum() / counts[draw, 0].sum() for draw in draws]
     np.testing.assert_allclose(resampled_ratios(sums, counts, 4)[:, 0], expected, rtol=1e-12)
-    monkeypatch.setattr("workbench.evaluation.clusters._CHUNK", 100)  # in many small parts
+    monkeypatch.setattr("workbench.evaluation.statistics._CHUNK", 100)  # in many small parts
     np.testing.assert_allclose(resampled_ratios(sums, counts, 4)[:, 0], expected, rtol=1e-12)
 
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from workbench.evaluation.heights import (
+from workbench.evaluation.scenes.cut_heights import (
     candidate_heights,
     choose_heights,
     covering_curve,
     pool_coverings,
 )
-from workbench.evaluation.pool import evaluate_pool
+from workbench.evaluation.scenes.pool import evaluate_pool
 from workbench.segmentation.hierarchical import full_size
 from workbench.segmentation.hierarchy import Hierarchy, Price, build_hierarchy
 from workbench.segmentation.watershed import basins

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.data import Regions
 from workbench.data.augment import Normalisation
-from workbench.evaluation.limits import Limits, effective_rank, limits_of, spectra_of
+from workbench.evaluation.regions.diagnosis import Limits, effective_rank, limits_of, spectra_of
 from workbench.models.regions import RegionArchitecture, RegionNetwork
 
 TINY = RegionArchitecture("tiny", "relu3", classes=14)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.evaluation.monitor import eigengap
-from workbench.evaluation.progress import Progress, progress
+from workbench.evaluation.scenes.monitor import eigengap
 from workbench.runs import Event, Run, Status
+from workbench.runs.progress import Progress, progress
 
 
 def write(run: Run, *events: tuple[float, int | None, str, dict]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workbench.evaluation.ranks import Trajectory, relation
+from workbench.evaluation.scenes.ranks import Trajectory, relation
 
 
 def trajectory(scenes: list[list[float]]) -> Trajectory:

@@ -7,7 +7,7 @@ import pytest
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation import MethodScores, PoolScores
-from workbench.evaluation.replicates import Replicates
+from workbench.evaluation.scenes.replicates import Replicates
 
 
 def scores(values: dict[str, list[float]]) -> MethodScores:

@@ -19,15 +19,15 @@ from pipelines.task import write_unit
 from workbench.data import Scenes
 from workbench.errors import WorkbenchError
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
-from workbench.experiments.cuts import choose_cuts
-from workbench.experiments.ranks import follow_ranks
+from workbench.experiments.scenes.choose_cuts import choose_cuts
+from workbench.experiments.scenes.ranks import follow_ranks
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run, Status
 from workbench.segmentation import HierarchyConfig, PoolConfig, Price
 from workbench.training.building import fresh_model, trained_model
 from workbench.training.config import DeepNCutsConfig
 from workbench.training.deep_ncuts import SegmentationTask
-from workbench.views.ranks import rank_rows, write_ranks
+from workbench.views.scenes.ranks import rank_rows, write_ranks
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_an_interrupted_training_resumes_to_the_same_network(
 ) -> None:
     train_deep_ncuts(config, tmp_path / "whole")
     with monkeypatch.context() as patch:  # killed in the second pass, without a word
-        look = "workbench.evaluation.monitor.CoveringMonitor.__call__"
+        look = "workbench.evaluation.scenes.monitor.CoveringMonitor.__call__"
 
         def dies_late(self: object, step: int) -> dict[str, float]:
             if step == 20:

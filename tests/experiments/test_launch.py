@@ -22,8 +22,8 @@ import workbench
 from pipelines.errors import PipelineError
 from workbench.errors import WorkbenchError
 from workbench.experiments import train_deep_ncuts
-from workbench.experiments.jobs import Job
-from workbench.experiments.launch import Training, train
+from workbench.launch.job import Job
+from workbench.launch.train import Training, train
 from workbench.models import ArchitectureConfig
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Control, Run, Status

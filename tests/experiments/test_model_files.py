@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from workbench.data import Scenes
 from workbench.errors import WorkbenchError
 from workbench.experiments import train_deep_ncuts
-from workbench.experiments.model_files import best_height, export_model, read_model
+from workbench.experiments.scenes.model_files import best_height, export_model, read_model
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run
 from workbench.training.building import trained_model

@@ -21,8 +21,8 @@ from pipelines.store import layout
 from pipelines.task import write_unit
 from workbench.data import Regions, region_parts
 from workbench.errors import WorkbenchError
-from workbench.experiments.region_columns import REGION_COLUMNS, region_columns_named
-from workbench.experiments.regions import score_run, train_regions
+from workbench.experiments.regions.columns import REGION_COLUMNS, region_columns_named
+from workbench.experiments.regions.training import score_run, train_regions
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run, Status
@@ -124,7 +124,7 @@ def test_an_interrupted_training_resumes_to_the_same_network(
     config = replace(config, architecture=shape)
     whole = train_regions(config, tmp_path / "whole")
     with monkeypatch.context() as patch:  # killed in the second pass, without a word
-        look = "workbench.evaluation.region_scores.ErrorMonitor.__call__"
+        look = "workbench.evaluation.regions.scores.ErrorMonitor.__call__"
 
         def dies_late(self: object, step: int) -> dict[str, float]:
             if step == whole.step:
@@ -173,10 +173,10 @@ def test_training_on_stored_features_is_training_on_frames(
     first, second = (score_run(tmp_path / n, device="cpu") for n in ("frames", "features"))
     np.testing.assert_allclose(first.logits, second.logits, atol=0.05)
     with monkeypatch.context() as without_pooling:  # what was pooled once is read
-        without_pooling.delattr("workbench.training.pooled._Pool.__call__")
+        without_pooling.delattr("workbench.training.pooled_vectors._Pool.__call__")
         again = train_regions(cached, tmp_path / "again").metrics()
     pd.testing.assert_frame_equal(again, features)
-    monkeypatch.setattr("workbench.training.pooled.LIMIT", 0)
+    monkeypatch.setattr("workbench.training.pooled_vectors.LIMIT", 0)
     pooling = train_regions(cached, tmp_path / "pooling").metrics()
     assert pooling["rank"].iloc[1] > 0
     np.testing.assert_allclose(pooling["loss"], features["loss"], rtol=1e-5)

@@ -11,8 +11,8 @@ from pipelines.sources.sample import write_sample
 from workbench.data import Regions
 from workbench.data.region_vectors import BLOCK, VectorFiles
 from workbench.errors import WorkbenchError
-from workbench.experiments import sift_o2p
-from workbench.experiments.sift_o2p import SiftO2PConfig, fit_sift_o2p, sift_vectors
+from workbench.experiments.regions import sift_o2p
+from workbench.experiments.regions.sift_o2p import SiftO2PConfig, fit_sift_o2p, sift_vectors
 from workbench.models.sift import Box, SiftConfig, region_vector
 
 COARSE = SiftConfig(steps=(32, 64))

@@ -13,19 +13,19 @@ import pytest
 from safetensors.torch import save_file
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.region_scores import ErrorMonitor
-from workbench.experiments import region_evaluation
-from workbench.experiments.region_columns import RegionColumn
-from workbench.experiments.region_results import RegionResult
-from workbench.experiments.sift_o2p import SiftO2PConfig
-from workbench.experiments.table1 import Table1Request, run_columns
-from workbench.experiments.table1_assembly import assemble, holm, picture_of
+from workbench.evaluation.regions.scores import ErrorMonitor
+from workbench.experiments.regions import evaluate as region_evaluation
+from workbench.experiments.regions.columns import RegionColumn
+from workbench.experiments.regions.results import RegionResult
+from workbench.experiments.regions.sift_o2p import SiftO2PConfig
+from workbench.experiments.regions.summary import assemble, holm, picture_of
+from workbench.experiments.regions.table1 import Table1Request, run_columns
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.models.sift import SiftConfig
 from workbench.runs import Run, Status
 from workbench.training.region_config import RegionConfig
-from workbench.views.table1 import to_markdown, to_text, write_table1
+from workbench.views.regions.table1 import to_markdown, to_text, write_table1
 
 TRAINING = RegionConfig(
     store="",
@@ -162,7 +162,7 @@ def test_a_network_may_begin_with_what_its_frozen_column_left(
 ) -> None:
     weights = tmp_path / "tiny.safetensors"
     save_file(Backbone("tiny", "relu3").state_dict(), weights)
-    monkeypatch.setattr("workbench.experiments.table1.known_weights", lambda name: weights)
+    monkeypatch.setattr("workbench.experiments.regions.table1.known_weights", lambda name: weights)
     column = replace(DEEP, pretrained=True, on_features={"passes": 3, "learning_rate": 0.02})
     both = replace(request_, head_first=True)
     run_columns(both, [column])

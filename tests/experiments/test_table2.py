@@ -11,18 +11,18 @@ import numpy as np
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.monitor import CoveringMonitor
-from workbench.experiments.column_results import ColumnResult
-from workbench.experiments.columns import COLUMNS, Column, Figures, columns_named
-from workbench.experiments.figure3 import draw_figure3
-from workbench.experiments.table2 import Table2Request, run_columns
-from workbench.experiments.table2_assembly import assemble
+from workbench.evaluation.scenes.monitor import CoveringMonitor
+from workbench.experiments.scenes.columns import COLUMNS, Column, Figures, columns_named
+from workbench.experiments.scenes.results import ColumnResult
+from workbench.experiments.scenes.summary import assemble
+from workbench.experiments.scenes.table2 import Table2Request, run_columns
 from workbench.models import ArchitectureConfig
 from workbench.runs import Run, Status
 from workbench.segmentation import PoolConfig
 from workbench.segmentation.contour_cuts import ContourConfig
 from workbench.training.config import DeepNCutsConfig
-from workbench.views.table2 import to_markdown, to_text, write_table2
+from workbench.views.scenes.figure3 import draw_figure3
+from workbench.views.scenes.table2 import to_markdown, to_text, write_table2
 
 STAGE = DeepNCutsConfig(
     store="",

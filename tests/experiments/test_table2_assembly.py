@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from workbench.evaluation import MethodScores, PoolScores
-from workbench.experiments.column_results import ColumnResult, CutResult
-from workbench.experiments.columns import Column
-from workbench.experiments.table2_assembly import assemble
+from workbench.experiments.scenes.columns import Column
+from workbench.experiments.scenes.results import ColumnResult, CutResult
+from workbench.experiments.scenes.summary import assemble
 from workbench.segmentation import PoolConfig
 from workbench.training.config import DeepNCutsConfig
 

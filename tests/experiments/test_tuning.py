@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.region_scores import ErrorMonitor
-from workbench.experiments import tuning
-from workbench.experiments.tuning import Range, Search, results, run_search, with_values
+from workbench.evaluation.regions.scores import ErrorMonitor
+from workbench.experiments.regions import tuning
+from workbench.experiments.regions.tuning import Range, Search, results, run_search, with_values
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run, Status
 from workbench.training.region_config import RegionConfig

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.conditioning import UncertainRankWarning
+from workbench.linalg.outcomes import UncertainRankWarning
 from workbench.linalg.projector import projector, pseudo_inverse
 
 

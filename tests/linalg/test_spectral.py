@@ -6,7 +6,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg import Affinity
-from workbench.linalg.conditioning import ClosedGapWarning
+from workbench.linalg.outcomes import ClosedGapWarning
 
 
 def dense_projector(x: Tensor, coupling: Tensor | None, count: int) -> Tensor:

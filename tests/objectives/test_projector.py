@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 
 from workbench.errors import WorkbenchError
 from workbench.linalg import Affinity
-from workbench.linalg.conditioning import RankCollapseWarning, UncertainRankWarning
+from workbench.linalg.outcomes import RankCollapseWarning, UncertainRankWarning
 from workbench.objectives import j1, j2
 
 Objective = Callable[..., Tensor]

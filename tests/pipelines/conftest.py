@@ -9,8 +9,8 @@ from distributed import Client
 
 from pipelines import jobs
 from pipelines.cluster import connect
+from pipelines.execute import Summary
 from pipelines.sources.sample import write_sample
-from pipelines.summary import Summary
 
 UNIT = 2
 

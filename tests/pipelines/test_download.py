@@ -20,8 +20,8 @@ from click.testing import CliRunner
 
 from pipelines.download import CATALOGUE, Archive, Dataset, Outcome, download, weights
 from pipelines.download.command import download as command
-from pipelines.download.datasets import FOLDER
 from pipelines.download.digests import WrongDigest
+from pipelines.download.fetch import FOLDER
 from pipelines.download.transfer import Patience
 from pipelines.errors import PipelineError
 from pipelines.sources import bsds

@@ -12,10 +12,9 @@ from pipelines import execute as execution
 from pipelines import jobs
 from pipelines.datasets import Request, prepare
 from pipelines.errors import PipelineError
-from pipelines.execute import UnitError
+from pipelines.execute import Summary, UnitError
 from pipelines.ledger import Ledger
 from pipelines.store import StoreError, open_store
-from pipelines.summary import Summary
 
 Build = Callable[..., Summary]
 

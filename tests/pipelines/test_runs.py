@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pycocotools import mask as coco_mask
 
-from pipelines.sources import runs
+from pipelines.sources import run_lengths as runs
 
 sizes = st.tuples(st.integers(1, 40), st.integers(1, 40))
 masks = arrays.arrays(np.uint8, sizes, elements=st.integers(0, 1))

@@ -9,9 +9,9 @@ from typing import Any
 from distributed import Client
 
 from pipelines import jobs
+from pipelines.execute import Summary
 from pipelines.ledger import Ledger
 from pipelines.store import open_store
-from pipelines.summary import Summary
 from pipelines.verify import verify
 from tests.reliability import victims
 from tests.reliability.processes import eventually, fork

@@ -11,7 +11,7 @@ import torch
 
 from workbench.data import Scene
 from workbench.evaluation import BenchmarkTable, MethodScores, PoolScores
-from workbench.evaluation.networks import Snapshot, look_at_scene
+from workbench.evaluation.scenes.networks import Snapshot, look_at_scene
 from workbench.models import ArchitectureConfig, DeepNCuts
 from workbench.runs import Run
 from workbench.training.config import DeepNCutsConfig

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.views.comparison import ABSENT, config_differences, curves_together
+from workbench.views.training.comparison import ABSENT, config_differences, curves_together
 
 
 def test_only_what_differs_is_a_row() -> None:

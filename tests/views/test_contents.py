@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from workbench.evaluation import BenchmarkTable
-from workbench.evaluation.networks import Snapshot
-from workbench.evaluation.snapshots import affinity_of
-from workbench.views import affinity, paint, scores, segments, spectrum
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import affinity_of
+from workbench.views import paint
 from workbench.views.panels import photo
+from workbench.views.scenes import affinity, scores, segments, spectrum
 
 LABELS = np.array([[1, 1, 2], [1, 1, 2]])
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.calibration import reliability
-from workbench.evaluation.classification import Outcomes
-from workbench.evaluation.recognition import summarise
-from workbench.views import recognition
+from workbench.evaluation.regions.calibration import reliability
+from workbench.evaluation.regions.outcomes import Outcomes
+from workbench.evaluation.regions.summary import summarise
+from workbench.views.regions import recognition
 
 NAMES = ("person", "bicycle", "car", "traffic light", "bench", "bird")
 BACKENDS = ("bokeh", "matplotlib")

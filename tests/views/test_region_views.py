@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from workbench.data import Regions
-from workbench.evaluation.classification import Outcomes
-from workbench.views.region_pictures import error_curves, wrong_regions
-from workbench.views.region_spectra import COLOURS, category_spectra, map_effect
-from workbench.views.tuning import search_chart, trials_table, write_tuning
+from workbench.evaluation.regions.outcomes import Outcomes
+from workbench.views.regions.pictures import error_curves, wrong_regions
+from workbench.views.regions.spectra import COLOURS, category_spectra, map_effect
+from workbench.views.regions.tuning import search_chart, trials_table, write_tuning
 
 BACKENDS = ("bokeh", "matplotlib")
 

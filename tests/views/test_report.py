@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from workbench.evaluation.networks import Snapshot
+from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Run
 from workbench.views import inline
 from workbench.views.report import write_report
-from workbench.views.segments import best_segmentation
-from workbench.views.spectrum import spectrum
+from workbench.views.scenes.segments import best_segmentation
+from workbench.views.scenes.spectrum import spectrum
 
 Evaluate = Callable[[Run, tuple[str, ...]], None]
 

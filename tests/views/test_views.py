@@ -9,23 +9,16 @@ import pandas as pd
 import pytest
 
 from workbench.evaluation import BenchmarkTable
-from workbench.evaluation.networks import Snapshot
-from workbench.evaluation.ranks import Trajectory
-from workbench.views import (
-    affinity,
-    coverings,
-    curves,
-    cuts,
-    history,
-    ranking,
-    ranks,
-    scores,
-    segments,
-    spectrum,
-)
-from workbench.views.affinity import AffinityPicture
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.ranks import Trajectory
 from workbench.views.pages import Page
-from workbench.views.probe import AffinityProbe
+from workbench.views.scenes import affinity, history, ranks, scores, segments, spectrum
+from workbench.views.scenes import scores as cuts
+from workbench.views.scenes import scores as ranking
+from workbench.views.scenes import table2 as coverings
+from workbench.views.scenes.affinity import AffinityPicture
+from workbench.views.scenes.probe import AffinityProbe
+from workbench.views.training import curves
 
 VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "humans": segments.human_segmentations,

@@ -10,7 +10,7 @@ import holoviews as hv
 import numpy as np
 import pytest
 
-from workbench.evaluation.networks import Snapshot
+from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Run
 
 # The scenes and runs of the views' tests are those of the widgets' too.

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.evaluation.networks import Snapshot
-from workbench.evaluation.snapshots import affinity_of
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import affinity_of
 from workbench.runs import Run
-from workbench.views.probe import AffinityProbe
+from workbench.views.scenes.probe import AffinityProbe
 from workbench.widgets import AffinityExplorer
-from workbench.widgets.affinity import NOBODY
+from workbench.widgets.explorers.affinity import NOBODY
 
 Draw = Callable[[hv.DynamicMap], Any]
 

@@ -18,12 +18,12 @@ import pytest
 
 from workbench.cli.lab import lab
 from workbench.errors import WorkbenchError
-from workbench.evaluation.networks import Snapshot
+from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Run
 from workbench.runs.finding import find_runs, named_by
 from workbench.views.report import write_report
-from workbench.widgets.application import NOBODY, Page, serve
-from workbench.widgets.library import Library, ago
+from workbench.widgets.page.application import NOBODY, Page, serve
+from workbench.widgets.page.library import Library, ago
 
 
 @pytest.fixture

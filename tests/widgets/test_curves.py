@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from workbench.runs import Run
-from workbench.views.decimate import thinned, visible
+from workbench.views.training.decimate import thinned, visible
 from workbench.widgets import CurveExplorer
 
 

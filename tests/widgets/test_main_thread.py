@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
-from workbench.widgets import main_thread
-from workbench.widgets.main_thread import answer_in_main_thread
+from workbench.widgets.shells import main_thread
+from workbench.widgets.shells.main_thread import answer_in_main_thread
 
 PARENT = contextvars.ContextVar("PARENT", default="nothing")
 

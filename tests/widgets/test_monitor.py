@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.networks import Snapshot
+from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Event, Run
 from workbench.runs.control import Inbox
 from workbench.runs.status import this_process
-from workbench.views.live import CHARTS, POINTS, SMOOTH, live_lines, measured_charts
-from workbench.widgets.monitor import Monitor, watch
-from workbench.widgets.monitor_figures import document_of, lines_as_bytes
-from workbench.widgets.monitor_words import duration
-from workbench.widgets.pulse import Pulse
+from workbench.views.training.live import CHARTS, POINTS, SMOOTH, live_lines, measured_charts
+from workbench.widgets.monitor.figures import document_of, lines_as_bytes
+from workbench.widgets.monitor.monitor import Monitor, watch
+from workbench.widgets.monitor.words import duration
+from workbench.widgets.pacing import Pulse
 
 LIMIT = 60.0
 
@@ -260,7 +260,7 @@ def test_a_pulse_ends_when_it_is_told_or_when_it_is_enough() -> None:
 
 AT_EXIT = """
 import atexit
-from workbench.widgets.pulse import Pulse
+from workbench.widgets.pacing import Pulse
 
 pulse = Pulse(lambda: True, "watching: to the end")
 atexit.register(lambda: print("at the end:", pulse.alive))

@@ -14,15 +14,15 @@ import pytest
 from pipelines.errors import PipelineError
 from workbench.data import Regions
 from workbench.errors import WorkbenchError
-from workbench.evaluation.region_space import RegionSpace
-from workbench.experiments.regions import score_run, train_regions
+from workbench.evaluation.regions.distances import RegionSpace
+from workbench.experiments.regions.training import score_run, train_regions
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run
 from workbench.training.region_config import RegionConfig
 from workbench.widgets import RegionExplorer
-from workbench.widgets.jupyter import controls_of
-from workbench.widgets.region_gallery import RIGHT, SHELF, WRONG, space_of
-from workbench.widgets.regions import NEAREST
+from workbench.widgets.explorers.region_gallery import RIGHT, SHELF, WRONG, space_of
+from workbench.widgets.explorers.regions import NEAREST
+from workbench.widgets.shells.jupyter_shell import controls_of
 
 Draw = Callable[[hv.DynamicMap], Any]
 

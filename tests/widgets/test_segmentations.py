@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.metrics import covering
-from workbench.evaluation.networks import Snapshot
-from workbench.evaluation.recut import Recut
-from workbench.evaluation.snapshots import affinity_of, grid_of, size_of
+from workbench.evaluation.scenes.contingency import covering
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.recut import Recut
+from workbench.evaluation.scenes.snapshots import affinity_of, grid_of, size_of
 from workbench.runs import Run
 from workbench.segmentation import HierarchyConfig, segment_hierarchy
 from workbench.widgets import SegmentationExplorer
-from workbench.widgets.segmentations import AT, INTO
+from workbench.widgets.explorers.segmentations import AT, INTO
 
 Draw = Callable[[hv.DynamicMap], Any]
 

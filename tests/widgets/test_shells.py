@@ -14,8 +14,8 @@ from workbench.widgets import (
     SegmentationExplorer,
     SpectrumExplorer,
 )
-from workbench.widgets.explorer import Explorer
-from workbench.widgets.jupyter import controls_of
+from workbench.widgets.shells.explorer import Explorer
+from workbench.widgets.shells.jupyter_shell import controls_of
 
 MAKERS: list[Callable[[Run], Explorer]] = [
     AffinityExplorer,

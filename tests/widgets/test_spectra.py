@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.evaluation.networks import Snapshot
-from workbench.evaluation.snapshots import affinity_of
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import affinity_of
 from workbench.runs import Run
-from workbench.views.history import spectrum_at
+from workbench.views.scenes.history import spectrum_at
 from workbench.widgets import SpectrumExplorer
 
 Draw = Callable[[hv.DynamicMap], Any]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from workbench.widgets.throttle import Latest
+from workbench.widgets.pacing import Latest
 
 
 def test_without_a_loop_every_value_is_answered() -> None:

@@ -5,7 +5,7 @@ import panel as pn
 
 from workbench.runs import Run
 from workbench.runs.control import Inbox
-from workbench.widgets.training import TrainingExplorer
+from workbench.widgets.explorers.training import TrainingExplorer
 
 
 def test_it_says_how_a_run_stands(started_run: Run) -> None:

@@ -48,7 +48,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 @_options
 def layers(quick: bool, out: Path | None, as_json: bool, device: str, threads: int) -> None:
     """The matrix logarithm and square root: torch, torchspd, spd_learn, geoopt, Newton–Schulz."""
-    from workbench.bench.layers import QUICK, LayerSizes, bench_layers
+    from workbench.bench.layers.run import QUICK, LayerSizes, bench_layers
 
     sizes = QUICK if quick else LayerSizes()
     for place in _devices(device, threads):
@@ -59,7 +59,7 @@ def layers(quick: bool, out: Path | None, as_json: bool, device: str, threads: i
 @_options
 def ncuts(quick: bool, out: Path | None, as_json: bool, device: str, threads: int) -> None:
     """J1, J2 and the embedding: dense matrices, scipy, scikit-learn, ncut_pytorch."""
-    from workbench.bench.ncuts import QUICK, CutSizes, bench_ncuts
+    from workbench.bench.ncuts.run import QUICK, CutSizes, bench_ncuts
 
     sizes = QUICK if quick else CutSizes()
     for place in _devices(device, threads):
@@ -85,7 +85,7 @@ def pipeline(
     """COCO's regions, written and loaded: decoding alone, dask.bag, memory maps, DataLoader."""
     import torch
 
-    from workbench.bench.pipeline import QUICK, PipelineSizes, bench_pipeline
+    from workbench.bench.pipeline.run import QUICK, PipelineSizes, bench_pipeline
 
     torch.set_num_threads(1)
     _show(bench_pipeline(QUICK if quick else PipelineSizes(), data, scratch), as_json, out)
@@ -114,7 +114,7 @@ def o2p(
     quick: bool, out: Path | None, as_json: bool, device: str, threads: int, data: Path | None
 ) -> None:
     """Second-order pooling in a network: torch's eigh, Newton–Schulz, average pooling."""
-    from workbench.bench.o2p import QUICK, bench_o2p, full_sizes
+    from workbench.bench.o2p.run import QUICK, bench_o2p, full_sizes
 
     for place in _devices(device, threads):
         sizes = QUICK if quick else full_sizes(place)
@@ -128,7 +128,7 @@ def live(quick: bool, out: Path | None, as_json: bool, threads: int) -> None:
     """Click to heat map, slider to segments, a run of 100,000 steps: what the explorers take."""
     import torch
 
-    from workbench.bench.live import QUICK, LiveSizes, bench_live
+    from workbench.bench.live.run import QUICK, LiveSizes, bench_live
 
     torch.set_num_threads(threads)
     _show(bench_live(QUICK if quick else LiveSizes()), as_json, out)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from workbench.experiments.cuts import choose_cuts
+from workbench.experiments.scenes.choose_cuts import choose_cuts
 from workbench.segmentation import HierarchyConfig, PoolConfig, Price
 
 

@@ -8,7 +8,7 @@ import torch
 
 from pipelines.jobs import run as run_pipeline
 from pipelines.sources.sample import write_sample
-from workbench.evaluation.table import BenchmarkTable
+from workbench.evaluation.scenes.table import BenchmarkTable
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
 from workbench.models import ArchitectureConfig
 from workbench.training.config import DeepNCutsConfig

@@ -7,11 +7,11 @@ from typing import get_args
 import click
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.networks import CutConfig
-from workbench.evaluation.recognition import RecognitionSummary
+from workbench.evaluation.regions.summary import RecognitionSummary
 from workbench.evaluation.rendering import as_text
+from workbench.evaluation.scenes.networks import CutConfig
 from workbench.experiments import evaluate_deep_ncuts
-from workbench.experiments.regions import Part, evaluate_regions
+from workbench.experiments.regions.training import Part, evaluate_regions
 from workbench.runs import Run
 from workbench.segmentation import HierarchyConfig, PoolConfig
 

@@ -6,7 +6,7 @@ import click
 
 from pipelines.errors import PipelineError
 from workbench.errors import WorkbenchError
-from workbench.experiments.model_files import best_height, export_model
+from workbench.experiments.scenes.model_files import best_height, export_model
 from workbench.runs import Run
 
 

@@ -91,11 +91,11 @@ def environment_of(scheduler: str, dashboard: str) -> Iterator[dict[str, str]]:
 
 def _app(paths: list[Path], export: Path | None, port: int | None, no_browser: bool) -> None:
     # Imported here: JupyterLab needs none of it, and it takes seconds to load.
-    from workbench.experiments.looking import looker
+    from workbench.evaluation.scenes.look import looker
     from workbench.runs import Run
     from workbench.views.report import write_report
-    from workbench.widgets.application import PORT, serve
-    from workbench.widgets.library import Library
+    from workbench.widgets.page.application import PORT, serve
+    from workbench.widgets.page.library import Library
 
     if export is not None:
         if len(paths) != 1:

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from pipelines.errors import UserError
-from workbench import __version__
+from workbench.version import __version__
 
 COMMANDS = (
     "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "export",

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from workbench.evaluation.rendering import as_text
-from workbench.experiments.ranks import follow_ranks
-from workbench.views.ranks import rank_rows, write_ranks
+from workbench.experiments.scenes.ranks import follow_ranks
+from workbench.views.scenes.ranks import rank_rows, write_ranks
 
 
 @click.command()

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from workbench.errors import WorkbenchError
-from workbench.experiments.segmenting import SIDE, CutChoice, load_segmenter, segment_photo
-from workbench.views.photo import write_photo
+from workbench.experiments.scenes.photographs import SIDE, CutChoice, load_segmenter, segment_photo
+from workbench.views.scenes.photo import write_photo
 
 
 @click.command()

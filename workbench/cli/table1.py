@@ -8,16 +8,20 @@ import click
 from workbench.cli.table_options import stores_by_column, table_options, write_values
 from workbench.data.region_split import PROTOCOLS, Protocol
 from workbench.evaluation.rendering import Rows, as_text
-from workbench.experiments.region_columns import (
+from workbench.experiments.regions.columns import (
     REGION_COLUMNS,
     RegionColumn,
     region_columns_named,
 )
-from workbench.experiments.table1 import Table1Request, run_columns
-from workbench.experiments.table1_assembly import Picture, assemble, picture_of
+from workbench.experiments.regions.summary import Picture, assemble, picture_of
+from workbench.experiments.regions.table1 import Table1Request, run_columns
 from workbench.training.config import PRECISIONS, Precision
-from workbench.views.recognition import category_errors, confusion_matrix, reliability_diagram
-from workbench.views.table1 import to_text, write_table1
+from workbench.views.regions.recognition import (
+    category_errors,
+    confusion_matrix,
+    reliability_diagram,
+)
+from workbench.views.regions.table1 import to_text, write_table1
 
 WIDTH = max(map(len, REGION_COLUMNS))
 EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "\n".join(

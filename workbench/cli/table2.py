@@ -6,12 +6,12 @@ import click
 
 from workbench.cli.table_options import stores_by_column, table_options, write_values
 from workbench.evaluation.rendering import Rows, as_text
-from workbench.experiments.columns import COLUMNS, Column, Figures, columns_named
-from workbench.experiments.figure3 import draw_figure3
-from workbench.experiments.table2 import Table2Request, run_columns
-from workbench.experiments.table2_assembly import assemble
+from workbench.experiments.scenes.columns import COLUMNS, Column, Figures, columns_named
+from workbench.experiments.scenes.summary import assemble
+from workbench.experiments.scenes.table2 import Table2Request, run_columns
 from workbench.training.config import PRECISIONS, Precision
-from workbench.views.table2 import to_text, write_table2
+from workbench.views.scenes.figure3 import draw_figure3
+from workbench.views.scenes.table2 import to_text, write_table2
 
 WIDTH = max(map(len, COLUMNS))
 EPILOG = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "\n".join(

@@ -16,8 +16,8 @@ from workbench.cli.train_options import (
 )
 from workbench.data import Regions
 from workbench.data.region_split import PROTOCOLS
-from workbench.experiments.region_columns import REGION_COLUMNS, RegionColumn
-from workbench.experiments.regions import train_regions
+from workbench.experiments.regions.columns import REGION_COLUMNS, RegionColumn
+from workbench.experiments.regions.training import train_regions
 from workbench.models.backbones import ARCHITECTURES
 from workbench.models.regions import POOLINGS
 from workbench.models.scaling import Scaling

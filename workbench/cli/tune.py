@@ -11,11 +11,11 @@ from workbench.cli.train_options import Decorator, weights_to_load
 from workbench.data import Regions
 from workbench.data.region_split import PROTOCOLS
 from workbench.evaluation.rendering import as_text
-from workbench.experiments.region_columns import REGION_COLUMNS, RegionColumn
-from workbench.experiments.tuning import PARAMETERS, Range, Search, run_search
+from workbench.experiments.regions.columns import REGION_COLUMNS, RegionColumn
+from workbench.experiments.regions.tuning import PARAMETERS, Range, Search, run_search
 from workbench.runs.files import atomic_write
 from workbench.training.region_config import RegionConfig
-from workbench.views.tuning import trials_table, write_tuning
+from workbench.views.regions.tuning import trials_table, write_tuning
 
 NAMES = [column.name for column in REGION_COLUMNS.values() if column.training is not None]
 DECADES = 30.0

@@ -1,11 +1,9 @@
 """Zarr stores as torch samples, and as batches on the device."""
 
 from workbench.data.augment import Augmentation, Normalisation
-from workbench.data.batch import Batch
-from workbench.data.features import FeatureCache
-from workbench.data.loader import Loader
+from workbench.data.features import FeatureCache, RegionFeatures
+from workbench.data.loader import Batch, Loader
 from workbench.data.order import Order, Schedule
-from workbench.data.region_features import RegionFeatures
 from workbench.data.region_reader import (
     MapSource,
     RegionBatch,

@@ -1,14 +1,15 @@
-"""A frozen backbone's features of scenes, read from a store instead of computed."""
+"""A frozen backbone's features of scenes and of regions, read from a store, not computed."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
 from pipelines.store import open_store
 from pipelines.store.arrays import open_items, valid_slots
+from workbench.data.regions import Regions
 from workbench.data.scenes import Scenes
 from workbench.errors import WorkbenchError
 
@@ -84,3 +85,100 @@ class FeatureCache:
             canvas = items.gather(self._slots[[row]])[0]
             found.append(torch.from_numpy(canvas[:, :rows, :columns].astype(np.float32)))
         return tuple(found)
+
+
+REMEDY = (
+    "write them: python -m pipelines run coco --features alexnet:relu5 --mirrored --weights … "
+    "--store …"
+)
+
+
+class RegionFeatures:
+    """The maps at one tap for every region of a store of regions, and of their mirror images.
+
+    Args:
+        path: of the store of features (`python -m pipelines run coco --features …`).
+
+    Attributes:
+        attributes: what the store says of the backbone, its tap, the enlargement and the weights.
+        shape: channels, rows and columns of the maps.
+
+    Raises:
+        pipelines.errors.PipelineError: there is no finished store at that path.
+        WorkbenchError: the store holds something else.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        table = open_store(path)
+        if "taps" not in table.attrs or "region" not in table.dims:
+            raise WorkbenchError(
+                f"a store of regions' features in {path}",
+                f"one of kind {table.attrs.get('kind')}",
+                REMEDY,
+            )
+        self.attributes = dict(table.attrs)
+        tap = str(self.attributes["taps"])
+        self.mirrored = f"{tap}_mirrored" in table
+        self._upright = open_items(path, tap)
+        self._reversed = open_items(path, f"{tap}_mirrored") if self.mirrored else None
+        self.shape: tuple[int, ...] = self._upright.shape[1:]
+        ids = table["annotation_id"].values
+        self._order = np.argsort(ids)
+        self._ids, self._slots = ids[self._order], valid_slots(path)[self._order]
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __repr__(self) -> str:
+        mirrored = " and of their mirror images" if self.mirrored else ""
+        return f"{self.attributes['taps']} of {len(self)} regions{mirrored}, in {self.path}"
+
+    def check(self, regions: Regions, **expected: str | float) -> None:
+        """Make sure that these are the features that a network would compute of regions.
+
+        Args:
+            regions: those that will be asked for.
+            expected: what the store's attributes must be: backbone, taps, enlarge, weights_sha256.
+
+        Raises:
+            WorkbenchError: they are of other regions or of another backbone, or lack the mirrors.
+        """
+        own, theirs = (
+            attrs.get("parameters", {}) for attrs in (self.attributes, regions.table.attrs)
+        )
+        frames = {name: theirs.get(name) for name in ("longest", "size")}
+        for name, value in {**expected, **frames}.items():
+            found = own.get(name) if name in frames else self.attributes[name]
+            if found != value:
+                raise WorkbenchError(
+                    f"features with {name} {value} in {self.path}", f"{found}", REMEDY
+                )
+        missing = ~np.isin(regions.table["annotation_id"].values, self._ids)
+        if missing.any() or not self.mirrored:
+            raise WorkbenchError(
+                f"features of all regions and their mirror images in {self.path}",
+                f"none of {missing.sum()} regions" if missing.any() else "none of mirror images",
+                REMEDY,
+            )
+
+    def maps(
+        self, regions: Regions, positions: np.ndarray, mirrored: Bool[np.ndarray, "batch"]
+    ) -> Float32[Tensor, "batch channels rows columns"]:
+        """The maps of some regions.
+
+        Args:
+            regions: those that `check` was asked about, or some of them.
+            positions: among these.
+            mirrored: whose mirror images are wanted.
+
+        Raises:
+            StoreError: an item is missing or damaged.
+        """
+        ids = regions.table["annotation_id"].values[positions]
+        slots = self._slots[np.searchsorted(self._ids, ids)]
+        found = np.empty((len(slots), *self.shape), np.float32)
+        found[~mirrored] = self._upright.gather(slots[~mirrored])
+        if self._reversed is not None and mirrored.any():
+            found[mirrored] = self._reversed.gather(slots[mirrored])
+        return torch.from_numpy(found)

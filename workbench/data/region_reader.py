@@ -15,8 +15,7 @@ from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
 from workbench.data.augment import Augmentation, Normalisation
-from workbench.data.batch import Batch
-from workbench.data.loader import Loader
+from workbench.data.loader import Batch, Loader
 from workbench.data.order import Schedule, draws
 from workbench.data.regions import Regions
 

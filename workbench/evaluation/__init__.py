@@ -3,16 +3,21 @@
 And how good a classification of regions: `classification`, `recognition`, `calibration`.
 """
 
-from workbench.evaluation.benchmark import MethodScores, ScaleChoice, Summary, compare
-from workbench.evaluation.calibration import Reliability, reliability
-from workbench.evaluation.classification import Outcomes, strongest_confusions
-from workbench.evaluation.contingency import Contingency, Regions
-from workbench.evaluation.metrics import covering, rand_index, variation_of_information
-from workbench.evaluation.pool import PoolScores, evaluate_pool
-from workbench.evaluation.recognition import RecognitionSummary, summarise
+from workbench.evaluation.regions.calibration import Reliability, reliability
+from workbench.evaluation.regions.outcomes import Outcomes, strongest_confusions
+from workbench.evaluation.regions.summary import RecognitionSummary, summarise
+from workbench.evaluation.scenes.contingency import (
+    Contingency,
+    Regions,
+    covering,
+    rand_index,
+    variation_of_information,
+)
+from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
+from workbench.evaluation.scenes.scores import MethodScores, ScaleChoice, Summary, compare
+from workbench.evaluation.scenes.table import BenchmarkTable
+from workbench.evaluation.scenes.ucm import cut_ucm
 from workbench.evaluation.statistics import Difference, Estimate
-from workbench.evaluation.table import BenchmarkTable
-from workbench.evaluation.ucm import cut_ucm
 
 __all__ = [
     "BenchmarkTable",

@@ -6,7 +6,7 @@ Functions are loaded when they are asked for: not every experiment trains.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.experiments.deep_ncuts import evaluate_deep_ncuts, train_deep_ncuts
+    from workbench.experiments.scenes.training import evaluate_deep_ncuts, train_deep_ncuts
 
 __all__ = ["evaluate_deep_ncuts", "train_deep_ncuts"]
 
@@ -14,6 +14,6 @@ __all__ = ["evaluate_deep_ncuts", "train_deep_ncuts"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from workbench.experiments import deep_ncuts
+    from workbench.experiments.scenes import training as deep_ncuts
 
     return getattr(deep_ncuts, name)

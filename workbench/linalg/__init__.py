@@ -1,11 +1,6 @@
 """The mathematics: matrix functions and factored affinities, with their adjoints."""
 
 from workbench.linalg.affinity import Affinity
-from workbench.linalg.conditioning import (
-    ClosedGapWarning,
-    RankCollapseWarning,
-    UncertainRankWarning,
-)
 from workbench.linalg.convolution import PatchOperator
 from workbench.linalg.eig import Eigenpairs, eig
 from workbench.linalg.gram_log import EpsilonWarning, GramFunction, gram_log, gram_power
@@ -18,7 +13,13 @@ from workbench.linalg.matrix_function import (
     power,
     sqrt,
 )
-from workbench.linalg.outcomes import GaugeWarning, IllConditionedWarning
+from workbench.linalg.outcomes import (
+    ClosedGapWarning,
+    GaugeWarning,
+    IllConditionedWarning,
+    RankCollapseWarning,
+    UncertainRankWarning,
+)
 from workbench.linalg.projector import RangeResult, projector, pseudo_inverse
 from workbench.linalg.scalar_function import ScalarFunction
 from workbench.linalg.spectral import Spectrum

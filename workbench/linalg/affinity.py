@@ -12,11 +12,11 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.degrees import degrees
 from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram import gram
 from workbench.linalg.outcomes import reciprocal
 from workbench.linalg.spectral import Spectrum, leading_eigenpairs
+from workbench.linalg.tall_products import degrees
 
 
 @dataclass(frozen=True)

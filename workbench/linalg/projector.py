@@ -23,8 +23,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.conditioning import UncertainRankWarning
-from workbench.linalg.outcomes import check_finite
+from workbench.linalg.outcomes import UncertainRankWarning, check_finite
 
 UNCERTAIN = 10.0
 """A singular value within this factor above the tolerance makes the rank uncertain."""

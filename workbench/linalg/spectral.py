@@ -24,9 +24,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.conditioning import warn_of_gap
 from workbench.linalg.gram import gram, pixel_chunks
-from workbench.linalg.outcomes import reciprocal, rsqrt
+from workbench.linalg.outcomes import reciprocal, rsqrt, warn_of_gap
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
-"""Reading pretrained weights: torchvision's .pth and safetensors, into a backbone cut at a tap."""
+"""Reading pretrained weights: torchvision's .pth and safetensors, into a backbone cut at a tap;
+and where the files of the known ones lie."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -55,3 +57,21 @@ def load_weights(backbone: Backbone, path: Path) -> None:
                 f"give the weights of {backbone.name}, or choose another --backbone",
             )
     backbone.load_state_dict({name: state[name].float() for name in own})
+
+
+def known_weights(backbone: str) -> Path:
+    """The backbone's file in $WORKBENCH_DATA/weights.
+
+    Raises:
+        WorkbenchError: the variable is not set, or there is no such file.
+    """
+    root = os.environ.get("WORKBENCH_DATA")
+    if root:
+        found = sorted((Path(root) / "weights").glob(f"{backbone}*"))
+        if found:
+            return found[0]
+    raise WorkbenchError(
+        f"pretrained weights of {backbone}",
+        f"no {backbone}* in {root}/weights" if root else "no folder in WORKBENCH_DATA",
+        "let WORKBENCH_DATA name a folder with weights/ (python -m pipelines download weights)",
+    )

@@ -29,9 +29,8 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.affinity import Affinity, checked_degrees
-from workbench.linalg.conditioning import warn_of_rank
 from workbench.linalg.gram import InverseRoot, inverse_root, pixel_chunks
-from workbench.linalg.outcomes import reciprocal, rsqrt
+from workbench.linalg.outcomes import reciprocal, rsqrt, warn_of_rank
 from workbench.objectives.assignment import Assignment
 from workbench.objectives.curvature import Inversion, misalignment_gradient
 
@@ -141,7 +140,7 @@ def j1(
 
     Warns:
         RankCollapseWarning: every feature of every pixel is zero.
-        UncertainRankWarning: see `linalg.conditioning`; a ridge helps.
+        UncertainRankWarning: see `linalg.outcomes`; a ridge helps.
     """
     inversion = Inversion(relative_tolerance, ridge)
     return _objective(affinity, checked_degrees(affinity), labels, inversion)

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-import workbench
+from workbench.version import __version__
 
 _LIBRARIES = (
     "torch", "lightning-fabric", "numpy", "scipy", "pandas", "scikit-image", "xarray", "zarr",
@@ -29,7 +29,7 @@ def provenance() -> dict[str, Any]:
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(sys.argv),
-        "workbench": workbench.__version__,
+        "workbench": __version__,
         **_code(),
         "python": platform.python_version(),
         "libraries": _versions(),
@@ -39,7 +39,7 @@ def provenance() -> dict[str, Any]:
 
 def _code() -> dict[str, Any]:
     # An installed copy may lie inside somebody else's checkout, whose commit says nothing of it.
-    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+    if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return {"commit": None, "dirty": None}
     return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))}
 
@@ -49,7 +49,7 @@ def _git(*arguments: str) -> str | None:
     try:
         done = subprocess.run(
             ["git", *arguments],
-            cwd=Path(workbench.__file__).parent,
+            cwd=Path(__file__).parent,
             capture_output=True,
             text=True,
             timeout=10,

@@ -24,7 +24,7 @@ from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram_log import GramFunction
 from workbench.models.features import file_digest
 from workbench.models.regions import RegionNetwork
-from workbench.training.pooled import PooledFeatures
+from workbench.training.pooled_vectors import PooledFeatures
 from workbench.training.processes import place
 from workbench.training.region_config import RegionConfig
 from workbench.training.trainer import MicroBatch

@@ -25,7 +25,7 @@ from workbench.training.config import LoopConfig
 from workbench.training.devices import device_of
 from workbench.training.orders import Ear, stop_signals
 from workbench.training.processes import Place, of_all_ranks, place
-from workbench.training.vitals import Vitals
+from workbench.training.throughput import Vitals
 
 Monitor = Callable[[int], Mapping[str, float]]
 """Looks at the network after a pass, given the step; what it returns is logged. One that takes long

@@ -15,10 +15,12 @@ import holoviews as hv
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from workbench.evaluation.networks import Snapshot
+from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Run
-from workbench.views import affinity, curves, inline, scores, segments, spectrum, wording
+from workbench.views import inline, wording
 from workbench.views.panels import photo
+from workbench.views.scenes import affinity, scores, segments, spectrum
+from workbench.views.training import curves
 
 LARGE, SMALL = 480, 300
 """Widths of pictures, pixels."""

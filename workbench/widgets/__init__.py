@@ -4,12 +4,12 @@ An explorer keeps what is selected as traits and draws what follows from it; it 
 writes nothing. The same object shows itself in a notebook and, by `.panel()`, in an app.
 """
 
-from workbench.widgets.affinity import AffinityExplorer
-from workbench.widgets.curves import CurveExplorer
-from workbench.widgets.datasets import DatasetBrowser
-from workbench.widgets.regions import RegionExplorer
-from workbench.widgets.segmentations import SegmentationExplorer
-from workbench.widgets.spectra import SpectrumExplorer
+from workbench.widgets.explorers.affinity import AffinityExplorer
+from workbench.widgets.explorers.curves import CurveExplorer
+from workbench.widgets.explorers.datasets import DatasetBrowser
+from workbench.widgets.explorers.regions import RegionExplorer
+from workbench.widgets.explorers.segmentations import SegmentationExplorer
+from workbench.widgets.explorers.spectra import SpectrumExplorer
 
 __all__ = [
     "AffinityExplorer",

@@ -1,0 +1,1 @@
+"""Writing and loading stores beside what one would otherwise write by hand."""

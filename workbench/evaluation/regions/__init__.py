@@ -1,0 +1,1 @@
+"""Classifiers of regions: outcomes, errors, calibration, distances, diagnosis."""

@@ -1,0 +1,1 @@
+"""Segmentations of scenes: covering, Rand index, variation of information, pools, heights."""

@@ -1,0 +1,103 @@
+"""What is watched while DeepNCuts trains: held-out scenes, their covering and their spectra."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from workbench.data import FeatureCache, Scene, Scenes
+from workbench.evaluation.scenes.networks import (
+    CutConfig,
+    Snapshot,
+    look_at_prediction,
+    look_at_scene,
+    usual_cut,
+)
+from workbench.evaluation.scenes.pool import PoolScores
+from workbench.models import DeepNCuts
+from workbench.runs import Run
+from workbench.training.trainer import LookAbandoned
+
+
+class CoveringMonitor:
+    """Segments held-out scenes; returns their mean coverings, takes snapshots of the first ones.
+
+    Args:
+        model: the network in training.
+        scenes: held-out scenes; none: nothing is watched.
+        run: where snapshots go.
+        probes: how many scenes get snapshots.
+        pool: how scenes are cut.
+        cache: of a frozen backbone's features, to read them instead of computing them every time.
+
+    Attributes:
+        stopping: asked before every scene; a look that takes minutes is broken off when it says so.
+    """
+
+    def __init__(
+        self,
+        model: DeepNCuts,
+        scenes: Scenes,
+        run: Run,
+        probes: int = 2,
+        pool: CutConfig | None = None,
+        cache: FeatureCache | None = None,
+    ) -> None:
+        self.model, self.scenes, self.run = model, scenes, run
+        self.probes, self.cache = probes, cache
+        self.stopping: Callable[[], bool] = lambda: False
+        self.pool = pool or usual_cut(model.config)
+
+    def __call__(self, step: int) -> dict[str, float]:
+        """Mean best and average covering, rank and effective rank of the affinity, at a step.
+
+        And the gap of its spectrum where each scene's typical annotator would cut it: in the mean,
+        and the narrowest.
+
+        Raises:
+            LookAbandoned: the training is to stop.
+        """
+        scores, ranks, effective, gaps = [], [], [], []
+        for i, scene in enumerate(self.scenes):
+            if self.stopping():
+                raise LookAbandoned
+            score, snapshot = self._look(scene)
+            scores.append(score)
+            ranks.append(int(snapshot["rank"]))
+            effective.append(float(snapshot["effective_rank"]))
+            gaps.append(eigengap(snapshot))
+            if i < self.probes:
+                self.run.snapshot(step, scene.id, snapshot)
+        if not scores:
+            return {}
+        return {
+            "covering_best": float(np.mean([s.best for s in scores])),
+            "covering_average": float(np.mean([s.average for s in scores])),
+            "rank_held_out": float(np.mean(ranks)),
+            "effective_rank_held_out": float(np.mean(effective)),
+            "eigengap_held_out": float(np.mean(gaps)),
+            "narrowest_eigengap_held_out": float(np.min(gaps)),
+        }
+
+    def _look(self, scene: Scene) -> tuple[PoolScores, Snapshot]:
+        if self.cache is None:
+            return look_at_scene(self.model, scene, self.pool)
+        device = next(self.model.parameters()).device
+        maps = [each.to(device) for each in self.cache.maps(scene.id, mirrored=False)]
+        with torch.inference_mode():
+            found = self.model.predict(maps, scene.size)
+        return look_at_prediction(found, self.model.grid, scene, self.pool)
+
+
+def eigengap(snapshot: Snapshot) -> float:
+    """λ_k − λ_{k+1} of M = D^-½WD^-½, whose largest eigenvalue is 1, for the k of a scene.
+
+    That k is the middle one of its annotators' numbers of segments, as far as the snapshot has
+    eigenvalues to tell. Without any, where all features are off, the gap is 0.
+    """
+    values = np.asarray(snapshot["eigenvalues"])
+    if len(values) < 2:
+        return 0.0
+    segments = [np.count_nonzero(np.bincount(truth.ravel())) for truth in snapshot["truths"]]
+    k = min(max(int(np.median(segments)), 1), len(values) - 1)
+    return float(values[k - 1] - values[k])

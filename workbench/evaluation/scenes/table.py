@@ -1,0 +1,168 @@
+"""Methods side by side, on the images and in the mean: as text, markdown, HTML and JSON.
+
+The first method is the baseline: the table says how far every other one lies from it, in pairs of
+the same image.
+"""
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from html import escape
+from itertools import chain
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
+from workbench.evaluation.scenes.scores import MethodScores, Summary, compare
+from workbench.evaluation.statistics import Difference
+
+_PER_IMAGE = {"best": "best", "average": "average", "pri": "PRI", "vi": "VI"}
+_COMPARED = ("best", "average")
+
+
+@dataclass(frozen=True)
+class BenchmarkTable:
+    """The scores of several methods on one set of images.
+
+    Attributes:
+        methods: the baseline first; all with the same images and different names.
+        seed: of the bootstrap.
+
+    Raises:
+        WorkbenchError: there is no method, two share a name, or their images differ.
+    """
+
+    methods: tuple[MethodScores, ...]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        names = [scores.method for scores in self.methods]
+        if not names or len(set(names)) < len(names):
+            raise WorkbenchError(
+                "methods of different names", f"{names}", "give each one a name of its own"
+            )
+        if any(scores.images.keys() != self.methods[0].images.keys() for scores in self.methods):
+            raise WorkbenchError(
+                "the same images for every method of a table",
+                ", ".join(f"{scores.method}: {len(scores.images)}" for scores in self.methods),
+                "evaluate all on the same split of the same store",
+            )
+
+    def summaries(self) -> dict[str, Summary]:
+        """The means of each method, by its name."""
+        return {scores.method: scores.summary(self.seed) for scores in self.methods}
+
+    def differences(self) -> dict[str, dict[str, Difference]]:
+        """By method but the first, then by measure (best, average): its lead on the first."""
+        baseline, *others = self.methods
+        return {
+            scores.method: {
+                measure: compare(scores, baseline, measure, self.seed) for measure in _COMPARED
+            }
+            for scores in others
+        }
+
+    def image_rows(self) -> Rows:
+        """Each image's best and average covering, PRI and VI (bits), methods side by side."""
+        frames = [scores.per_image() for scores in self.methods]
+        only = len(self.methods) == 1
+        header = ["image"] + [
+            label if only else f"{label} {scores.method}"
+            for label in _PER_IMAGE.values()
+            for scores in self.methods
+        ]
+        body = [
+            [image] + [_figure(frame.loc[image, key]) for key in _PER_IMAGE for frame in frames]
+            for image in self.methods[0].images
+        ]
+        return [header, *body]
+
+    def mean_rows(self) -> Rows:
+        """One row a method: the paper's coverings, then the benchmark's measures."""
+        header = [
+            "method", "images", "best", "± s.e.", "95 %", "average", "± s.e.", "95 %",
+            "ODS", "OIS", "best (benchmark)", "PRI ODS", "PRI OIS", "VI ODS", "VI OIS",
+        ]  # fmt: skip
+        body = []
+        for name, means in self.summaries().items():
+            estimates = [
+                [_figure(e.mean), _figure(e.standard_error), _interval(e.low, e.high)]
+                for e in (means.best, means.average)
+            ]
+            choices = [
+                [_figure(c.ods), _figure(c.ois)] for c in (means.covering, means.pri, means.vi)
+            ]
+            covering, pri, vi = choices
+            benchmark_best = [_figure(means.benchmark_best)]
+            body.append(
+                [name, str(means.images), *chain(*estimates, covering, benchmark_best, pri, vi)]
+            )
+        return [header, *body]
+
+    def difference_lines(self) -> list[str]:
+        """A sentence for each method but the first and each measure."""
+        return [
+            f"{name} − {self.methods[0].method}, {measure} covering: {d.mean:+.3f} "
+            f"{_interval(d.low, d.high)}, p {_probability(d.p)} (paired, {d.images} images)"
+            for name, by_measure in self.differences().items()
+            for measure, d in by_measure.items()
+        ]
+
+    def to_text(self, images: bool = True) -> str:
+        """Aligned columns for a terminal.
+
+        Args:
+            images: a row for every image before the means.
+        """
+        parts = [as_text(self.image_rows())] if images else []
+        parts += [as_text(self.mean_rows()), "\n".join(self.difference_lines())]
+        return "\n\n".join(part for part in parts if part)
+
+    def to_markdown(self, images: bool = False) -> str:
+        """Tables for a README; arguments as `to_text`."""
+        parts = [as_markdown(self.image_rows())] if images else []
+        lines = "\n".join(f"- {line}" for line in self.difference_lines())
+        parts += [as_markdown(self.mean_rows()), lines]
+        return "\n\n".join(part for part in parts if part)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in plain values: strict JSON, NaN as None."""
+        values = {
+            "methods": {
+                scores.method: {
+                    "mean": asdict(scores.summary(self.seed)),
+                    "images": {name: pool.to_dict() for name, pool in scores.images.items()},
+                }
+                for scores in self.methods
+            },
+            "differences": {
+                name: {measure: asdict(d) for measure, d in by_measure.items()}
+                for name, by_measure in self.differences().items()
+            },
+        }
+        return _without_nan(values)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<li>{escape(line)}</li>" for line in self.difference_lines())
+        return as_html(self.mean_rows()) + (f"<ul>{lines}</ul>" if lines else "")
+
+
+def _figure(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _interval(low: float, high: float) -> str:
+    return "–" if math.isnan(low) else f"[{low:.3f}, {high:.3f}]"
+
+
+def _probability(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
+    """The same tree with NaN as None: strict JSON has no NaN."""
+    plain: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
+    return plain

@@ -1,0 +1,1 @@
+"""Experiments on regions: training, tuning, and the columns and parts of Table 1."""

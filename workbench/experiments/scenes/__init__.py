@@ -1,0 +1,1 @@
+"""Experiments on scenes: training, photographs, and the columns and parts of Table 2."""

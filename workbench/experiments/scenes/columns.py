@@ -1,0 +1,253 @@
+"""The columns of the paper's Table 2 and those beyond it, as configurations.
+
+Each states what the paper has, what is to be expected here, what it costs and the command that runs
+it (`experiments.scenes.table2`). Expected figures are from runs on record; None until there is one.
+"""
+
+from dataclasses import dataclass, replace
+
+from workbench.errors import WorkbenchError
+from workbench.evaluation.scenes.networks import CutConfig
+from workbench.models import ArchitectureConfig
+from workbench.segmentation import HierarchyConfig, PoolConfig
+from workbench.segmentation.contour_cuts import SINGLE_SCALE, ContourConfig
+from workbench.training.config import DeepNCutsConfig
+
+FLAT, HIERARCHY = "flat", "hierarchy"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Best and average covering."""
+
+    best: float
+    average: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """One method of the table.
+
+    Attributes:
+        name: on the command line and in folders.
+        title: in the table; the paper's, where it has the column.
+        paper: the paper's figures; None beyond the paper.
+        expected: on BSDS300's test images, cut as `shown`; None: not measured yet.
+        minutes: one training and evaluation take about so long, on two cores.
+        contours: of a classical column; None for networks.
+        architecture: of a network's column; None for classical ones.
+        stages: trainings, one after the other, each from the network that the last one left; none:
+            the backbone's own features. Paths, seed and device are filled in by the experiment.
+        against: the columns that it is tested against, image by image.
+        cuts: how its affinity becomes segmentations, by name: a row of the table each.
+        choose_heights: cut hierarchies at heights chosen on the training scenes that the column's
+            training holds out, and not at those of `cuts`.
+        shown: the cut that Figure 3 shows.
+        runs: folder of its runs; variants of a column share the stages that they have in common.
+    """
+
+    name: str
+    title: str
+    minutes: int
+    paper: Figures | None = None
+    expected: Figures | None = None
+    contours: ContourConfig | None = None
+    architecture: ArchitectureConfig | None = None
+    stages: tuple[DeepNCutsConfig, ...] = ()
+    against: tuple[str, ...] = ()
+    cuts: tuple[tuple[str, CutConfig], ...] = ((FLAT, PoolConfig()), (HIERARCHY, HierarchyConfig()))
+    choose_heights: bool = True
+    shown: str = FLAT
+    runs: str = ""
+
+    @property
+    def command(self) -> str:
+        """What runs it."""
+        name = self.name.removesuffix(FROZEN)
+        frozen = " --frozen" if name != self.name else ""
+        store = "--store stores/bsds.zarr --out runs/table2"
+        return f"workbench table2 {store} --column {name}{frozen}"
+
+    def frozen(self) -> "Column":
+        """The variant whose backbone keeps its weights; a column without training is its own.
+
+        Of several stages those that are frozen anyway are left.
+        """
+        stages = tuple(stage for stage in self.stages if stage.frozen)
+        if stages == self.stages:
+            return self
+        return replace(
+            self,
+            name=self.name + FROZEN,
+            title=f"{self.title}, frozen backbone",
+            expected=None,
+            stages=stages or tuple(replace(stage, frozen=True) for stage in self.stages),
+            runs=self.runs or self.name,
+        )
+
+    def shortened(self, passes: int | None) -> "Column":
+        """The same with another number of passes in every stage; None: as it is."""
+        if passes is None:
+            return self
+        return replace(self, stages=tuple(replace(s, passes=passes) for s in self.stages))
+
+
+FROZEN = "-frozen"
+"""Ends the name of the variant with a frozen backbone."""
+
+
+def _features(backbone: str, tap: str, enlarge: float) -> ArchitectureConfig:
+    return ArchitectureConfig(backbone=backbone, taps=(tap,), head="none", enlarge=enlarge)
+
+
+def _two_layers(backbone: str, tap: str, enlarge: float) -> tuple[DeepNCutsConfig, ...]:
+    """The paper's network, all parameters trained."""
+    architecture = ArchitectureConfig(backbone=backbone, taps=(tap,), enlarge=enlarge)
+    return (DeepNCutsConfig(store="", architecture=architecture),)
+
+
+def _head_first(backbone: str, tap: str, enlarge: float) -> tuple[DeepNCutsConfig, ...]:
+    """The paper's network: its two layers on stored features, then all parameters.
+
+    A pass over VGG-16 costs thirty times one over stored features, and the head alone needs most of
+    the passes.
+    """
+    (whole,) = _two_layers(backbone, tap, enlarge)
+    return replace(whole, frozen=True), replace(whole, passes=2)
+
+
+_CONTOUR_CUT: tuple[tuple[str, CutConfig], ...] = ((FLAT, PoolConfig()),)
+_FROZEN_HYPERCOLUMN = DeepNCutsConfig(
+    store="",
+    architecture=ArchitectureConfig(
+        backbone="vgg16",
+        taps=("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),
+        head="hypercolumn",
+        features=32,
+        dropout=0.1,
+        enlarge=1.0,
+    ),
+    objective_weight=1 / 32,
+    contour_weight=1.0,
+    agreement_weight=1.0,
+    frozen=True,
+    learning_rate=1e-4,
+    head_multiplier=10.0,
+    weight_decay=0.01,
+    passes=16,
+)
+_HYPERCOLUMN = (
+    _FROZEN_HYPERCOLUMN,
+    replace(
+        _FROZEN_HYPERCOLUMN,
+        frozen=False,
+        learning_rate=2e-5,
+        head_multiplier=10.0,
+        passes=2,
+        scales=(0.7, 1.15),
+    ),
+)
+
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column(
+            name="ncuts-multiscale",
+            title="NCuts [Cour et al.]",
+            paper=Figures(0.55, 0.44),
+            expected=Figures(0.70, 0.60),
+            minutes=3,
+            contours=ContourConfig(),
+            cuts=_CONTOUR_CUT,
+        ),
+        Column(
+            name="ncuts-contour",
+            title="NCuts, contours of one scale",
+            expected=Figures(0.66, 0.57),
+            minutes=6,
+            contours=SINGLE_SCALE,
+            cuts=_CONTOUR_CUT,
+        ),
+        Column(
+            name="ncuts-alexnet-relu5",
+            title="NCuts AlexNet ReLU-5",
+            paper=Figures(0.59, 0.49),
+            expected=Figures(0.67, 0.56),
+            minutes=2,
+            architecture=_features("alexnet", "relu5", 2.0),
+        ),
+        Column(
+            name="deep-ncuts-alexnet-relu5",
+            title="DeepNCuts AlexNet ReLU-5",
+            paper=Figures(0.65, 0.56),
+            expected=Figures(0.71, 0.60),
+            minutes=25,
+            stages=_two_layers("alexnet", "relu5", 2.0),
+            against=("ncuts-alexnet-relu5",),
+        ),
+        Column(
+            name="ncuts-vgg16-relu4",
+            title="NCuts VGG-16 ReLU-4",
+            paper=Figures(0.65, 0.56),
+            expected=Figures(0.67, 0.57),
+            minutes=5,
+            architecture=_features("vgg16", "relu4", 1.0),
+        ),
+        Column(
+            name="deep-ncuts-vgg16-relu4",
+            title="DeepNCuts VGG-16 ReLU-4",
+            paper=Figures(0.73, 0.62),
+            expected=Figures(0.74, 0.62),
+            minutes=60,
+            stages=_head_first("vgg16", "relu4", 1.0),
+            against=("ncuts-vgg16-relu4",),
+        ),
+        Column(
+            name="ncuts-vgg16-relu5",
+            title="NCuts VGG-16 ReLU-5",
+            paper=Figures(0.70, 0.58),
+            expected=Figures(0.72, 0.59),
+            minutes=12,
+            architecture=_features("vgg16", "relu5", 2.0),
+        ),
+        Column(
+            name="deep-ncuts-vgg16-relu5",
+            title="DeepNCuts VGG-16 ReLU-5",
+            paper=Figures(0.74, 0.63),
+            expected=Figures(0.74, 0.61),
+            minutes=260,
+            stages=_head_first("vgg16", "relu5", 2.0),
+            against=("ncuts-vgg16-relu5",),
+        ),
+        Column(
+            name="deep-ncuts-hypercolumn",
+            title="DeepNCuts, VGG-16 hypercolumn",
+            expected=Figures(0.84, 0.71),
+            minutes=120,
+            stages=_HYPERCOLUMN,
+            against=("deep-ncuts-vgg16-relu5",),
+            shown=HIERARCHY,
+        ),
+    )
+}
+"""By name, in the order of the table."""
+
+
+def columns_named(names: tuple[str, ...], frozen: bool, passes: int | None) -> list[Column]:
+    """The columns to run, in the table's order.
+
+    Args:
+        names: of columns; none: all.
+        frozen: train with the backbone's own weights.
+        passes: over the training scenes, in place of the columns' own.
+
+    Raises:
+        WorkbenchError: there is no column of such a name.
+    """
+    strangers = [name for name in names if name not in COLUMNS]
+    if strangers:
+        raise WorkbenchError(
+            f"columns out of {', '.join(COLUMNS)}", ", ".join(strangers), "name one of them"
+        )
+    chosen = [column for name, column in COLUMNS.items() if not names or name in names]
+    return [(c.frozen() if frozen else c).shortened(passes) for c in chosen]

@@ -1,0 +1,164 @@
+"""A trained network as one safetensors file: the head, and the backbone where training changed it.
+
+Metadata says how to build the network. A backbone that is as it was before training is left out and
+read from the known weights; a digest of its half-precision values makes sure that it is the same
+one, whichever precision the file of weights has.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from workbench.data import Scenes
+from workbench.errors import WorkbenchError
+from workbench.evaluation.scenes.cut_heights import candidate_heights, covering_curve
+from workbench.evaluation.scenes.networks import cut
+from workbench.models import ArchitectureConfig, DeepNCuts, load_weights
+from workbench.models.weights import known_weights
+from workbench.runs import Run
+from workbench.runs.files import atomic_write, to_json
+from workbench.segmentation import HierarchyConfig
+from workbench.training.building import trained_model
+from workbench.training.config import DeepNCutsConfig
+
+FORMAT, VERSION = "structured-layers-model", 1
+_BACKBONE = "backbone."
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What a file holds.
+
+    Attributes:
+        model: in evaluation mode.
+        height: at which its hierarchies are cut if nothing else is asked; None: not known.
+    """
+
+    model: DeepNCuts
+    height: float | None
+
+
+def export_model(run: Run, path: Path, *, half: bool = False, height: float | None = None) -> bool:
+    """Write a run's network.
+
+    Args:
+        run: with a checkpoint.
+        path: the .safetensors file, replaced if it exists.
+        half: in half precision: half the size, and a change of results below what seeds change.
+        height: at which its hierarchies are cut if nothing else is asked, see `best_height`.
+
+    Returns:
+        Whether the backbone is in the file.
+
+    Raises:
+        WorkbenchError: the run has no checkpoint.
+    """
+    config, model = DeepNCutsConfig.from_dict(run.config), trained_model(run)
+    stored = not _is_pretrained(model, config)
+    state = {
+        name: (value.half() if half else value).contiguous()
+        for name, value in model.state_dict().items()
+        if stored or not name.startswith(_BACKBONE)
+    }
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "architecture": asdict(config.architecture),
+        "backbone": "stored" if stored else _digest(model.backbone),
+        "height": height,
+        "run": {"config": run.config, "provenance": run.provenance},
+    }
+    with atomic_write(path) as file:
+        file.write(save(state, {name: to_json(value) for name, value in metadata.items()}))
+    return stored
+
+
+def read_model(path: Path) -> SavedModel:
+    """The network of a file.
+
+    Raises:
+        WorkbenchError: it is no such file, or its backbone is not among the known weights.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = {name: json.loads(text) for name, text in (file.metadata() or {}).items()}
+            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise WorkbenchError(
+            "a model file from `workbench export`",
+            f"{path}, which does not read as one ({error})",
+            "export it again",
+        ) from error
+    if (metadata.get("format"), metadata.get("version")) != (FORMAT, VERSION):
+        raise WorkbenchError(
+            f"a model file from `workbench export`, version {VERSION}",
+            f"{metadata.get('format', 'other tensors')} in {path}",
+            "export it with this version: workbench export RUN FILE",
+        )
+    shape = metadata["architecture"]
+    model = DeepNCuts(ArchitectureConfig(**shape | {"taps": tuple(shape["taps"])}))
+    if metadata["backbone"] != "stored":
+        weights = known_weights(model.config.backbone)
+        load_weights(model.backbone, weights)
+        if _digest(model.backbone) != metadata["backbone"]:
+            raise WorkbenchError(
+                f"the weights of {model.config.backbone} that {path} was trained on",
+                f"others in {weights}",
+                "put those there that the training had",
+            )
+        state |= {_BACKBONE + name: value for name, value in model.backbone.state_dict().items()}
+    model.load_state_dict(state)
+    return SavedModel(model.eval(), metadata["height"])
+
+
+def best_height(run: Run, config: HierarchyConfig | None = None) -> float | None:
+    """The height whose cuts cover best, in the mean over the scenes that a run held out.
+
+    None where it held none out.
+
+    Raises:
+        PipelineError: the run's store is not there.
+    """
+    training = DeepNCutsConfig.from_dict(run.config)
+    if training.holdout == 0:
+        return None
+    _, held = Scenes.open(training.store, "train").hold_out(training.holdout, training.seed)
+    model = trained_model(run)
+    hierarchies, truths = [], []
+    for scene in held:
+        with torch.inference_mode():
+            found = model(scene.image)
+        hierarchy = cut(found, model.grid, scene.size, config or HierarchyConfig()).hierarchy
+        assert hierarchy is not None
+        hierarchies.append(hierarchy)
+        truths.append(list(scene.truths.numpy()))
+    heights = candidate_heights(hierarchies)
+    means = sum(
+        covering_curve(hierarchy, truth, heights).mean(axis=1)
+        for hierarchy, truth in zip(hierarchies, truths, strict=True)
+    )
+    return float(heights[int(means.argmax())])
+
+
+def _is_pretrained(model: DeepNCuts, config: DeepNCutsConfig) -> bool:
+    """Whether the backbone is still what its file of weights has."""
+    if config.weights is None:
+        return False
+    before = DeepNCuts(config.architecture).backbone
+    load_weights(before, Path(config.weights))
+    return _digest(before) == _digest(model.backbone)
+
+
+def _digest(module: nn.Module) -> str:
+    """Of all parameters in half precision."""
+    hashed = hashlib.sha256()
+    values: dict[str, Tensor] = module.state_dict()
+    for name, value in sorted(values.items()):
+        hashed.update(name.encode() + value.half().numpy(force=True).tobytes())
+    return hashed.hexdigest()

@@ -1,0 +1,130 @@
+"""DeepNCuts from a store of scenes: train it into a run, hold it against its untrained features."""
+
+import json
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from workbench.data import Scenes
+from workbench.evaluation.scenes.monitor import CoveringMonitor
+from workbench.evaluation.scenes.networks import CutConfig, look_at_scene
+from workbench.evaluation.scenes.scores import MethodScores
+from workbench.evaluation.scenes.table import BenchmarkTable
+from workbench.models import DeepNCuts
+from workbench.runs import Run
+from workbench.training.building import fresh_model, trained_model, untrained_model
+from workbench.training.config import DeepNCutsConfig
+from workbench.training.deep_ncuts import SegmentationTask
+from workbench.training.devices import device_of
+from workbench.training.run_folders import Began, train_into
+from workbench.training.trainer import Trainer
+
+SNAPSHOTS = 4
+"""How many scenes of an evaluated split are kept whole, to look at."""
+
+
+def train_deep_ncuts(
+    config: DeepNCutsConfig,
+    path: Path | str,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+    began: Began | None = None,
+) -> Run:
+    """Train into a run folder; SIGINT and SIGTERM stop between two steps, with a checkpoint.
+
+    `workbench.train` does it somewhere else, and comes back at once.
+
+    Args:
+        config: how; when resuming, the run's own must be the same but for the device.
+        path: of the run folder.
+        resume: continue the run that is there.
+        overwrite: delete the run that is there first.
+        progress: whether a bar and what is seen of held-out scenes are printed.
+        began: called with the run once it is there.
+
+    Raises:
+        PipelineError: there is no finished store of scenes.
+        WorkbenchError: the weights or the run folder are not what they should be, or the training
+            diverged.
+    """
+    return train_into(
+        path,
+        config,
+        _prepared,
+        _fit,
+        resume=resume,
+        overwrite=overwrite,
+        progress=progress,
+        began=began,
+    )
+
+
+Prepared = tuple[DeepNCuts, Scenes, Scenes]
+"""The network, the scenes to train on, and those held out."""
+
+
+def _prepared(config: DeepNCutsConfig) -> Prepared:
+    """Everything that can be wrong before there is a run."""
+    train, held = Scenes.open(config.store, "train").hold_out(config.holdout, config.seed)
+    return fresh_model(config), train, held
+
+
+def _fit(
+    prepared: Prepared, config: DeepNCutsConfig, run: Run, resume: bool, progress: bool
+) -> None:
+    model, train, held = prepared
+    task = SegmentationTask(model, train, config)
+    monitor = CoveringMonitor(model, held, run, cache=task.cache)
+    trainer = Trainer(task, config, run, monitor, progress=progress)
+    monitor.stopping = trainer.asked_to_stop
+    trainer.fit(resume)
+
+
+def evaluate_deep_ncuts(
+    path: Path | str,
+    split: str,
+    *,
+    store: str | None = None,
+    limit: int | None = None,
+    untrained: bool = True,
+    device: str = "auto",
+    pool: CutConfig | None = None,
+) -> BenchmarkTable:
+    """Segment a split with a run's network and score it; the table is also kept in the run.
+
+    Args:
+        path: of the run folder.
+        split: name of the split in the store.
+        store: of scenes; None: the one that the run trained on.
+        limit: only the first so many scenes.
+        untrained: whether the NCuts of the backbone's own features stand beside it as the baseline.
+        device: "auto", "cpu" or "cuda".
+        pool: how scenes are cut; default: as is usual for each network (`networks.usual_cut`).
+
+    Raises:
+        PipelineError, WorkbenchError: the run, the store or the split are not there, or the
+            pretrained weights of the baseline have gone.
+    """
+    run = Run.open(path)
+    config = DeepNCutsConfig.from_dict(run.config)
+    scenes = Scenes.open(store or config.store, split).first(limit)
+    models = {"untrained": untrained_model(config)} if untrained else {}
+    models["trained"] = trained_model(run)
+    step = run.step
+    methods = []
+    with tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar:
+        for method, model in models.items():
+            scores = {}
+            model.to(device_of(device)).eval()
+            for i, scene in enumerate(scenes):
+                scores[scene.id], snapshot = look_at_scene(model, scene, pool)
+                if i < SNAPSHOTS:
+                    run.snapshot(step, f"{split}-{method}-{scene.id}", snapshot)
+                bar.update()
+            methods.append(MethodScores(method, scores))
+    table = BenchmarkTable(tuple(methods))
+    with run.atomic_write(run.path / "evaluations" / f"{split}.json") as file:
+        file.write(json.dumps(table.to_dict()).encode())
+    return table

@@ -1,0 +1,173 @@
+"""What is going wrong in a training, as rules on what it has measured.
+
+Where the thresholds come from: features are float32, with rounding errors ε = 1.2e-7. A subspace of
+eigenvectors turns by ε/gap, and a gradient through X⁺ has errors of about κε, κ the condition
+number of X. Either costs more than three of the seven digits where it passes `LOST`. Sums are
+taken in float64, whose own limits (`linalg.outcomes`) lie far beyond.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workbench.linalg.outcomes import ILL_CONDITIONED
+
+EPSILON = float(np.finfo(np.float32).eps)
+LOST = 1e-3
+"""Relative error of an embedding or a gradient that is worth a word."""
+NARROW_GAP = EPSILON / LOST
+"""Eigengap, of a spectrum whose largest eigenvalue is 1, that is as good as none."""
+UNSURE_CONDITION = (LOST / EPSILON) ** 2
+"""κ², which is what objectives report as their condition."""
+COLLAPSED = 2.0
+"""Effective rank below which one direction carries the affinity: there is nothing left to cut."""
+EXPLOSION = 100.0
+"""Times the usual norm of the gradient."""
+PATIENCE, GAIN = 5, 0.002
+"""Looks at held-out scenes, and by how much covering should have risen in them."""
+LATE = 0.1
+"""Of the highest learning rate: below, a training is about to end."""
+RECENT = 20
+"""Steps over which a measurement of single steps is judged, in the median: images differ."""
+USUAL = 200
+"""Steps before these that say what is usual."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One thing that is wrong.
+
+    Attributes:
+        step: at which it was measured last.
+        what: is the matter, with its figure.
+        why: it matters.
+        remedy: what to do.
+    """
+
+    step: int
+    what: str
+    why: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"step {self.step}: {self.what}. {self.why}; {self.remedy}."
+
+
+def alarms(metrics: pd.DataFrame) -> list[Alarm]:
+    """What is wrong now, the worst first.
+
+    Args:
+        metrics: `Run.metrics()`, of a DeepNCuts or of a region classifier; rules whose measurements
+            it does not have are silent.
+    """
+    return [alarm for rule in _RULES for alarm in rule(metrics)]
+
+
+def _measured(metrics: pd.DataFrame, name: str) -> pd.Series:
+    """Without NaN of steps at which it was not taken."""
+    return metrics[name].dropna() if name in metrics else pd.Series(dtype=float)
+
+
+def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
+    if not {"loss", "gradient_norm"} <= set(metrics.columns):
+        return
+    norms = metrics.loc[metrics["loss"].notna(), "gradient_norm"]  # NaN elsewhere: not measured
+    wrong = norms[~np.isfinite(norms)]
+    if len(wrong):
+        yield Alarm(
+            int(wrong.index[-1]),
+            f"the gradient is no finite number in {len(wrong)} steps",
+            "A step along it destroys the network",
+            "stop, lower the learning rate and resume from a checkpoint before it",
+        )
+
+
+def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
+    norms = _measured(metrics, "gradient_norm")
+    norms = norms[np.isfinite(norms)]
+    before = norms.iloc[-USUAL - RECENT : -RECENT]
+    if len(before) < RECENT:
+        return
+    now, usual = float(norms.iloc[-RECENT:].median()), float(before.median())
+    if usual > 0 and now > EXPLOSION * usual:
+        yield Alarm(
+            int(norms.index[-1]),
+            f"the gradient's norm is {now:.2g}, {now / usual:.0f} times what it was",
+            "Clipping keeps its direction only, and the new layers may be running away",
+            "lower the learning rate's factor, or stop and raise the ridge",
+        )
+
+
+def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
+    for name, of in (
+        ("effective_rank_held_out", "held-out affinities"),
+        ("effective_rank", "the pooled features"),
+    ):
+        ranks = _measured(metrics, name)
+        if len(ranks) and (now := float(ranks.iloc[-RECENT:].median())) < COLLAPSED:
+            yield Alarm(
+                int(ranks.index[-1]),
+                f"the effective rank of {of} is {now:.2f}",
+                "A falling rank is what training does, but one direction alone tells no two "
+                "segments apart",
+                "lower the learning rate's factor, or resume from an earlier checkpoint",
+            )
+
+
+def _gap(metrics: pd.DataFrame) -> Iterator[Alarm]:
+    gaps = _measured(metrics, "narrowest_eigengap_held_out")
+    if len(gaps) and (now := float(gaps.iloc[-1])) < NARROW_GAP:
+        yield Alarm(
+            int(gaps.index[-1]),
+            f"the eigengap at the cut of a held-out scene is {now:.1e}",
+            f"Rounding errors of float32 features turn its eigenvectors by "
+            f"{min(EPSILON / max(now, EPSILON), 1):.0%} and more",
+            "cut into one segment more or fewer there, or raise the ridge",
+        )
+
+
+def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
+    # Of the region classifiers' logarithm the condition is no matter: its adjoint is exact.
+    if not {"j1", "j2"} & set(metrics.columns):
+        return
+    squares = _measured(metrics, "condition")
+    if not len(squares) or not (now := float(squares.iloc[-RECENT:].median())) > UNSURE_CONDITION:
+        return
+    kappa = math.sqrt(now)
+    lost = "its rank is decided by rounding" if now > ILL_CONDITIONED else "it grows like κ"
+    yield Alarm(
+        int(squares.index[-1]),
+        f"the features' condition number κ is {kappa:.1e}",
+        f"The gradient of J through X⁺ has relative errors of about {min(kappa * EPSILON, 1):.1g}, "
+        f"and {lost}",
+        "raise the ridge (1e-3 or more), or lower the learning rate's factor",
+    )
+
+
+def _no_gain(metrics: pd.DataFrame) -> Iterator[Alarm]:
+    looks, rates = _measured(metrics, "covering_average"), _measured(metrics, "learning_rate")
+    # Towards the end of the schedule nothing is expected to rise any more.
+    if len(looks) <= PATIENCE + 1 or not len(rates) or rates.iloc[-1] < LATE * rates.max():
+        return
+    before, lately = float(looks.iloc[:-PATIENCE].max()), float(looks.iloc[-PATIENCE:].max())
+    if lately < before + GAIN:
+        yield Alarm(
+            int(looks.index[-1]),
+            f"held-out covering has not risen in {PATIENCE} looks (.{before * 1000:03.0f}, "
+            f"now .{float(looks.iloc[-1]) * 1000:03.0f})",
+            "What is still learned does not carry over to images that were not seen",
+            "stop here, or try another learning rate",
+        )
+
+
+_RULES: tuple[Callable[[pd.DataFrame], Iterator[Alarm]], ...] = (
+    _no_number,
+    _exploding,
+    _collapse,
+    _gap,
+    _condition,
+    _no_gain,
+)

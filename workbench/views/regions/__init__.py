@@ -1,0 +1,1 @@
+"""Pictures of regions: recognition, matrices, spectra, Table 1."""

@@ -1,0 +1,134 @@
+"""One region as second-order pooling sees it: its matrices, its spectrum, what is said of it."""
+
+from collections.abc import Sequence
+
+import holoviews as hv
+import numpy as np
+from jaxtyping import Float
+
+from workbench.views.paint import ceiling
+from workbench.views.panels import heat
+from workbench.views.regions.spectra import FLOOR, level
+from workbench.views.style import AFTER, BEFORE, DIVERGING, SEQUENTIAL, as_chart, styled
+
+TOP = 8
+"""Categories whose probability is drawn."""
+
+
+def matrix_picture(
+    values: Float[np.ndarray, "channels channels"], title: str, name: str
+) -> hv.Image:
+    """A symmetric matrix, a pixel an entry: nonnegative ones from dark, signed ones about zero.
+
+    The colours end at the off-diagonal entries: the diagonal, which is much larger after a
+    logarithm, is drawn in the colour of the end.
+
+    Args:
+        values: of the matrix; row 0 is above.
+        title: what one sees.
+        name: of the entries, with their unit.
+    """
+    apart = values[~np.eye(len(values), dtype=bool)]
+    end = ceiling(apart[None] if apart.size else values)
+    signed = bool((apart < -1e-3 * end).any())
+    picture = heat(
+        values, 1, title=title, name=name, smooth=False,
+        cmap=DIVERGING if signed else SEQUENTIAL, limits=(-end if signed else 0.0, end),
+    )  # fmt: skip
+    return styled(
+        picture,
+        common={"colorbar": True},
+        bokeh={"clabel": name, "colorbar_opts": {"width": 10}, "tools": ["hover"]},
+    )
+
+
+def energy_order(values: Float[np.ndarray, "channels channels"]) -> np.ndarray:
+    """Channels by their energy in a region, the diagonal of XᵀX, the strongest first."""
+    return np.argsort(-np.diag(values), kind="stable")
+
+
+def spectrum_before(
+    eigenvalues: Float[np.ndarray, "channels"], epsilon: float, title: str = ""
+) -> hv.Overlay:
+    """Eigenvalues of XᵀX/m, descending, over ε; what is zero to double precision is not drawn.
+
+    Args:
+        eigenvalues: descending.
+        epsilon: ε of the layer; 0: no line.
+        title: what one sees.
+    """
+    shown = eigenvalues[eigenvalues > FLOOR * max(eigenvalues.max(initial=0), 1e-300)]
+    top = float(eigenvalues.max(initial=0)) or 1.0
+    low = min(float(shown.min(initial=top)), epsilon or top)
+    ground = level(epsilon or low, "ε")
+    if not epsilon:
+        ground = styled(ground, common={"alpha": 0.0})
+    return as_chart(
+        (_line(shown, "eigenvalue", BEFORE) * ground).relabel(title),
+        logy=True,
+        ylim=(low / 3, top * 3),
+        xlim=(0, len(eigenvalues) + 1),
+        xlabel="number",
+        ylabel="eigenvalue of XᵀX/m",
+    )
+
+
+def spectrum_after(
+    eigenvalues: Float[np.ndarray, "channels"], function: str, title: str = ""
+) -> hv.Overlay:
+    """Eigenvalues of the layer's matrix, descending.
+
+    Args:
+        eigenvalues: in any order.
+        function: the layer's, for the axis.
+        title: what one sees.
+    """
+    values = np.sort(eigenvalues)[::-1]
+    zero = level(0.0, "")
+    return as_chart(
+        (_line(values, "eigenvalue after", AFTER) * zero).relabel(title),
+        xlim=(0, len(values) + 1),
+        xlabel="number",
+        ylabel=f"eigenvalue of {function}",
+    )
+
+
+def class_chances(
+    chances: Float[np.ndarray, "classes"], names: Sequence[str], truth: str, count: int = TOP
+) -> hv.Overlay:
+    """The likeliest categories as bars, the true one among them whatever its place.
+
+    Args:
+        chances: probability of each category; none: nothing is drawn.
+        names: of the categories.
+        truth: the true one: blue, the others grey.
+        count: how many bars, at least two.
+    """
+    order = np.argsort(-chances, kind="stable")
+    shown = order[:count].tolist()
+    if len(chances) and names.index(truth) not in shown:
+        shown = [*shown[: count - 1], names.index(truth)]
+    rows = [(names[i], float(chances[i])) for i in reversed(shown)] or [("", 0.0), (" ", 0.0)]
+    ground = hv.Bars(rows, "category", "probability")
+    own = hv.Bars([row for row in rows if row[0] == truth], "category", "probability")
+    bars = [
+        styled(
+            each,
+            common={"color": colour},
+            bokeh={"invert_axes": True, "line_alpha": 0, "bar_width": 0.7},
+            matplotlib={"invert_axes": True},
+        )
+        for each, colour in ((ground, BEFORE), (own, AFTER))
+    ]
+    return as_chart(
+        (bars[0] * bars[1]), ylim=(0, 1), xlabel="", ylabel="probability", invert_axes=True
+    )
+
+
+def _line(values: Float[np.ndarray, "shown"], name: str, colour: str) -> hv.Curve:
+    return styled(
+        hv.Curve((np.arange(1, len(values) + 1), values), "number", name),
+        common={"color": colour},
+        bokeh={"line_width": 2},
+        matplotlib={"linewidth": 1.6},
+    )

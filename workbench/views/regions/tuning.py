@@ -1,0 +1,136 @@
+"""A search for hyper-parameters: its table, and the error against each parameter."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import holoviews as hv
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from workbench.evaluation.rendering import Rows, as_html, as_markdown
+from workbench.runs.files import atomic_write
+from workbench.views import inline
+from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
+
+LOGARITHMIC = ("learning_rate", "head_multiplier", "weight_decay", "epsilon")
+"""Drawn on a logarithmic axis."""
+
+
+def trials_table(values: Mapping[str, Any]) -> Rows:
+    """Every trial, the best first, those that were ended early after those that were not.
+
+    Args:
+        values: of `experiments.regions.tuning.results`.
+    """
+    names = list(values["own"])
+    header = ["trial", *(each.replace("_", " ") for each in names), "held-out error", "loss",
+              "passes", "minutes"]  # fmt: skip
+    body = []
+    for trial in sorted(values["trials"], key=_order):
+        error = trial["errors"][-1] if trial["errors"] else None
+        mark = {"complete": "", "pruned": " ended early", "diverged": " diverged"}[trial["state"]]
+        mark = " ← chosen" if trial["number"] == values["best"] else mark
+        body.append(
+            [
+                f"{trial['number']}{mark}",
+                *(f"{trial['values'][name]:g}" for name in names),
+                "–" if error is None else f"{100 * error:.1f} %",
+                "–" if trial["loss"] is None else f"{trial['loss']:.3f}",
+                f"{len(trial['errors'])}",
+                "–" if trial["minutes"] is None else f"{trial['minutes']:.1f}",
+            ]
+        )
+    return [header, *body]
+
+
+def search_chart(values: Mapping[str, Any], name: str) -> hv.Overlay:
+    """The held-out error of every trial against one parameter that was searched.
+
+    Full dots came to their end, the ringed one was chosen; hollow ones were ended early and show
+    the error that they had then. Trials that diverged are left out.
+
+    Args:
+        values: of `experiments.regions.tuning.results`.
+        name: of the parameter.
+    """
+    shown = [
+        trial for trial in values["trials"] if trial["state"] != "diverged" and trial["errors"]
+    ]
+    points = {
+        state: [
+            (trial["values"][name], 100 * trial["errors"][-1])
+            for trial in shown
+            if (trial["state"] == "complete") is ended
+        ]
+        for state, ended in (("ended early", False), ("trained to the end", True))
+    }
+    chosen = [
+        (trial["values"][name], 100 * trial["errors"][-1])
+        for trial in shown
+        if trial["number"] == values["best"]
+    ]
+    label = name.replace("_", " ")
+    dimensions = (label, "held-out error")
+    layers = [
+        _dots(points["ended early"], dimensions, "white", BEFORE, 7, "ended early"),
+        _dots(points["trained to the end"], dimensions, AFTER, AFTER, 7, "trained to the end"),
+        _dots(chosen, dimensions, AFTER, INK, 11, "chosen"),
+    ]
+    return as_chart(
+        hv.Overlay(layers).relabel(f"{values['column']}: error against {label}"),
+        logx=name in LOGARITHMIC,
+        xlabel=label,
+        ylabel="held-out error, %",
+        legend_position="right",
+    )
+
+
+def write_tuning(values: Mapping[str, Any], folder: Path, title: str, command: str) -> list[Path]:
+    """Write tuning.md, tuning.html and a tuning-….png for each parameter.
+
+    Args:
+        values: of `experiments.regions.tuning.results`.
+        folder: where to.
+        title: what was searched, how.
+        command: that trains with what was found.
+    """
+    environment = Environment(
+        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    table = trials_table(values)
+    charts = {name: search_chart(values, name) for name in values["own"]}
+    page = environment.get_template("tuning.html").render(
+        title=title,
+        charts=[Markup(inline.chart(each)) for each in charts.values()],
+        table=Markup(as_html(table)),
+        command=command,
+    )
+    contents = {
+        "tuning.md": f"# {title}\n\n{as_markdown(table)}\n\n```sh\n{command}\n```\n".encode(),
+        "tuning.html": page.encode(),
+        **{f"tuning-{n.replace('_', '-')}.png": inline.png(each) for n, each in charts.items()},
+    }
+    for name, content in contents.items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
+
+
+def _order(trial: Mapping[str, Any]) -> tuple[Any, ...]:
+    ended = trial["error"] is not None
+    last = trial["errors"][-1] if trial["errors"] else 1.0
+    return (not ended, -len(trial["errors"]), last, trial["loss"] or 0.0, trial["number"])
+
+
+def _dots(
+    points: list[tuple[float, float]], dimensions: tuple[str, str], fill: str, edge: str, size: int,
+    label: str,
+) -> hv.Scatter:  # fmt: skip
+    return styled(
+        hv.Scatter(points, *dimensions, label=label),
+        common={"color": fill},
+        bokeh={"size": size, "line_color": edge, "line_width": 1.5},
+        matplotlib={"s": size**2 // 2, "edgecolors": edge, "linewidth": 1.2},
+    )

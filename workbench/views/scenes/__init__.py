@@ -1,0 +1,1 @@
+"""Pictures of scenes: affinities, spectra, segmentations, Table 2."""

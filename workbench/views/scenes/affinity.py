@@ -1,0 +1,197 @@
+"""The affinity to look at: rows of it as maps over the image, and its block structure.
+
+Drawn is M = D^-½WD^-½, whose cuts these are, or W = XΛXᵀ itself, where pixels of large degree shine
+over all others.
+"""
+
+from collections.abc import Sequence
+
+import holoviews as hv
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.ndimage import distance_transform_edt
+
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.views.paint import (
+    NOTHING,
+    LabelMap,
+    boundary_layer,
+    ceiling,
+    fineness,
+    laid_over,
+    strongest_colours,
+)
+from workbench.views.panels import AXES, heat, photo, row
+from workbench.views.scenes.probe import AffinityProbe, Pixel
+from workbench.views.scenes.segments import typical_annotator
+from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, explored, styled
+
+
+def probes_inside(labels: LabelMap, count: int = 3) -> list[Pixel]:
+    """The innermost pixel of each of the largest segments, largest first.
+
+    Args:
+        labels: (height, width).
+        count: at most so many.
+    """
+    names, areas = np.unique(labels, return_counts=True)
+    largest = names[np.argsort(-areas, kind="stable")][:count]
+    found = []
+    for name in largest:
+        depth = distance_transform_edt(np.pad(labels == name, 1))[1:-1, 1:-1]
+        y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+        found.append((int(y), int(x)))
+    return found
+
+
+def affinity_row(
+    snapshot: Snapshot, probe: Pixel, title: str = "", normalized: bool = True
+) -> hv.Overlay:
+    """How strongly the network ties every pixel to one: a row of M over the image.
+
+    Black is no affinity. The lines are a human's segments, the ring is the probe.
+
+    Args:
+        snapshot: of a scene.
+        probe: the pixel (y, x).
+        title: what one sees.
+        normalized: False: a row of W.
+    """
+    picture = AffinityPicture(AffinityProbe(snapshot), typical_annotator(snapshot))
+    return as_picture(picture.draw([probe], normalized).relabel(title))
+
+
+class AffinityPicture:
+    """The affinity of every pixel to any of some seeds, drawn again for every choice of them.
+
+    One seed: its row in the colours of `SEQUENTIAL`. Several: every pixel in the colour of the
+    seed that it is tied to most, as bright as it is tied; rows of different seeds are each scaled
+    to their own ceiling, so that a seed of small degree is seen beside one of large degree.
+
+    What stays the same from one click to the next is made once: elements with their options are
+    most of what a picture costs.
+
+    Args:
+        ready: of the snapshot.
+        segments: whose boundaries are drawn over it; None: none are.
+
+    Attributes:
+        lines: the boundaries, as an element for other pictures of the scene.
+    """
+
+    def __init__(self, ready: AffinityProbe, segments: LabelMap | None) -> None:
+        self.ready = ready
+        self._fineness = 1 if segments is None else fineness(segments)
+        self._layer = NOTHING if segments is None else boundary_layer(segments)
+        self.lines = photo(self._layer, fineness=self._fineness)
+        dark = np.zeros_like(ready.over_image([(0, 0)])[0])
+        self._heat = explored(
+            heat(dark, ready.step, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0))
+        )
+        self._places = [self._heat.dimension_values(axis, expanded=False) for axis in AXES]
+
+    def draw(self, seeds: Sequence[Pixel], normalized: bool = True) -> hv.Overlay:
+        """The picture of seeds, which are ringed.
+
+        Args:
+            seeds: pixels (y, x); more than there are `SEEDS` share colours.
+            normalized: False: rows of W.
+        """
+        values = self.ready.over_image(seeds, normalized)
+        strongest = values[0] if len(seeds) == 1 else np.max(values, axis=0, initial=0.0)
+        ground = self._heat.clone((*self._places, strongest))
+        for backend in ("bokeh", "matplotlib"):
+            ground.opts(backend=backend, clim=(0.0, ceiling(strongest)))
+        over = self.lines if len(seeds) == 1 else self._parted(values)
+        return ground * over * seed_rings(seeds)
+
+    def _parted(self, values: Float[np.ndarray, "seeds rows columns"]) -> hv.RGB:
+        """Colours of the seeds with the boundaries over them."""
+        colours = strongest_colours(values, SEEDS)
+        height, width = (side * self._fineness for side in self.ready.image)
+        y, x = (np.arange(side) // (self._fineness * self.ready.step) for side in (height, width))
+        fine = colours[y[:, None], x]
+        if self._layer is not NOTHING:
+            fine = laid_over(fine, self._layer)
+        return photo(fine, fineness=self._fineness)
+
+
+def seed_rings(seeds: Sequence[Pixel]) -> hv.Points:
+    """Rings around seeds, in their colours."""
+    colours = [MARKER] if len(seeds) < 2 else [SEEDS[i % len(SEEDS)] for i in range(len(seeds))]
+    return styled(
+        hv.Points([(x, y, c) for (y, x), c in zip(seeds, colours, strict=False)], AXES, "colour"),
+        bokeh={"fill_alpha": 0, "line_color": "colour", "line_width": 3, "size": 13},
+        matplotlib={"color": "none", "edgecolors": "colour", "linewidth": 2.5, "s": 170},
+    )
+
+
+def affinity_rows(
+    snapshot: Snapshot, probes: Sequence[Pixel] | None = None, normalized: bool = True
+) -> hv.Layout:
+    """`affinity_row` for several probes.
+
+    Args:
+        snapshot: of a scene.
+        probes: pixels (y, x); None: one inside each of a human's three largest segments.
+        normalized: False: rows of W.
+    """
+    probes = probes or probes_inside(typical_annotator(snapshot))
+    return row(
+        [
+            affinity_row(snapshot, probe, f"probe {i}", normalized)
+            for i, probe in enumerate(probes, 1)
+        ]
+    )
+
+
+def affinity_blocks(
+    snapshot: Snapshot, title: str = "", cells: int = 400, normalized: bool = True
+) -> hv.Overlay:
+    """M between a sample of cells, ordered by a human's segments: blocks are what training wants.
+
+    Args:
+        snapshot: of a scene.
+        title: what one sees.
+        cells: size of the sample, evenly spread over the feature map.
+        normalized: False: W.
+    """
+    found = block_picture(AffinityProbe(snapshot), typical_annotator(snapshot), cells, normalized)
+    return as_picture(found.relabel(title))
+
+
+def block_picture(
+    ready: AffinityProbe, segments: LabelMap, cells: int = 400, normalized: bool = True
+) -> hv.Overlay:
+    """M, or W, between a sample of cells, ordered by segment, the largest first.
+
+    Args:
+        ready: of the snapshot.
+        segments: of the image; lines part them.
+        cells: size of the sample, evenly spread over the feature map.
+        normalized: False: W.
+    """
+    labels = ready.labels(segments)
+    chosen = _spread(labels, cells)
+    values = ready.rows(chosen, normalized)[:, chosen]
+    ends = np.flatnonzero(np.diff(labels[chosen])) + 0.5
+    low, high = -0.5, len(chosen) - 0.5
+    across = [[(low, end), (high, end)] for end in ends]
+    down = [[(end, low), (end, high)] for end in ends]
+    lines = styled(
+        hv.Path(across + down, AXES),
+        common={"color": RULE, "alpha": 0.6},
+        bokeh={"line_width": 0.7},
+        matplotlib={"linewidth": 0.7},
+    )
+    picture = heat(
+        values, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)), smooth=False
+    )
+    return as_picture(picture * lines)
+
+
+def _spread(labels: Int[np.ndarray, "cells"], count: int) -> Int[np.ndarray, "sample"]:
+    """An evenly spread sample of cells, largest segment first."""
+    sample = np.unique(np.linspace(0, len(labels) - 1, min(count, len(labels))).round().astype(int))
+    areas = np.bincount(labels)
+    return np.asarray(sample[np.lexsort((labels[sample], -areas[labels[sample]]))])

@@ -1,0 +1,203 @@
+"""The spectrum of a scene as a training goes on: what collapses, and what stays.
+
+A snapshot holds the leading eigenvalues that its segmentations needed. Here are all of them, with
+the singular values of X, from the factors. What is drawn of earlier steps is one faint line each.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import holoviews as hv
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import affinity_of
+from workbench.linalg.gram import gram
+from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
+
+FLOOR = 1e-6
+"""Values below this are drawn here: rounding says no more of them."""
+
+
+@dataclass(frozen=True)
+class SpectrumAt:
+    """The spectrum of one scene at one step; every array descends.
+
+    Attributes:
+        step: of the optimizer.
+        singular: (features,) singular values of X.
+        eigenvalues: (features,) of M = D^-½WD^-½; the first is 1, unless all features are off.
+        rank: numerical rank of M.
+        effective_rank: of W, see `linalg.Affinity.effective_rank`.
+    """
+
+    step: int
+    singular: Float[np.ndarray, "features"]
+    eigenvalues: Float[np.ndarray, "features"]
+    rank: int
+    effective_rank: float
+
+    @property
+    def gaps(self) -> Float[np.ndarray, "features"]:
+        """λ_k − λ_{k+1} for k = 1, 2, …; after the last eigenvalue comes 0."""
+        return -np.diff(self.eigenvalues, append=0.0)
+
+    @property
+    def widest(self) -> tuple[int, float]:
+        """The k ≥ 2 whose gap is widest, and that gap: what the affinity itself would cut into."""
+        if len(self.gaps) < 2:
+            return len(self.gaps), float(self.gaps.sum())
+        k = int(self.gaps[1:].argmax()) + 2
+        return k, float(self.gaps[k - 1])
+
+    @property
+    def words(self) -> str:
+        """Rank, effective rank and gap."""
+        k, gap = self.widest
+        return (
+            f"step {self.step}: rank {self.rank}, effective rank {self.effective_rank:.1f}, "
+            f"widest gap λ{k} − λ{k + 1} = {gap:.3f}"
+        )
+
+
+def spectrum_at(step: int, snapshot: Snapshot) -> SpectrumAt:
+    """All of the spectrum of a snapshot, from its factors.
+
+    Args:
+        step: at which it was taken.
+        snapshot: of a scene.
+
+    Raises:
+        WorkbenchError: it has no factors, or such as normalized cuts are not defined on.
+    """
+    affinity = affinity_of(snapshot)
+    squares = torch.linalg.eigvalsh(gram(affinity.x)).flip(0).clamp(min=0.0)
+    values = affinity.eigenvalues()
+    tolerance = affinity.features * torch.finfo(torch.float64).eps  # as `Spectrum.tolerance`
+    return SpectrumAt(
+        step,
+        squares.sqrt().numpy(),
+        values.numpy(),
+        int((values > tolerance).sum()),
+        affinity.effective_rank(),
+    )
+
+
+def eigenvalue_history(
+    now: SpectrumAt | None, earlier: Sequence[SpectrumAt] = (), colour: str = AFTER
+) -> hv.Overlay:
+    """Eigenvalues of M now, those of earlier steps faint behind.
+
+    Args:
+        now: to be drawn; None: nothing is.
+        earlier: other steps.
+        colour: of now.
+    """
+    drawn = _lines(
+        None if now is None else now.eigenvalues,
+        [each.eigenvalues for each in earlier],
+        "eigenvalue",
+        colour,
+    )
+    return as_chart(
+        drawn.relabel("Eigenvalues of M = D⁻½WD⁻½"),
+        logy=True,
+        ylim=(FLOOR / 1.5, 1.5),
+        xlabel="number",
+        ylabel="eigenvalue of M",
+    )
+
+
+def singular_history(
+    now: SpectrumAt | None,
+    earlier: Sequence[SpectrumAt] = (),
+    colour: str = AFTER,
+    highest: float | None = None,
+) -> hv.Overlay:
+    """Singular values of X now, those of earlier steps faint behind.
+
+    Args:
+        now: to be drawn; None: nothing is.
+        earlier: other steps.
+        colour: of now.
+        highest: the top of the axis, where several charts share it; None: the largest drawn.
+    """
+    drawn = _lines(
+        None if now is None else now.singular,
+        [each.singular for each in earlier],
+        "singular value",
+        colour,
+    )
+    there = [*earlier, *([] if now is None else [now])]
+    top = highest or max((float(each.singular.max(initial=0)) for each in there), default=0) or 1.0
+    return as_chart(
+        drawn.relabel("Singular values of X"),
+        logy=True,
+        ylim=(max(FLOOR, top * 1e-5), top * 1.5),
+        xlabel="number",
+        ylabel="singular value of X",
+    )
+
+
+def rank_history(
+    all_steps: Sequence[SpectrumAt], now: int | None = None, colour: str = AFTER
+) -> hv.Overlay:
+    """Effective rank of W by step, a ring around the step that is looked at.
+
+    Args:
+        all_steps: in order.
+        now: the step that is looked at.
+        colour: of the line.
+    """
+    points = [(each.step, each.effective_rank) for each in all_steps]
+    dimensions = ("step", "effective rank")
+    line = styled(
+        hv.Curve(points, *dimensions),
+        common={"color": colour},
+        bokeh={"line_width": 2},
+        matplotlib={"linewidth": 1.8},
+    )
+    ring = styled(
+        hv.Scatter([point for point in points if point[0] == now], *dimensions),
+        common={"color": INK},
+        bokeh={"size": 9},
+        matplotlib={"s": 36},
+    )
+    return as_chart((line * ring).relabel("Effective rank of W"), ylim=(0, None))
+
+
+def _lines(
+    now: Float[np.ndarray, "features"] | None,
+    earlier: Sequence[Float[np.ndarray, "earlier_features"]],
+    name: str,
+    colour: str,
+) -> hv.Overlay:
+    """One faint line for each earlier spectrum, and the present one with its points."""
+    dimensions = ("number", name)
+    faint = styled(
+        hv.Path([_points(values) for values in earlier], list(dimensions)),
+        common={"color": BEFORE, "alpha": 0.35},
+        bokeh={"line_width": 1},
+        matplotlib={"linewidth": 0.8},
+    )
+    points = _points(np.zeros(0) if now is None else now)
+    line = styled(
+        hv.Curve(points, *dimensions),
+        common={"color": colour},
+        bokeh={"line_width": 1.8},
+        matplotlib={"linewidth": 1.5},
+    )
+    dots = styled(
+        hv.Scatter(points, *dimensions),
+        common={"color": colour},
+        bokeh={"size": 5},
+        matplotlib={"s": 14},
+    )
+    return faint * line * dots
+
+
+def _points(values: Float[np.ndarray, "features"]) -> Float[np.ndarray, "features 2"]:
+    numbers = np.arange(1, len(values) + 1, dtype=float)
+    return np.column_stack([numbers, values.clip(min=FLOOR)])

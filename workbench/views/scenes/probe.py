@@ -1,0 +1,106 @@
+"""The affinity of a snapshot, ready to be asked for any pixel: a click becomes a map at once.
+
+All that does not depend on the pixel is done when the probe is made: the degrees, D^-½, the place
+of every cell. A row of W is then one product of X with one vector, O(md), a row of
+M = D^-½WD^-½ the same row weighted, and no m×m matrix is ever formed.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from workbench.errors import WorkbenchError
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import affinity_of, grid_of, size_of
+from workbench.linalg.outcomes import rsqrt
+from workbench.views.paint import LabelMap
+
+Pixel = tuple[int, int]
+"""(y, x)."""
+
+_COARSE = 2
+"""Side of the blocks of pixels at which rows are drawn, where cells are no finer than that."""
+
+
+class AffinityProbe:
+    """Rows of W and of M of one snapshot, as maps over its image.
+
+    Args:
+        snapshot: of a scene, see `evaluation.scenes.networks`.
+
+    Attributes:
+        affinity: W by its factors.
+        grid: where the cells of the feature map lie in the image.
+        shape: rows and columns of that map.
+        image: height and width of the image, pixels.
+        step: side of the blocks of pixels at which maps are given.
+
+    Raises:
+        WorkbenchError: the snapshot lacks an array, or its factors are not finite.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.affinity = affinity_of(snapshot)
+        self.grid = grid_of(snapshot)
+        self.shape: tuple[int, int] = snapshot["maps"].shape[1:]
+        self.image = size_of(snapshot)
+        self.step = _COARSE if self.grid.stride >= _COARSE else 1
+        degrees = self.affinity.degrees
+        if not bool(torch.isfinite(degrees).all()):
+            raise WorkbenchError(
+                "finite features in the snapshot",
+                "NaN or Inf in the degrees of the affinity",
+                "look at an earlier step: the training has diverged before this one",
+            )
+        self._scale = rsqrt(degrees).float()  # D^-½, zero where all features are off
+
+    @property
+    def dead(self) -> bool:
+        """Whether no pixel has any affinity: all features are off."""
+        return not bool((self._scale > 0).any())
+
+    def cell(self, pixel: Pixel) -> int:
+        """The cell whose centre is nearest to a pixel, by its number."""
+        i, j = (
+            min(max(round((at - self.grid.offset) / self.grid.stride), 0), count - 1)
+            for at, count in zip(pixel, self.shape, strict=True)
+        )
+        return i * self.shape[1] + j
+
+    def rows(
+        self, cells: Int[np.ndarray, "rows"], normalized: bool = True
+    ) -> Float[np.ndarray, "rows cells"]:
+        """Rows of M, or of W, between cells; zero where the degree is.
+
+        Args:
+            cells: by number, row-major.
+            normalized: False: of W.
+        """
+        index = torch.from_numpy(cells)
+        values = self.affinity.rows(index)
+        if normalized:
+            values = self._scale[index, None] * values * self._scale
+        return values.float().numpy()
+
+    def over_image(
+        self, pixels: Sequence[Pixel], normalized: bool = True
+    ) -> Float[np.ndarray, "pixels fine_rows fine_columns"]:
+        """A map for each pixel: its row of M, or of W, at blocks of `step` pixels.
+
+        Args:
+            pixels: (y, x); each stands for the cell nearest to it.
+            normalized: False: rows of W.
+        """
+        cells = np.array([self.cell(pixel) for pixel in pixels], np.int64)
+        values = torch.from_numpy(self.rows(cells, normalized)).unflatten(1, self.shape)
+        if not len(values):  # grid_sample wants at least one channel
+            values = values.new_zeros(1, *self.shape)
+        fine = self.grid.interpolate(values, *self.image, self.step)
+        return fine[: len(pixels)].numpy()
+
+    def labels(self, labels: LabelMap) -> Int[np.ndarray, "cells"]:
+        """The label of each cell, out of a label map of the image."""
+        found = torch.from_numpy(labels.astype(np.int64))
+        return self.grid.sample_labels(found[None], *self.shape)[0].numpy()

@@ -1,0 +1,74 @@
+"""Segmentations to look at: a network's, the humans', and the pool of eight with their covering."""
+
+import holoviews as hv
+import numpy as np
+
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.views.paint import LabelMap, Pixels, fineness, mean_colours, outlined
+from workbench.views.panels import photo, row
+
+
+def segmentation(image: Pixels, labels: LabelMap, title: str = "", fill: bool = True) -> hv.RGB:
+    """A segmentation with its boundaries drawn.
+
+    Args:
+        image: (height, width, 3) sRGB.
+        labels: (height, width), a value for each segment.
+        title: what one sees.
+        fill: paint every segment in its mean colour; False: leave the image as it is.
+    """
+    ground = mean_colours(image, labels) if fill else image
+    return photo(outlined(ground, labels), title, fineness(labels))
+
+
+def human_segmentations(snapshot: Snapshot) -> hv.Layout:
+    """What each annotator drew, over the image."""
+    image = snapshot["image"]
+    panels = [
+        segmentation(image, labels, f"annotator {i} · {_segments(labels)}", fill=False)
+        for i, labels in enumerate(snapshot["truths"], 1)
+    ]
+    return row(panels)
+
+
+def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
+    """The segmentation of the pool that covers the annotators best in the mean.
+
+    Args:
+        snapshot: of an evaluated scene.
+        method: whose it is, for the title.
+    """
+    means = snapshot["coverings"].mean(axis=1)
+    best = int(means.argmax())
+    labels = snapshot["segmentations"][best]
+    title = f"{method} · covering {means[best]:.2f}".removeprefix(" · ")
+    return segmentation(snapshot["image"], labels, title)
+
+
+def pool(snapshot: Snapshot) -> hv.Layout:
+    """All segmentations of the pool, each with its segments and its mean covering; ★ the best.
+
+    Where they are flat, and the snapshot says of how many clusters ("counts"), k stands first.
+    """
+    counts = None if "contour" in snapshot else snapshot.get("counts")
+    means = snapshot["coverings"].mean(axis=1)
+    panels = []
+    for i, labels in enumerate(snapshot["segmentations"]):
+        words = [_segments(labels), f"{means[i]:.2f}"]
+        if counts is not None:
+            words.insert(0, f"k = {counts[i]}")
+        star = "★ " if i == means.argmax() else ""
+        panels.append(segmentation(snapshot["image"], labels, star + " · ".join(words)))
+    return row(panels)
+
+
+def typical_annotator(snapshot: Snapshot) -> LabelMap:
+    """The label map of the annotator with the middle number of segments."""
+    truths = snapshot["truths"]
+    order = np.argsort([len(np.unique(labels)) for labels in truths], kind="stable")
+    return np.asarray(truths[order[len(order) // 2]])
+
+
+def _segments(labels: LabelMap) -> str:
+    count = len(np.unique(labels))
+    return f"{count} segment{'s' if count > 1 else ''}"

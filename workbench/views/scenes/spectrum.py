@@ -1,0 +1,95 @@
+"""The spectrum of D^-½WD^-½: its eigenvalues, and its eigenvectors as maps over the image."""
+
+from collections.abc import Mapping
+
+import holoviews as hv
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.segmentation import Grid
+from workbench.views.paint import ceiling
+from workbench.views.panels import heat, row
+from workbench.views.style import AFTER, BEFORE, DIVERGING, as_chart, styled
+
+_FLOOR = 1e-6
+_STEP = 2
+"""Side of the blocks of pixels at which eigenvectors are drawn."""
+
+
+def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
+    """Eigenvalues of D^-½WD^-½ in descending order, by method; the legend states the rank.
+
+    Eigenvalues near 1 count segments that hardly touch; where the others fall, the affinity
+    collapses to those segments. What is below a millionth is drawn there.
+
+    Args:
+        snapshots: of one scene, by method, the latest state last.
+        title: what one sees.
+    """
+    values = np.concatenate([snapshot["eigenvalues"] for snapshot in snapshots.values()])
+    floor = max(float(values.min(initial=1)), _FLOOR)
+    colours = [*[BEFORE] * (len(snapshots) - 1), AFTER]
+    curves = [
+        _eigenvalues(method, snapshot, colour)
+        for (method, snapshot), colour in zip(snapshots.items(), colours, strict=True)
+    ]
+    return as_chart(
+        hv.Overlay(curves).relabel(title),
+        logy=len(values) > 0,
+        ylim=(floor / 1.5, 1.5),
+        legend_position="top_right",
+        xlabel="eigenvalue number",
+        ylabel="eigenvalue of D⁻½WD⁻½",
+    )
+
+
+def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
+    """The generalised eigenvectors D^-½U as maps, from the second on, white at zero.
+
+    The first is left out: it is constant wherever every pixel has some affinity to every other.
+    The sign of an eigenvector means nothing: each is drawn so that its largest values are red.
+
+    Args:
+        snapshot: of a scene.
+        count: at most so many.
+    """
+    blocks = torch.from_numpy(snapshot["eigenvectors"][1 : count + 1])
+    height, width = snapshot["image"].shape[:2]
+    coarse = Grid.of_step(round(height / blocks.shape[1]))
+    maps = coarse.interpolate(blocks, height, width, _STEP).numpy()
+    panels = []
+    for i, values in enumerate(map(_sign_fixed, maps), 2):
+        end = ceiling(values)
+        title = f"λ{_subscript(i)} = {snapshot['eigenvalues'][i - 1]:.3f}"
+        panels.append(heat(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
+    return row(panels)
+
+
+def _eigenvalues(method: str, snapshot: Snapshot, colour: str) -> hv.Overlay:
+    values = snapshot["eigenvalues"].clip(min=_FLOOR)
+    points = (np.arange(1, len(values) + 1), values)
+    label = f"{method}, rank {int(snapshot['rank'])}"
+    line = styled(
+        hv.Curve(points, "number", "eigenvalue", label=label),
+        common={"color": colour},
+        bokeh={"line_width": 1.5},
+        matplotlib={"linewidth": 1.3},
+    )
+    dots = styled(
+        hv.Scatter(points, "number", "eigenvalue", label=label),
+        common={"color": colour},
+        bokeh={"size": 6},
+        matplotlib={"s": 16},
+    )
+    return line * dots
+
+
+def _sign_fixed(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """Of v and −v the one whose values of large magnitude are positive."""
+    return values if np.sum(values.astype(np.float64) ** 3) >= 0 else -values
+
+
+def _subscript(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

@@ -1,0 +1,217 @@
+"""Click a pixel and see what the network ties it to: rows of W and of M, live, from the factors.
+
+Several seeds share one picture, each in a colour of its own, and every pixel takes the colour of
+the seed that it is tied to most: that is how a segmentation would part them, the picture stays
+where the hand is, and a click costs the same for one seed as for six. (For seeds side by side there
+is `views.scenes.affinity.affinity_rows`.)
+"""
+
+from pathlib import Path
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+from holoviews.streams import PointerXY, Tap
+from traitlets import Bool, Int, List, Tuple, Unicode, observe
+
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import array_of
+from workbench.runs import Run
+from workbench.views.paint import NOTHING, LabelMap
+from workbench.views.panels import AXES, heat, photo
+from workbench.views.scenes.affinity import (
+    AffinityPicture,
+    block_picture,
+    probes_inside,
+    seed_rings,
+)
+from workbench.views.scenes.probe import AffinityProbe, Pixel
+from workbench.views.scenes.segments import typical_annotator
+from workbench.views.style import SEEDS, SEQUENTIAL, explored
+from workbench.widgets.explorers.scene import SceneExplorer
+from workbench.widgets.pacing import Latest
+from workbench.widgets.shells.controls import Action, Choice, Options, Player, Toggle
+
+TYPICAL = -1
+"""The annotator with the middle number of segments, whoever that is in a scene."""
+NOBODY = -2
+_NEAR = 8
+"""A click so near to a seed takes it away, pixels."""
+
+
+class AffinityExplorer(SceneExplorer):
+    """Rows of the affinity of any pixel of a scene, at any step of a run.
+
+    Attributes:
+        seeds: pixels (y, x) whose rows are shown.
+        kind: "M" or "W".
+        annotator: whose boundaries are drawn and whose segments order the blocks, from 0;
+            `TYPICAL`: the middle one; `NOBODY`: no boundaries.
+        hover: a seed follows the pointer.
+        several: a click adds a seed, or takes away the one that it hits.
+    """
+
+    seeds = List(Tuple(Int(), Int()))
+    kind = Unicode("M")
+    annotator = Int(TYPICAL)
+    hover = Bool(False)
+    several = Bool(False)
+
+    controls = (
+        Choice("scene", "scene"),
+        Player("step", "step"),
+        Choice("kind", "row of"),
+        Choice("annotator", "boundaries of"),
+        Toggle("hover", "follow the pointer"),
+        Toggle("several", "several seeds"),
+        Action("clear", "clear seeds"),
+        Toggle("follow", "follow the training"),
+        Action("refresh", "refresh"),
+    )
+
+    def __init__(self, run: Run | Path | str, cells: int = 400) -> None:
+        """Of a run.
+
+        Args:
+            run: or its folder.
+            cells: in the block picture.
+        """
+        super().__init__(run)
+        self.cells = cells
+        self.probe: AffinityProbe | None = None
+        self._photo = _blank()
+        self._rows: AffinityPicture | None = None
+        self._point: Latest[Pixel] = Latest(self._point_at)
+        answers = {Tap: self._on_tap, PointerXY: self._on_pointer}
+        self._picture("image", self._draw_image, answers)
+        self._picture("affinity", self._draw_affinity, answers)
+        self._picture("blocks", self._draw_blocks)
+        self._begin()
+
+    def options(self, name: str) -> Options:
+        """As `SceneExplorer`; kinds of rows, annotators of the scene."""
+        if name == "kind":
+            return {"M = D⁻½WD⁻½": "M", "W = XΛXᵀ": "W"}
+        if name == "annotator":
+            truths = () if self.snapshot is None else tuple(self.snapshot["truths"])
+            each = {
+                f"annotator {i + 1} · {len(np.unique(truth))} segments": i
+                for i, truth in enumerate(truths)
+            }
+            return {"the typical annotator": TYPICAL, **each, "nobody": NOBODY}
+        return super().options(name)
+
+    def clear(self) -> None:
+        """Take all seeds away."""
+        self.seeds = []
+
+    def values(self, pixel: Pixel) -> np.ndarray:
+        """The row that is drawn for a pixel, at blocks of `probe.step` pixels."""
+        assert self.probe is not None, "look at a scene first"
+        return np.asarray(self.probe.over_image([pixel], self.kind == "M")[0])
+
+    def _on_tap(self, x: float | None, y: float | None) -> None:
+        self._point.cancel()
+        pixel = self._pixel(x, y)
+        if pixel is None:
+            return
+        if not self.several:
+            self.seeds = [pixel]
+            return
+        others = [s for s in self.seeds if np.hypot(s[0] - pixel[0], s[1] - pixel[1]) > _NEAR]
+        if len(others) < len(self.seeds):
+            self.seeds = others
+        else:
+            self.seeds = [*self.seeds, pixel][-len(SEEDS) :]
+
+    def _on_pointer(self, x: float | None, y: float | None) -> None:
+        pixel = self._pixel(x, y)
+        if self.hover and not self.several and pixel is not None:
+            self._point(pixel)
+
+    def _point_at(self, pixel: Pixel) -> None:
+        if self.hover:  # it may have been turned off meanwhile
+            self.seeds = [pixel]
+
+    def _pixel(self, x: float | None, y: float | None) -> Pixel | None:
+        """The pixel of the image at a place of the picture; None beside the image."""
+        if x is None or y is None or self.probe is None:
+            return None
+        pixel = round(y), round(x)
+        inside = all(0 <= at < side for at, side in zip(pixel, self.probe.image, strict=True))
+        return pixel if inside else None
+
+    def _take(self, snapshot: Snapshot) -> None:
+        image, truths = array_of(snapshot, "image"), array_of(snapshot, "truths")
+        self.probe = AffinityProbe(snapshot)
+        self._photo = explored(photo(image))
+        height, width = image.shape[:2]
+        inside = [(y, x) for y, x in self.seeds if y < height and x < width]
+        rows, columns = self.probe.shape
+        self.readout = (
+            "All features are off: no pixel is tied to any other."
+            if self.probe.dead
+            else f"{self.probe.affinity.features} features of {rows}×{columns} cells"
+        )
+        with self.hold_trait_notifications():
+            self.seeds = inside or probes_inside(typical_annotator({"truths": truths}), 1)
+            if self.annotator >= len(truths):
+                self.annotator = TYPICAL
+        self._rows = AffinityPicture(self.probe, self._truth(snapshot))
+
+    def _drop(self) -> None:
+        self.probe, self._rows = None, None
+        self._photo = _blank()
+
+    @observe("seeds", "kind")
+    def _on_seeds(self, change: Any) -> None:
+        # What was asked for first; the rings on the photo come after it.
+        self._redraw("affinity", "image" if change["name"] == "seeds" else "blocks")
+
+    @observe("annotator")
+    def _on_annotator(self, change: Any) -> None:
+        if self.snapshot is not None and self.probe is not None:
+            self._rows = AffinityPicture(self.probe, self._truth(self.snapshot))
+            self._redraw()
+
+    def _truth(self, snapshot: Snapshot) -> LabelMap | None:
+        """Whose boundaries are drawn."""
+        if self.annotator == NOBODY:
+            return None
+        if 0 <= self.annotator < len(snapshot["truths"]):
+            return np.asarray(snapshot["truths"][self.annotator])
+        return typical_annotator(snapshot)
+
+    def _draw_image(self) -> hv.Overlay:
+        if self._rows is None:
+            return (self._photo * _blank() * seed_rings([])).relabel("nothing to see")
+        drawn = self._photo * self._rows.lines * seed_rings(self.seeds)
+        return drawn.relabel(f"scene {self.scene}, step {self.step}")
+
+    def _draw_affinity(self) -> hv.Overlay:
+        if self._rows is None:
+            return (_dark() * _blank() * seed_rings([])).relabel("nothing to see")
+        drawn = self._rows.draw(self.seeds, self.kind == "M")
+        if len(self.seeds) != 1:
+            return drawn.relabel(f"{self.kind}, rows of {len(self.seeds)} seeds, by the strongest")
+        (y, x), top = self.seeds[0], float(drawn.get(0).range("affinity")[1])
+        return drawn.relabel(f"{self.kind}, row of pixel x {x}, y {y}; highest {top:.2g}")
+
+    def _draw_blocks(self) -> hv.Overlay:
+        if self.probe is None or self.snapshot is None:
+            return explored((_dark() * hv.Path([], AXES)).relabel("nothing to see"))
+        segments = self._truth(self.snapshot)
+        if segments is None:
+            segments = typical_annotator(self.snapshot)
+        drawn = block_picture(self.probe, segments, self.cells, self.kind == "M")
+        cells = min(self.cells, self.probe.affinity.pixels)
+        return explored(drawn.relabel(f"{self.kind} between {cells} cells, by segment"))
+
+
+def _blank() -> hv.RGB:
+    return explored(photo(NOTHING))
+
+
+def _dark() -> hv.Image:
+    nothing = np.zeros((2, 2), np.float32)
+    return explored(heat(nothing, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0)))

@@ -1,0 +1,112 @@
+"""A run's measurements as curves to scroll through, whatever their length.
+
+What lies in the visible range of steps is thinned to what a chart can show, with every spike in it
+(`views.training.decimate`), and thinned anew when the range changes: a hundred thousand steps cost
+a browser no more than two thousand.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+import holoviews as hv
+import pandas as pd
+from holoviews.streams import RangeX
+from traitlets import Unicode, observe
+
+from workbench.errors import WorkbenchError
+from workbench.runs import Run
+from workbench.views.style import as_chart, explored
+from workbench.views.training.curves import faint, line, smoothed
+from workbench.views.training.decimate import thinned, visible
+from workbench.widgets.shells.controls import Action, Choice, Control, Options
+from workbench.widgets.shells.explorer import Explorer
+
+_FIRST = ("loss", "covering_best", "alignment", "effective_rank_held_out")
+"""What one wants to see first of what was measured."""
+
+
+class CurveExplorer(Explorer):
+    """Two measurements of a run, one below the other, over the same steps.
+
+    Attributes:
+        upper, lower: names of measurements.
+    """
+
+    upper = Unicode()
+    lower = Unicode()
+
+    controls: ClassVar[tuple[Control, ...]] = (
+        Choice("upper", "measured"),
+        Choice("lower", "and"),
+        Action("refresh", "refresh"),
+    )
+
+    def __init__(self, run: Run | Path | str) -> None:
+        """Of a run, or of its folder."""
+        super().__init__()
+        self.run = run if isinstance(run, Run) else Run.open(run)
+        self.metrics = pd.DataFrame()
+        self._windows: dict[str, tuple[float, float] | None] = {}
+        self._smooth: dict[str, pd.Series] = {}
+        for name in ("upper", "lower"):
+            answers = {RangeX: partial(self._scroll, name)}
+            self._picture(name, partial(self._draw, name), answers)
+        self.refresh()
+
+    def options(self, name: str) -> Options:
+        """Everything that was measured."""
+        return {str(column): str(column) for column in self.metrics.columns}
+
+    def refresh(self) -> None:
+        """Take in what was measured since."""
+        with self._told():
+            self.metrics = self.run.metrics()
+            self._smooth = {}
+            if self.metrics.empty:
+                raise WorkbenchError(
+                    f"measurements in {self.run.path}", "none yet", "refresh after its first step"
+                )
+            names = [str(name) for name in self.metrics.columns]
+            order = [name for name in _FIRST if name in names]
+            order += [name for name in names if name not in order]
+            with self.hold_trait_notifications():
+                if self.upper not in names:
+                    self.upper = order[0]
+                if self.lower not in names:
+                    self.lower = order[min(1, len(order) - 1)]
+            self.readout = self._figures()
+        self._offer()
+        self._redraw()
+
+    @observe("upper", "lower")
+    def _on_choice(self, change: Any) -> None:
+        self._windows[change["name"]] = None
+        self._redraw(change["name"])
+
+    def _scroll(self, which: str, x_range: tuple[float, float] | None) -> None:
+        # Drawing sets the range, and that comes back as an event: only a new one counts.
+        if x_range is not None and x_range != self._windows.get(which):
+            self._windows[which] = x_range
+            self._redraw(which)
+
+    def _draw(self, which: str) -> hv.Overlay:
+        name = getattr(self, which)
+        if name not in self.metrics:
+            nothing = pd.Series(dtype=float)
+            drawn = faint(nothing, "value") * line(nothing, "value")
+            return explored(as_chart(drawn.relabel("nothing measured yet")), chart=True)
+        values = self.metrics[name].dropna()
+        if name not in self._smooth:
+            self._smooth[name] = smoothed(values)
+        window = self._windows.get(which)
+        parts = [thinned(visible(each, window)) for each in (values, self._smooth[name])]
+        drawn = (faint(parts[0], "value") * line(parts[1], "value")).relabel(name)
+        limits = window or (float(values.index.min()), max(float(values.index.max()), 1.0))
+        return explored(as_chart(drawn, ylabel=name, xlim=limits), chart=True)
+
+    def _figures(self) -> str:
+        last = self.metrics.ffill().iloc[-1]
+        return f"step {self.run.step}, {self.run.status}: " + ", ".join(
+            f"{name} {value:.4g}" for name, value in last.items()
+        )

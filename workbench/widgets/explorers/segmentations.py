@@ -1,0 +1,301 @@
+"""Cut a scene anew and see at once how well that covers what people drew.
+
+Beside the live cut stand the eight segmentations that the run was judged by, and the images of its
+evaluations from the best to the worst: a click on one looks at it.
+"""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+from holoviews.streams import Tap
+from traitlets import Float, Int, Unicode, observe
+
+from workbench.errors import WorkbenchError
+from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.recut import Labels, Recut
+from workbench.evaluation.scenes.snapshots import array_of
+from workbench.runs import Run
+from workbench.views.panels import photo
+from workbench.views.scenes.scores import Ranked, covering_bars, ranked, ranking_chart
+from workbench.views.scenes.segments import pool, segmentation
+from workbench.views.style import explored
+from workbench.widgets.explorers.scene import SceneExplorer
+from workbench.widgets.pacing import Latest
+from workbench.widgets.shells.controls import Bounds, Choice, Number, Options, Player
+
+FLAT, INTO, AT = "flat", "into", "at"
+MOST = 32
+"""Segments that the slider goes to."""
+POOL = 8
+
+Look = Callable[[str, str], Snapshot]
+"""Given a split and the id of an image in it: the snapshot of it by the trained network."""
+
+
+class SegmentationExplorer(SceneExplorer):
+    """Live cuts of a scene, its pool, and the images of the run's evaluations.
+
+    Attributes:
+        way: `FLAT`: k-way normalized cuts; `INTO`, `AT`: the hierarchy cut by number, by height.
+        segments: k, or the number of segments of the hierarchy.
+        seed: of the flat clustering.
+        height: of the hierarchy's cut.
+        drawn_by: whose boundaries lie over the photo, from 0; −1: nobody's.
+        evaluation: the split whose images are ranked.
+        method: whose scores rank them.
+        measure: "average" or "best".
+    """
+
+    way = Unicode(FLAT)
+    segments = Int(6)
+    seed = Int(0)
+    height = Float(0.3)
+    drawn_by = Int(0)
+    evaluation = Unicode()
+    method = Unicode()
+    measure = Unicode("average")
+
+    controls = (
+        Choice("scene", "scene"),
+        Player("step", "step"),
+        Choice("way", "cut"),
+        Number("segments", "segments"),
+        Number("seed", "seed"),
+        Number("height", "height"),
+        Choice("drawn_by", "boundaries of"),
+        Choice("evaluation", "evaluated on"),
+        Choice("method", "by"),
+        Choice("measure", "ranked by"),
+    )
+
+    def __init__(self, run: Run | Path | str, look: Look | None = None) -> None:
+        """Of a run.
+
+        Args:
+            run: or its folder.
+            look: to see images of an evaluation whose snapshots were not kept, for example
+                `evaluation.scenes.look.looker(run)`.
+        """
+        super().__init__(run)
+        self.look = look
+        self.recut: Recut | None = None
+        self.images: list[Ranked] = []
+        self._pool: list[hv.RGB] = []
+        self._cut = lru_cache(maxsize=16)(self._compute)
+        self._soon: Latest[None] = Latest(lambda _: self._show_cut())
+        self._picture("image", self._draw_image)
+        self._picture("cut", self._draw_cut)
+        self._picture("coverings", self._draw_coverings)
+        self._picture("ranking", self._draw_ranking, {Tap: self._on_tap})
+        for i in range(POOL):
+            self._picture(f"pool {i + 1}", partial(self._draw_pool, i))
+        self._choose_evaluation()
+        self._begin()
+
+    def rows(self) -> list[list[str]]:
+        """The live cut, the pool, and below them the way to other images."""
+        names = list(self.pictures)
+        return [["image", "cut", "coverings"], names[-POOL:], ["ranking"]]
+
+    def options(self, name: str) -> Options:
+        """Of every choice."""
+        if name == "way":
+            ways = {"flat, k-way": FLAT}
+            if self.recut is not None and self.recut.has_contours:
+                ways |= {"hierarchy, by number": INTO, "hierarchy, by height": AT}
+            return ways
+        if name == "drawn_by":
+            count = 0 if self.snapshot is None else len(self.snapshot["truths"])
+            return {f"annotator {i + 1}": i for i in range(count)} | {"nobody": -1}
+        if name == "evaluation":
+            return {split: split for split in self._splits()}
+        if name == "method":
+            return {method: method for method in self._methods()}
+        if name == "measure":
+            return {"average covering": "average", "best covering": "best"}
+        return super().options(name)
+
+    def bounds(self, name: str) -> Bounds:
+        """Of every number."""
+        if name == "segments":
+            return 1, MOST, 1
+        if name == "seed":
+            return 0, 20, 1
+        if name == "height":
+            top = 1.0
+            if self.recut is not None and self.way == AT and len(self.recut.hierarchy.heights):
+                top = float(self.recut.hierarchy.heights[-1]) * 1.01
+            return 0.0, max(round(top, 3), 0.01), 0.005
+        return super().bounds(name)
+
+    @property
+    def labels(self) -> Labels | None:
+        """The live cut at full size; None where there is no scene to cut."""
+        if self.recut is None:
+            return None
+        return self._cut(self.recut, self.way, self.segments, self.seed, self.height)[0]
+
+    @property
+    def coverings(self) -> np.ndarray:
+        """Of each annotator by the live cut."""
+        if self.recut is None:
+            return np.zeros(0)
+        return self._cut(self.recut, self.way, self.segments, self.seed, self.height)[1]
+
+    def look_at(self, id: str) -> None:
+        """Go to an image of the evaluation, with its kept snapshot or one made by `look`."""
+        name = self._name(id)
+        with self._told():
+            if name not in self.moments.scenes():
+                if self.look is None:
+                    raise WorkbenchError(
+                        f"a snapshot {name} in {self.moments.run.path}",
+                        "none: an evaluation keeps those of its first scenes",
+                        "give look=workbench.evaluation.scenes.look.looker(run) to make it now",
+                    )
+                self.moments.put(name, self.look(self.evaluation, id))
+                self._offer()
+            self.scene = name
+
+    def _compute(
+        self, recut: Recut, way: str, segments: int, seed: int, height: float
+    ) -> tuple[Labels, np.ndarray]:
+        if way == INTO:
+            labels = recut.into(segments)
+        elif way == AT:
+            labels = recut.at(height)
+        else:
+            labels = recut.flat(segments, seed)
+        return labels, recut.coverings(labels)
+
+    def _take(self, snapshot: Snapshot) -> None:
+        recut = Recut(snapshot)
+        array_of(snapshot, "segmentations")
+        self._cut.cache_clear()
+        first, self.recut = self.recut is None, recut
+        if first and recut.has_contours:
+            self.way = INTO  # as such networks are judged
+        self._pool = [explored(each, side=180) for each in pool(snapshot)]
+        if self.way != FLAT and not recut.has_contours:
+            self.way = FLAT
+        if self.drawn_by >= len(array_of(snapshot, "truths")):
+            self.drawn_by = 0
+        self._tell()
+
+    def _drop(self) -> None:
+        self.recut, self._pool, self.readout = None, [], ""
+
+    @observe("way", "segments", "seed", "height")
+    def _on_cut(self, change: Any) -> None:
+        if change["name"] == "way":
+            self._offer()
+        self._soon(None)
+
+    def _show_cut(self) -> None:
+        self._tell()
+        self._redraw("cut", "coverings")
+
+    def _tell(self) -> None:
+        labels = self.labels
+        if labels is None:
+            return
+        found, mean = int(labels.max()), float(self.coverings.mean())
+        each = ", ".join(f"{value:.3f}" for value in self.coverings)
+        self.readout = f"{found} segments; covering of the annotators {each}; mean {mean:.3f}"
+
+    @observe("drawn_by")
+    def _on_annotator(self, change: Any) -> None:
+        self._redraw("image")
+
+    @observe("evaluation", "method", "measure")
+    def _on_evaluation(self, change: Any) -> None:
+        self._rank()
+        self._offer()
+        self._redraw("ranking")
+
+    def _on_tap(self, x: float | None, y: float | None) -> None:
+        if x is None or not self.images:
+            return
+        place = min(max(round(x), 1), len(self.images))
+        self.look_at(self.images[place - 1].id)
+        self._redraw("ranking")
+
+    def _name(self, id: str) -> str:
+        return f"{self.evaluation}-{self.method}-{id}"
+
+    def _splits(self) -> list[str]:
+        return sorted(file.stem for file in self._folder().glob("*.json"))
+
+    def _folder(self) -> Path:
+        return self.moments.run.path / "evaluations"
+
+    def _scores(self) -> dict[str, Any]:
+        path = self._folder() / f"{self.evaluation}.json"
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise WorkbenchError(
+                f"an evaluation in {path}", f"{error}", "evaluate again: workbench evaluate"
+            ) from error
+        return found
+
+    def _methods(self) -> list[str]:
+        return list(self._scores()["methods"]) if self.evaluation in self._splits() else []
+
+    def _choose_evaluation(self) -> None:
+        splits = self._splits()
+        if not splits:
+            return
+        with self._told():
+            self.evaluation = "test" if "test" in splits else splits[0]
+            methods = self._methods()
+            self.method = "trained" if "trained" in methods else methods[0]
+
+    def _rank(self) -> None:
+        self.images = []
+        with self._told():
+            if self.method in self._methods():
+                self.images = ranked(self._scores(), self.method, self.measure)
+
+    def _draw_image(self) -> hv.RGB:
+        if self.snapshot is None:
+            return _nothing()
+        image, truths = self.snapshot["image"], self.snapshot["truths"]
+        title = f"scene {self.scene}, step {self.step}"
+        if not 0 <= self.drawn_by < len(truths):
+            return explored(photo(image, title))
+        return explored(segmentation(image, truths[self.drawn_by], title, fill=False))
+
+    def _draw_cut(self) -> hv.RGB:
+        labels = self.labels
+        if labels is None or self.snapshot is None:
+            return _nothing()
+        count = int(labels.max())
+        title = f"{count} segments, mean covering {float(self.coverings.mean()):.3f}"
+        return explored(segmentation(self.snapshot["image"], labels, title))
+
+    def _draw_coverings(self) -> hv.Overlay:
+        kept = np.zeros((0, 0)) if self.snapshot is None else self.snapshot["coverings"]
+        drawn = covering_bars(self.coverings, kept)
+        return explored(drawn.relabel("covering; grey: the best of the pool"), chart=True)
+
+    def _draw_pool(self, number: int) -> hv.RGB:
+        return self._pool[number] if number < len(self._pool) else _nothing(side=180)
+
+    def _draw_ranking(self) -> hv.Overlay:
+        scenes = self.moments.scenes()
+        kept = [image.id for image in self.images if self.look or self._name(image.id) in scenes]
+        chosen = next((i.id for i in self.images if self._name(i.id) == self.scene), None)
+        drawn = ranking_chart(self.images, chosen, kept)
+        title = f"{self.measure} covering, {self.method}, {self.evaluation}: click one"
+        words = title if self.images else "not evaluated yet: workbench evaluate"
+        return explored(drawn.relabel(words), chart=True)
+
+
+def _nothing(side: int = 360) -> hv.RGB:
+    return explored(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"), side=side)

@@ -1,0 +1,1 @@
+"""The live monitor of a training: figures, alarms, buttons."""

@@ -1,0 +1,71 @@
+"""The monitor's charts as one bokeh document, and their lines as bytes: what its page is given."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import Any
+
+import bokeh
+import holoviews as hv
+import numpy as np
+import pandas as pd
+from bokeh.core.json_encoder import serialize_json
+from bokeh.document import Document
+from bokeh.models import DataRange1d, LogTicker, Range1d
+
+from workbench.views.training.live import Chart, live_chart
+
+TOOLS = ["xpan", "xbox_zoom", "xwheel_zoom", "reset"]
+VERSION: str = bokeh.__version__
+BORDER = 78
+"""Left of every chart, screen pixels: charts below each other then stand in columns."""
+
+
+@cache
+def bokeh_script() -> str:
+    """Bokeh's own library for browsers, from its installation: no page needs a network for it."""
+    return Path(
+        str(distribution("bokeh").locate_file("bokeh/server/static/js/bokeh.min.js"))
+    ).read_text(encoding="utf-8")
+
+
+def document_of(charts: Sequence[Chart]) -> dict[str, Any]:
+    """Charts without values, over one range of steps.
+
+    Returns:
+        document: as JSON text; sources: the name of a line by the id of the data source that it is
+        to be put into; range: the id of the range of steps.
+    """
+    document, steps = Document(), Range1d(start=0, end=1)
+    sources: dict[str, str] = {}
+    for chart in charts:
+        drawn, names = live_chart(chart)
+        drawn.opts(backend="bokeh", toolbar="above", default_tools=TOOLS, active_tools=["xpan"])
+        figure = hv.render(drawn, backend="bokeh")
+        # HoloViews fixes ranges to the values there are; here they follow those to come.
+        figure.x_range, figure.y_range = steps, DataRange1d()
+        figure.toolbar.autohide = True
+        figure.min_border_left = BORDER
+        if chart.log:  # else a range within a decade gets a label at each of its digits
+            figure.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=4)
+        sources |= {
+            renderer.data_source.id: name
+            for renderer, name in zip(figure.renderers, names, strict=True)
+        }
+        document.add_root(figure)
+    return {
+        "document": serialize_json(document.to_json(deferred=False)),
+        "sources": sources,
+        "range": steps.id,
+    }
+
+
+def lines_as_bytes(lines: Mapping[str, pd.Series]) -> dict[str, list[bytes]]:
+    """Steps and values of every line, float32, little-endian."""
+    return {
+        name: [
+            np.asarray(part, dtype="<f4").tobytes() for part in (values.index, values.to_numpy())
+        ]
+        for name, values in lines.items()
+    }

@@ -1,0 +1,67 @@
+"""What the monitor says in words and figures."""
+
+from workbench.runs import Event, Status
+from workbench.runs.control import PAUSE, RATE, RESUME, SAVE, STOP
+from workbench.runs.progress import Progress
+
+_ANSWERS = {
+    PAUSE: "Paused after step {step}.",
+    RESUME: "Went on after step {step}.",
+    STOP: "Stopped after step {step}, with a checkpoint.",
+    SAVE: "A checkpoint of step {step} is written.",
+    RATE: "From step {step} on the learning rate is {value:g} times the schedule's.",
+}
+
+
+def status_of(progress: Progress) -> str:
+    """One word."""
+    return "paused" if progress.paused else str(progress.status)
+
+
+def facts_of(progress: Progress) -> list[list[str]]:
+    """Labels and values of what is known."""
+    facts = [["step", _of(f"{progress.step:,}", progress.steps)]]
+    if progress.passed is not None and progress.passes is not None:
+        facts.append(["pass", f"{progress.passed:.1f} of {progress.passes}"])
+    if progress.samples_per_second is not None:
+        facts.append(["samples/s", f"{progress.samples_per_second:.3g}"])
+    if progress.learning_rate is not None:
+        changed = "" if progress.factor == 1 else f" (×{progress.factor:g})"
+        facts.append(["learning rate", f"{progress.learning_rate:.2e}{changed}"])
+    if progress.memory is not None:
+        facts.append([f"memory, {progress.memory_of}", f"{progress.memory / 1e9:.2f} GB"])
+    if progress.left is not None and not progress.paused:
+        facts.append(["left", duration(progress.left)])
+    return facts
+
+
+def _of(done: str, planned: int | None) -> str:
+    return done if planned is None else f"{done} of {planned:,}"
+
+
+def fraction_of(progress: Progress) -> float:
+    """Of the steps that is done; 0 where their number is not known."""
+    return progress.step / progress.steps if progress.steps else 0.0
+
+
+def duration(seconds: float) -> str:
+    """For people: 40 s, 3 min, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def answer_in_words(event: Event) -> str:
+    """What became of a command, from its "control" event."""
+    fields = event.fields
+    return _ANSWERS[fields["command"]].format(step=event.step, value=fields.get("value", 1.0))
+
+
+def ending_in_words(progress: Progress) -> str:
+    """Why a run goes on no more; empty where it does, or came to its end."""
+    if progress.status is Status.FAILED:
+        return progress.error
+    if progress.status is Status.INTERRUPTED:
+        return "It goes on from its last checkpoint: workbench.train(…, resume=True)."
+    return ""

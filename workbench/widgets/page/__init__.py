@@ -1,0 +1,1 @@
+"""The page without JupyterLab: runs and stores below folders, in tabs."""

@@ -1,0 +1,202 @@
+"""The whole workbench as one page: a run to choose, and a tab for everything there is of it.
+
+An explorer is made when its tab is first opened. What a run has nothing for has no tab; a tab
+appears when a run that goes on has come so far.
+"""
+
+import errno
+import socket
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import holoviews as hv
+import panel as pn
+from bokeh.core.validation import silence
+from bokeh.core.validation.warnings import FIXED_SIZING_MODE
+
+from pipelines.errors import UserError
+from workbench.errors import WorkbenchError
+from workbench.widgets.page.library import Library
+from workbench.widgets.page.tabs import Looker, Subject, Tab, tabs_of
+from workbench.widgets.shells.explorer import Explorer
+
+PORT = 5006
+NOBODY = Path()
+INTERVAL = 3000
+"""Milliseconds between two looks at how the runs stand, and at a run that is going on."""
+
+
+class Page:
+    """What one browser window shows.
+
+    Args:
+        library: the runs and stores to choose from; shared by all pages.
+        looker: for images of evaluations whose snapshots were not kept.
+
+    Attributes:
+        chooser: of the run or store, by path.
+        beside: of a second run, by path; `NOBODY`.
+        tabs: of what there is of it.
+    """
+
+    def __init__(self, library: Library, looker: Looker | None = None) -> None:
+        self.library, self.looker = library, looker
+        self.subject = Subject()
+        self.explorers: dict[str, Explorer] = {}
+        self._shown: list[Tab] = []
+        self._seen = 0  # the last event that the open explorer has taken in
+        self._chosen: tuple[Path | None, Path | None] = None, None
+        self.chooser = pn.widgets.Select(label="run or store", width=460)
+        self.beside = pn.widgets.Select(label="beside it, in the spectrum", width=460)
+        self.message = pn.pane.Alert("", alert_type="warning", visible=False)
+        self.tabs = pn.Tabs()
+        self._offer()
+        self.chooser.param.watch(lambda _: self.choose(), "value")
+        self.beside.param.watch(lambda _: self.choose(), "value")
+        self.tabs.param.watch(lambda _: self._open(), "active")
+        self.choose()
+
+    def layout(self) -> pn.Column:
+        """The page, which goes on looking at the runs as long as the window is open."""
+        if pn.state.curdoc is not None:
+            pn.state.add_periodic_callback(self.refresh, INTERVAL)
+        head = pn.FlexBox(self.chooser, self.beside)
+        return pn.Column(head, self.message, self.tabs, sizing_mode="stretch_width")
+
+    def choose(self) -> None:
+        """Look at what the choosers say, from the tab that was open."""
+        if (self.chooser.value, self.beside.value) == self._chosen:
+            return  # the words of the options have changed, nothing else
+        self._chosen = self.chooser.value, self.beside.value
+        title = self._title
+        self.message.visible = False
+        try:
+            self.subject = self._subject()
+        except UserError as error:
+            self.subject = Subject()
+            self._tell(error)
+        self.explorers, self._seen = {}, 0
+        self._show(tabs_of(self.subject), title)
+
+    def refresh(self) -> None:
+        """Take in how all runs stand, and what the chosen one has recorded since."""
+        self._offer()
+        run = self.subject.run
+        if run is None:
+            return
+        found = tabs_of(self.subject)
+        if found != self._shown:
+            self._show(found, self._title)
+        explorer = self.explorers.get(self._title)
+        # Not by its status: the last that a run records comes with its end.
+        news = run.events(since=self._seen)
+        if explorer is not None and news:
+            self._seen = news[-1].seq
+            explorer.refresh()
+
+    @property
+    def _title(self) -> str:
+        """Of the tab that is open; empty where there is none."""
+        return self._shown[self.tabs.active].title if self._shown else ""
+
+    def _subject(self) -> Subject:
+        entry = next(e for e in self.library.entries() if e.path == self.chooser.value)
+        if entry.store:
+            return Subject(store=entry.path)
+        other = None if self.beside.value == NOBODY else self.library.run(self.beside.value)
+        return Subject.of_run(self.library.run(entry.path), other, self.looker)
+
+    def _offer(self) -> None:
+        """Choices as they are now; what is chosen stays chosen."""
+        entries = self.library.entries()
+        runs = {entry.words: entry.path for entry in entries if not entry.store}
+        stores = {entry.words: entry.path for entry in entries if entry.store}
+        for widget, options in (
+            (self.chooser, runs | stores),
+            (self.beside, {"nobody": NOBODY} | runs),
+        ):
+            there = list(options.values())
+            value = widget.value if widget.value in there else there[0]
+            widget.param.update(options=options, value=value)
+
+    def _show(self, tabs: list[Tab], title: str) -> None:
+        """Have these tabs, opened at the one of that title if it is among them."""
+        kept = {tab.title: pane for tab, pane in zip(self._shown, self.tabs, strict=True)}
+        titles = [tab.title for tab in tabs]
+        panes = [kept[each] if each in self.explorers else pn.Column() for each in titles]
+        self._shown = tabs
+        self.tabs[:] = list(zip(titles, panes, strict=True))
+        if titles:
+            self.tabs.active = titles.index(title) if title in titles else 0
+        self._open()
+
+    def _open(self) -> None:
+        """Make the explorer of the open tab, unless it is there."""
+        if not self._shown or self._title in self.explorers:
+            return
+        tab: Tab = self._shown[self.tabs.active]
+        pane: Any = self.tabs[self.tabs.active]
+        try:
+            explorer = tab.make(self.subject)
+        except UserError as error:
+            self._tell(error)
+            return
+        self.explorers[tab.title] = explorer
+        pane.objects = [explorer.panel()]
+
+    def _tell(self, error: UserError) -> None:
+        self.message.object, self.message.visible = escape(str(error)), True
+
+
+def serve(
+    library: Library,
+    port: int = PORT,
+    *,
+    browser: bool = True,
+    looker: Looker | None = None,
+    ready: Callable[[str], None] = print,
+) -> None:
+    """Serve the app on this machine until Ctrl-C; nothing comes from a network.
+
+    Args:
+        library: what there is to look at.
+        port: 0: any that is free.
+        browser: open one.
+        looker: see `Page`.
+        ready: is told the address.
+
+    Raises:
+        WorkbenchError: the port is taken.
+    """
+    silence(FIXED_SIZING_MODE, True)  # frames have sizes of their own: HoloViews sets them
+    hv.Store.set_current_backend("bokeh")
+    _make_sure_of(port)
+    server: Any = pn.serve(
+        lambda: Page(library, looker).layout(),
+        port=port,
+        title="workbench",
+        start=False,
+        show=False,
+        verbose=False,
+    )
+    try:
+        server.start()
+        ready(f"http://localhost:{server.port}")
+        if browser:
+            server.show("/")
+        server.io_loop.start()
+    finally:
+        server.stop()
+
+
+def _make_sure_of(port: int) -> None:
+    try:
+        socket.create_server(("", port)).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise WorkbenchError(
+            f"a free port, {port} for example", "somebody at it", "give another: --port 0 for any"
+        ) from error

@@ -1,0 +1,1 @@
+"""Controls and layout of an explorer, in JupyterLab and on a page of Panel."""

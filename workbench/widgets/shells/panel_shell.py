@@ -1,0 +1,118 @@
+"""An explorer as a Panel layout: the same controls and pictures, for an app without a notebook."""
+
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import panel as pn
+
+from workbench.widgets.shells.controls import Action, Choice, Control, Number, Player, Toggle
+from workbench.widgets.shells.explorer import Explorer
+
+_NOTHING = "–"
+
+
+def as_panel(explorer: Explorer) -> pn.Column:
+    """Controls above, message, pictures, figures below."""
+    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
+    message = pn.pane.Alert("", alert_type="warning", visible=False)
+    readout = pn.pane.HTML("")
+
+    def tell(_: object = None) -> None:
+        message.object, message.visible = escape(explorer.message), bool(explorer.message)
+        readout.object = f'<div style="white-space:pre-line">{escape(explorer.readout)}</div>'
+
+    tell()
+    explorer.observe(tell, ["message", "readout"])
+    return pn.Column(pn.FlexBox(*made), message, explorer.plots(), readout)
+
+
+def _follow(
+    explorer: Explorer, control: Control, widget: Any, take_over: Callable[[], None]
+) -> None:
+    """Tie a widget to a trait; `take_over` brings it to what the explorer has."""
+    busy = False
+
+    def update(_: object = None) -> None:
+        nonlocal busy
+        busy = True
+        try:
+            take_over()
+        finally:
+            busy = False
+
+    def hand_on(event: Any) -> None:
+        if not busy and event.new is not None and event.new != _NOTHING:
+            setattr(explorer, control.name, event.new)
+
+    update()
+    explorer.observe(update, [control.name, "offers"])
+    widget.param.watch(hand_on, "value")
+
+
+def _choice(explorer: Explorer, control: Control) -> pn.widgets.Select:
+    widget = pn.widgets.Select(label=control.label, width=180)
+
+    def take_over() -> None:
+        options = explorer.options(control.name)
+        value = getattr(explorer, control.name)
+        widget.param.update(options=options, value=value if value in options.values() else None)
+
+    _follow(explorer, control, widget, take_over)
+    return widget
+
+
+def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
+    # Its own words for the value stay the old ones where options come with it: they are the label.
+    widget = pn.widgets.DiscretePlayer(
+        label=control.label, options=[_NOTHING], value=_NOTHING, interval=500, width=320,
+        loop_policy="once", show_loop_controls=False, show_value=False,
+    )  # fmt: skip
+
+    def take_over() -> None:
+        options = list(explorer.options(control.name).values()) or [_NOTHING]
+        value = getattr(explorer, control.name)
+        value = value if value in options else options[-1]
+        widget.param.update(options=options, value=value, label=f"{control.label}: {value}")
+
+    _follow(explorer, control, widget, take_over)
+    return widget
+
+
+def _number(explorer: Explorer, control: Control) -> pn.widgets.Widget:
+    low, high, step = explorer.bounds(control.name)
+    kind = pn.widgets.IntSlider if isinstance(step, int) else pn.widgets.FloatSlider
+    widget = kind(label=control.label, start=low, end=high, step=step, width=180)
+
+    def take_over() -> None:
+        low, high, step = explorer.bounds(control.name)
+        value = min(max(getattr(explorer, control.name), low), high)
+        widget.param.update(start=low, end=max(high, low + step), step=step, value=value)
+
+    _follow(explorer, control, widget, take_over)
+    return widget
+
+
+def _toggle(explorer: Explorer, control: Control) -> pn.widgets.Checkbox:
+    widget = pn.widgets.Checkbox(label=control.label)
+
+    def take_over() -> None:
+        widget.value = getattr(explorer, control.name)
+
+    _follow(explorer, control, widget, take_over)
+    return widget
+
+
+def _action(explorer: Explorer, control: Control) -> pn.widgets.Button:
+    button = pn.widgets.Button(label=control.label)
+    button.on_click(lambda _: getattr(explorer, control.name)())
+    return button
+
+
+_BUILDERS: dict[type[Control], Callable[[Explorer, Control], pn.widgets.Widget]] = {
+    Choice: _choice,
+    Player: _player,
+    Number: _number,
+    Toggle: _toggle,
+    Action: _action,
+}
