@@ -12,7 +12,7 @@ from tests.browser.figures import Figure, figures, titled
 from tests.browser.notebook import Notebook, write_notebook
 from tests.browser.pixels import Pixels, changed, painted
 from tests.browser.trainings import eventually
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views.paint import ceiling
 from workbench.views.scenes.affinity import probes_inside
@@ -41,7 +41,7 @@ def off_by(figure: Figure, pixels: Pixels, snapshot: Snapshot, seed: Pixel) -> f
     probe = AffinityProbe(snapshot)
     row = probe.over_image([seed])[0]
     y, x = np.mgrid[: row.shape[0], : row.shape[1]] * probe.step + (probe.step - 1) / 2
-    labels = typical_annotator(snapshot)
+    labels = typical_annotator(snapshot.truths)
     inside = np.ones(labels.shape, bool)
     inside[:-1] &= labels[:-1] == labels[1:]
     inside[:, :-1] &= labels[:, :-1] == labels[:, 1:]
@@ -67,8 +67,8 @@ def test_a_click_on_the_image_shows_that_pixels_row(
     notebook.run(0)
     notebook.run(1)
     scene = trained.snapshot_names()[0]
-    snapshot = trained.load_snapshot(trained.snapshots(scene)[-1], scene)
-    first, second = probes_inside(typical_annotator(snapshot), 2)
+    snapshot = Snapshot.load(trained, trained.snapshots(scene)[-1], scene)
+    first, second = probes_inside(typical_annotator(snapshot.truths), 2)
     image = titled(page, f"scene {scene}, step {trained.step}")
     before = titled(page, f"M, row of pixel x {first[1]}, y {first[0]};")
     shown = before.pixels()

@@ -1,7 +1,5 @@
 """Classical normalized cuts on pictures whose regions are known."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from skimage.color import lab2rgb
@@ -9,7 +7,6 @@ from skimage.color import lab2rgb
 from workbench.errors import WorkbenchError
 from workbench.evaluation import evaluate_pool
 from workbench.segmentation.contour_cuts import (
-    CONTOURS_ALONE,
     SINGLE_SCALE,
     ContourConfig,
     segment_contours,
@@ -18,7 +15,7 @@ from workbench.segmentation.contour_cuts import (
 SIZE = (96, 144)
 MANY = ContourConfig(side=48)
 ONE = ContourConfig(side=48, radii=(5,))
-SHAPES = replace(CONTOURS_ALONE, side=144, wavelength=5.0, edge_scale=2.0)
+SHAPES = ContourConfig(side=144, wavelength=5.0, colour_scale=None, floor=0.0)
 
 
 def regions() -> np.ndarray:

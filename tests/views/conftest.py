@@ -11,7 +11,7 @@ import torch
 
 from workbench.data import Scene
 from workbench.evaluation import BenchmarkTable, MethodScores, PoolScores
-from workbench.evaluation.scenes.networks import Snapshot, look_at_scene
+from workbench.evaluation.scenes.snapshots import Snapshot, look_at_scene
 from workbench.models import ArchitectureConfig, DeepNCuts
 from workbench.runs import Run
 from workbench.training.config import DeepNCutsConfig
@@ -82,7 +82,8 @@ def trained_run(started_run: Run, snapshot: Snapshot, other_snapshot: Snapshot) 
                 rank_held_out=20,
                 effective_rank_held_out=9.5,
             )
-            started_run.snapshot(step, "watched", snapshot if step < 4 else other_snapshot)
+            seen = snapshot if step < 4 else other_snapshot
+            started_run.snapshot(step, "watched", seen.to_arrays())
     started_run.append("finished", 4)
     return started_run
 
@@ -95,7 +96,7 @@ def evaluate(table: BenchmarkTable) -> Callable[[Run, tuple[str, ...]], None]:
         kept = BenchmarkTable(tuple(m for m in table.methods if m.method in methods))
         for seed, method in enumerate(methods):
             for id in SCENES:
-                run.snapshot(4, f"test-{method}-{id}", look(id, seed)[1])
+                run.snapshot(4, f"test-{method}-{id}", look(id, seed)[1].to_arrays())
         folder = run.path / "evaluations"
         folder.mkdir()
         (folder / "test.json").write_text(json.dumps(kept.to_dict()))

@@ -1,11 +1,12 @@
 """What the views draw is what the record says."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from workbench.evaluation import BenchmarkTable
-from workbench.evaluation.scenes.networks import Snapshot
-from workbench.evaluation.scenes.snapshots import affinity_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.views import paint
 from workbench.views.panels import photo
 from workbench.views.scenes import affinity, scores, segments, spectrum
@@ -37,9 +38,9 @@ def test_small_label_maps_get_fine_boundaries() -> None:
 
 
 def test_a_photo_has_pixels_for_coordinates(snapshot: Snapshot) -> None:
-    height, width = snapshot["image"].shape[:2]
+    height, width = snapshot.image.shape[:2]
     for fineness in (1, 3):
-        fine = snapshot["image"].repeat(fineness, 0).repeat(fineness, 1)
+        fine = snapshot.image.repeat(fineness, 0).repeat(fineness, 1)
         bounds = photo(fine, fineness=fineness).bounds.lbrt()
         np.testing.assert_allclose(bounds, (-0.5, -0.5, width - 0.5, height - 0.5))
 
@@ -56,12 +57,12 @@ def test_probes_are_inside_the_largest_segments() -> None:
 
 
 def test_a_row_is_that_of_the_dense_affinity(snapshot: Snapshot) -> None:
-    x = torch.from_numpy(snapshot["maps"]).flatten(1).T.double()
+    x = torch.from_numpy(snapshot.maps).flatten(1).T.double()
     W = x @ x.T
     degrees = W.sum(1)
     M = W / torch.sqrt(degrees[:, None] * degrees)
-    rows, columns = snapshot["maps"].shape[1:]
-    stride, offset = snapshot["grid"]
+    rows, columns = snapshot.maps.shape[1:]
+    stride, offset = snapshot.grid.stride, snapshot.grid.offset
     cell = (3, 5)
     probe = (round(offset + stride * cell[0]), round(offset + stride * cell[1]))
     for dense, normalized in ((M, True), (W, False)):
@@ -83,14 +84,14 @@ def test_blocks_are_symmetric_and_ordered_by_segment(snapshot: Snapshot) -> None
 
 
 def test_a_learned_coupling_counts(snapshot: Snapshot) -> None:
-    coupling = np.diag(np.arange(len(snapshot["maps"]), dtype=np.float32))
-    found = affinity_of({**snapshot, "coupling": coupling})
-    x = torch.from_numpy(snapshot["maps"]).flatten(1).T
+    coupling = np.diag(np.arange(len(snapshot.maps), dtype=np.float32))
+    found = replace(snapshot, coupling=coupling).prediction.affinity
+    x = torch.from_numpy(snapshot.maps).flatten(1).T
     torch.testing.assert_close(found.dense(), x @ torch.from_numpy(coupling) @ x.T)
 
 
 def test_eigenvectors_are_the_same_whatever_their_sign(snapshot: Snapshot) -> None:
-    flipped = {**snapshot, "eigenvectors": -snapshot["eigenvectors"]}
+    flipped = replace(snapshot, eigenvectors=-snapshot.eigenvectors)
     for one, other in zip(
         spectrum.eigenvectors(snapshot), spectrum.eigenvectors(flipped), strict=True
     ):
@@ -102,17 +103,17 @@ def test_eigenvectors_are_the_same_whatever_their_sign(snapshot: Snapshot) -> No
 
 def test_the_spectrum_states_the_rank(snapshot: Snapshot) -> None:
     labels = {curve.label for curve in spectrum.spectrum({"trained": snapshot})}
-    assert labels == {f"trained, rank {int(snapshot['rank'])}"}
+    assert labels == {f"trained, rank {snapshot.rank}"}
 
 
 def test_the_pool_marks_its_best_and_says_k_where_it_is_known(snapshot: Snapshot) -> None:
-    means = snapshot["coverings"].mean(axis=1)
+    means = snapshot.coverings.mean(axis=1)
     titles = [panel.label for panel in segments.pool(snapshot)]
     assert [title.startswith("★") for title in titles] == list(
         np.arange(len(means)) == means.argmax()
     )
     assert all(f"{mean:.2f}" in title for mean, title in zip(means, titles, strict=True))
-    counted = {**snapshot, "counts": np.arange(2, 2 + len(means))}
+    counted = replace(snapshot, counts=np.arange(2, 2 + len(means)))
     assert "k = 3 · " in segments.pool(counted).values()[1].label
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views import inline
 from workbench.views.report import write_report
@@ -67,7 +67,7 @@ def test_the_same_run_gives_the_same_page(trained_run: Run, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("width", [100, 333])
 def test_pictures_keep_the_aspect(width: int, snapshot: Snapshot) -> None:
-    height, columns = snapshot["image"].shape[:2]
+    height, columns = snapshot.image.shape[:2]
     markup = inline.picture(best_segmentation(snapshot, "x<y"), width)
     assert f'width="{width}" height="{round(width * height / columns)}"' in markup
     assert 'alt="x&lt;y' in markup

@@ -1,6 +1,7 @@
 """Every view draws under both backends, and leaves what it was given as it was."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import holoviews as hv
@@ -9,8 +10,8 @@ import pandas as pd
 import pytest
 
 from workbench.evaluation import BenchmarkTable
-from workbench.evaluation.scenes.networks import Snapshot
 from workbench.evaluation.scenes.ranks import Trajectory
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.views.pages import Page
 from workbench.views.scenes import affinity, history, ranks, scores, segments, spectrum
 from workbench.views.scenes import scores as cuts
@@ -29,7 +30,7 @@ VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "rows of W": lambda snapshot: affinity.affinity_rows(snapshot, normalized=False),
     "affinity blocks": affinity.affinity_blocks,
     "rows of several": lambda snapshot: AffinityPicture(
-        AffinityProbe(snapshot), snapshot["truths"][0]
+        AffinityProbe(snapshot), snapshot.truths[0]
     ).draw([(3, 4), (10, 50), (40, 20)]),
     "rows of none": lambda snapshot: AffinityPicture(AffinityProbe(snapshot), None).draw([]),
     "spectra": lambda snapshot: history.eigenvalue_history(
@@ -38,9 +39,9 @@ VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "singular values": lambda snapshot: history.singular_history(history.spectrum_at(2, snapshot)),
     "ranks by step": lambda snapshot: history.rank_history([history.spectrum_at(2, snapshot)], 2),
     "coverings of a cut": lambda snapshot: cuts.covering_bars(
-        snapshot["coverings"][0], snapshot["coverings"]
+        snapshot.coverings[0], snapshot.coverings
     ),
-    "thumbnails": lambda snapshot: Page(2, 1, 48).draw([snapshot["image"][:48, :48]], ["a"], 0),
+    "thumbnails": lambda snapshot: Page(2, 1, 48).draw([snapshot.image[:48, :48]], ["a"], 0),
     "spectrum": lambda snapshot: spectrum.spectrum({"untrained": snapshot, "trained": snapshot}),
     "eigenvectors": spectrum.eigenvectors,
 }
@@ -54,9 +55,9 @@ def draw(element: Any, backend: str) -> Any:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("name", VIEWS)
 def test_draws(name: str, backend: str, snapshot: Snapshot) -> None:
-    before = {key: array.copy() for key, array in snapshot.items()}
+    before = {key: array.copy() for key, array in snapshot.to_arrays().items()}
     draw(VIEWS[name](snapshot), backend)
-    for key, array in snapshot.items():
+    for key, array in snapshot.to_arrays().items():
         np.testing.assert_array_equal(array, before[key])
 
 
@@ -64,19 +65,24 @@ def test_draws(name: str, backend: str, snapshot: Snapshot) -> None:
 @pytest.mark.parametrize("name", sorted(VIEWS.keys() - {"eigenvectors"}))
 def test_draws_a_dead_network(name: str, backend: str, snapshot: Snapshot) -> None:
     """All features off: no degree, no eigenvalue, nothing to divide by."""
-    dead = {
-        **snapshot,
-        "maps": np.zeros_like(snapshot["maps"]),
-        "eigenvalues": np.zeros(0),
-        "rank": np.array(0),
-        "segmentations": np.ones_like(snapshot["segmentations"]),
-    }
+    dead = replace(
+        snapshot,
+        maps=np.zeros_like(snapshot.maps),
+        eigenvalues=np.zeros(0),
+        eigenvectors=snapshot.eigenvectors[:0],
+        rank=0,
+        segmentations=np.ones_like(snapshot.segmentations),
+    )
     draw(VIEWS[name](dead), backend)
 
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_collapsed_affinity_has_no_eigenvector_to_show(rank: int, snapshot: Snapshot) -> None:
-    collapsed = {**snapshot, "eigenvectors": snapshot["eigenvectors"][:rank]}
+    collapsed = replace(
+        snapshot,
+        eigenvalues=snapshot.eigenvalues[:rank],
+        eigenvectors=snapshot.eigenvectors[:rank],
+    )
     assert len(spectrum.eigenvectors(collapsed)) == 0
 
 

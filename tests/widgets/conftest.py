@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import holoviews as hv
 import numpy as np
 import pytest
 
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 
 # The scenes and runs of the views' tests are those of the widgets' too.
@@ -40,14 +41,14 @@ def drawn() -> Callable[[hv.DynamicMap], Any]:
 @pytest.fixture(scope="session")
 def dead_snapshot(snapshot: Snapshot) -> Snapshot:
     """Of a network whose features are all off."""
-    return {
-        **snapshot,
-        "maps": np.zeros_like(snapshot["maps"]),
-        "eigenvalues": np.zeros(0),
-        "eigenvectors": snapshot["eigenvectors"][:0],
-        "rank": np.array(0),
-        "segmentations": np.ones_like(snapshot["segmentations"]),
-    }
+    return replace(
+        snapshot,
+        maps=np.zeros_like(snapshot.maps),
+        eigenvalues=np.zeros(0),
+        eigenvectors=snapshot.eigenvectors[:0],
+        rank=0,
+        segmentations=np.ones_like(snapshot.segmentations),
+    )
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def run_of(started_run: Run) -> Callable[[Snapshot], Run]:
     """A run with one snapshot."""
 
     def make(kept: Snapshot) -> Run:
-        started_run.snapshot(0, "watched", kept)
+        started_run.snapshot(0, "watched", kept.to_arrays())
         return started_run
 
     return make

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import holoviews as hv
@@ -9,8 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.evaluation.scenes.networks import Snapshot
-from workbench.evaluation.scenes.snapshots import affinity_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views.scenes.probe import AffinityProbe
 from workbench.widgets import AffinityExplorer
@@ -30,7 +30,7 @@ def tap(explorer: AffinityExplorer, x: float, y: float) -> None:
 
 def test_rows_are_those_of_the_dense_matrices(snapshot: Snapshot) -> None:
     probe = AffinityProbe(snapshot)
-    W = affinity_of(snapshot).dense().double()
+    W = snapshot.prediction.affinity.dense().double()
     degrees = W.sum(1)
     M = W / torch.sqrt(degrees[:, None] * degrees)
     cells = np.array([0, 17, probe.affinity.pixels - 1])
@@ -125,10 +125,10 @@ def test_scrubbing_goes_to_another_snapshot_and_keeps_the_seeds(trained_run: Run
 def test_a_running_training_is_followed(started_run: Run, snapshot: Snapshot) -> None:
     explorer = AffinityExplorer(started_run)
     assert "none yet" in explorer.message
-    started_run.snapshot(0, "watched", snapshot)
+    started_run.snapshot(0, "watched", snapshot.to_arrays())
     explorer.refresh()
     assert (explorer.message, explorer.step, explorer.scene) == ("", 0, "watched")
-    started_run.snapshot(7, "watched", snapshot)
+    started_run.snapshot(7, "watched", snapshot.to_arrays())
     explorer.refresh()
     assert explorer.step == 0
     explorer.follow = True
@@ -169,9 +169,9 @@ def test_a_damaged_snapshot_is_a_message_and_the_next_one_is_fine(
 
 
 def test_features_that_have_diverged_are_a_message(run_of, snapshot: Snapshot) -> None:
-    maps = snapshot["maps"].copy()
+    maps = snapshot.maps.copy()
     maps[0, 0, 0] = np.nan
-    explorer = AffinityExplorer(run_of({**snapshot, "maps": maps}))
+    explorer = AffinityExplorer(run_of(replace(snapshot, maps=maps)))
     assert "NaN or Inf" in explorer.message
 
 
@@ -185,11 +185,11 @@ def test_a_dead_network_is_dark(run_of, dead_snapshot: Snapshot, drawn: Draw) ->
 
 
 def test_one_segment_and_a_grey_image(run_of, snapshot: Snapshot, drawn: Draw) -> None:
-    grey = {
-        **snapshot,
-        "image": np.full_like(snapshot["image"], 128),
-        "truths": np.ones_like(snapshot["truths"]),
-    }
+    grey = replace(
+        snapshot,
+        image=np.full_like(snapshot.image, 128),
+        truths=np.ones_like(snapshot.truths),
+    )
     explorer = AffinityExplorer(run_of(grey))
     for picture in explorer.pictures.values():
         drawn(picture)

@@ -18,7 +18,7 @@ import pytest
 
 from workbench.cli.lab import lab
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.runs.finding import find_runs, named_by
 from workbench.views.report import write_report
@@ -130,7 +130,7 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
     assert page._title == "Dataset", "what was open stays open"
     page.tabs.active = 0
     curves = page.explorers["Monitor"]
-    fresh.snapshot(1, "watched", snapshot)
+    fresh.snapshot(1, "watched", snapshot.to_arrays())
     fresh.log(2, loss=1.0)
     page.refresh()
     assert titles(page) == ["Monitor", "Affinity", "Spectrum", "Segmentations", "Dataset"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Event, Run
 from workbench.runs.control import Inbox
 from workbench.runs.status import this_process
@@ -200,9 +200,9 @@ def test_scenes_follow_from_snapshot_to_snapshot(run: Run, snapshot: Snapshot) -
     try:
         assert monitor.scenes is not None
         assert monitor.scenes.message
-        run.snapshot(0, "a", dict(snapshot))
+        run.snapshot(0, "a", snapshot.to_arrays())
         until(lambda: monitor.scenes.snapshot is not None)
-        run.snapshot(5, "a", dict(snapshot))
+        run.snapshot(5, "a", snapshot.to_arrays())
         until(lambda: monitor.scenes.step == 5)
     finally:
         monitor.close()

@@ -1,6 +1,7 @@
 """The segmentation explorer: live cuts are those of the pool, and every image can be looked at."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import holoviews as hv
@@ -9,11 +10,10 @@ import pytest
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.contingency import covering
-from workbench.evaluation.scenes.networks import Snapshot
 from workbench.evaluation.scenes.recut import Recut
-from workbench.evaluation.scenes.snapshots import affinity_of, grid_of, size_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
-from workbench.segmentation import HierarchyConfig, segment_hierarchy
+from workbench.segmentation import HierarchyConfig, cut
 from workbench.widgets import SegmentationExplorer
 from workbench.widgets.explorers.segmentations import AT, INTO
 
@@ -23,32 +23,25 @@ Draw = Callable[[hv.DynamicMap], Any]
 @pytest.fixture(scope="session")
 def with_contours(snapshot: Snapshot) -> Snapshot:
     """As of a network that predicts contours: strong in the middle, faint elsewhere."""
-    height, width = size_of(snapshot)
+    height, width = snapshot.prediction.image
     strength = np.full((-(-height // 2), -(-width // 2)), 0.02, np.float32)
     strength[:, width // 4] = 0.9
     strength[height // 4, : width // 4] = 0.4
-    return {**snapshot, "contour": strength}
+    return replace(snapshot, contour=strength)
 
 
 def test_a_live_cut_is_the_pool_s_and_another_seed_may_differ(snapshot: Snapshot) -> None:
-    recut = Recut({key: each for key, each in snapshot.items() if key != "counts"})
-    first = int(snapshot["counts"][0])  # grown from nothing: the others from the one before
-    np.testing.assert_array_equal(recut.flat(first), snapshot["segmentations"][0])
+    recut = Recut(replace(snapshot, counts=None))
+    first = int(snapshot.counts[0])  # grown from nothing: the others from the one before
+    np.testing.assert_array_equal(recut.flat(first), snapshot.segmentations[0])
     stored = Recut(snapshot)
-    for k, labels in zip(snapshot["counts"].tolist(), snapshot["segmentations"], strict=True):
+    for k, labels in zip(snapshot.counts.tolist(), snapshot.segmentations, strict=True):
         np.testing.assert_array_equal(stored.flat(k), labels)
-    assert stored.flat(7, seed=3).shape == size_of(snapshot)
+    assert stored.flat(7, seed=3).shape == snapshot.prediction.image
 
 
 def test_a_live_hierarchy_is_the_one_that_segments(with_contours: Snapshot) -> None:
-    import torch
-
-    strength = torch.from_numpy(with_contours["contour"]).double()
-    shape = with_contours["maps"].shape[1:]
-    size = size_of(with_contours)
-    found = segment_hierarchy(
-        affinity_of(with_contours), shape, grid_of(with_contours), size, strength.logit()
-    )
+    found = cut(with_contours.prediction)
     recut = Recut(with_contours)
     for height, labels in zip(HierarchyConfig().heights, found.segmentations, strict=True):
         np.testing.assert_array_equal(recut.at(height), labels)
@@ -68,7 +61,7 @@ def test_the_sliders_cut_and_the_coverings_follow(trained_run: Run, drawn: Draw)
     for k in (1, 2, 8):
         explorer.segments = k
         labels = explorer.labels
-        truths = explorer.snapshot["truths"]
+        truths = explorer.snapshot.truths
         expected = [covering(truth, labels) for truth in truths]
         np.testing.assert_allclose(explorer.coverings, expected)
         shown.append(explorer.pictures["cut"][()].label)

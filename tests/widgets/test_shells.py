@@ -73,7 +73,7 @@ def test_notebook_controls_and_traits_hold_the_same(trained_run: Run) -> None:
     assert explorer.several
     widgets["clear seeds"].click()
     assert explorer.seeds == []
-    trained_run.snapshot(9, "watched", dict(explorer.snapshot))
+    trained_run.snapshot(9, "watched", explorer.snapshot.to_arrays())
     explorer.refresh()
     assert [value for _, value in widgets["step"].options] == [0, 2, 4, 9]
     assert explorer.step == 2

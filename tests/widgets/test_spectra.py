@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.evaluation.scenes.networks import Snapshot
-from workbench.evaluation.scenes.snapshots import affinity_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views.scenes.history import spectrum_at
 from workbench.widgets import SpectrumExplorer
@@ -19,7 +18,7 @@ Draw = Callable[[hv.DynamicMap], Any]
 
 
 def test_a_spectrum_is_that_of_the_dense_matrices(snapshot: Snapshot) -> None:
-    affinity = affinity_of(snapshot)
+    affinity = snapshot.prediction.affinity
     found = spectrum_at(3, snapshot)
     singular = torch.linalg.svdvals(affinity.x.double()).numpy()
     np.testing.assert_allclose(found.singular, singular, rtol=1e-6, atol=1e-6 * singular[0])
@@ -27,8 +26,8 @@ def test_a_spectrum_is_that_of_the_dense_matrices(snapshot: Snapshot) -> None:
     scale = W.sum(1).rsqrt()
     values = torch.linalg.eigvalsh(scale[:, None] * W * scale).flip(0)[: affinity.features]
     np.testing.assert_allclose(found.eigenvalues, values.numpy(), atol=1e-6)
-    assert found.rank == int(snapshot["rank"])
-    assert found.effective_rank == pytest.approx(float(snapshot["effective_rank"]), rel=1e-5)
+    assert found.rank == snapshot.rank
+    assert found.effective_rank == pytest.approx(snapshot.effective_rank, rel=1e-5)
     k, gap = found.widest
     assert gap == pytest.approx(found.eigenvalues[k - 1] - np.append(found.eigenvalues, 0)[k])
 
@@ -43,7 +42,7 @@ def test_scrubbing_shows_the_step_before_faint_lines_of_all_earlier(
         explorer.step = step
         overlay = explorer.pictures["eigenvalues 0"][()]
         assert len(overlay.get(0).split()) == earlier
-        expected = spectrum_at(step, trained_run.load_snapshot(step, "watched"))
+        expected = spectrum_at(step, Snapshot.load(trained_run, step, "watched"))
         shown = overlay.get(1).dimension_values("eigenvalue")
         np.testing.assert_allclose(shown, expected.eigenvalues.clip(min=1e-6))
         assert f"step {step}: rank {expected.rank}" in explorer.readout
@@ -74,8 +73,8 @@ def test_runs_without_a_scene_in_common_say_so(
 ) -> None:
     other = Run.create(tmp_path / "other", {})
     assert "found none yet" in SpectrumExplorer(started_run).message
-    started_run.snapshot(0, "here", snapshot)
-    other.snapshot(0, "there", snapshot)
+    started_run.snapshot(0, "here", snapshot.to_arrays())
+    other.snapshot(0, "there", snapshot.to_arrays())
     explorer = SpectrumExplorer(started_run, other)
     assert "none that both have" in explorer.message
     for picture in explorer.pictures.values():

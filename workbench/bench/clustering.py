@@ -19,9 +19,9 @@ from workbench.bench.records import Row, Target
 from workbench.bench.report import Report, at_most, find
 from workbench.linalg import Affinity
 from workbench.runs.provenance import provenance
-from workbench.segmentation import Grid, PoolConfig, segment
+from workbench.segmentation import Grid, PoolConfig, Prediction, cut
 from workbench.segmentation.clustering import nearest, nested_kmeans, weighted_kmeans
-from workbench.segmentation.pool import cut
+from workbench.segmentation.pool import cut_embedding
 from workbench.segmentation.segments import connected_segments
 from workbench.segmentation.spectral import Embedding, spectral_embedding
 
@@ -61,10 +61,14 @@ def bench_clustering(sizes: ClusteringSizes, device: torch.device) -> Report:
     peers, origin = Peers(), provenance()
     shape = (sizes.image[0] // 8 - 1, sizes.image[1] // 8 - 1)
     x = scene_features(shape, sizes.features).to(device)
-    embedding = _embedding(x, shape, sizes.image)
+
+    def predicted() -> Prediction:  # anew each time: an affinity keeps its degrees
+        return Prediction(Affinity(x), shape, GRID, sizes.image)
+
+    embedding = _embedding(predicted())
     rows = [
         *_clustering_rows(embedding, sizes, device, peers),
-        *_stage_rows(x, shape, embedding, sizes, device),
+        *_stage_rows(predicted, embedding, sizes, device),
     ]
     notes = (
         "Error is the k-means cost above the lowest of the table, mean over the eight k.",
@@ -88,10 +92,8 @@ def scene_features(shape: tuple[int, int], channels: int) -> Tensor:
     return smooth.flatten(1).T.contiguous()
 
 
-def _embedding(x: Tensor, shape: tuple[int, int], image: tuple[int, int]) -> Embedding:
-    return spectral_embedding(
-        Affinity(x), shape, GRID, image, dimensions=max(CONFIG.counts), step=CONFIG.step
-    )
+def _embedding(found: Prediction) -> Embedding:
+    return spectral_embedding(found, dimensions=max(CONFIG.counts), step=CONFIG.step)
 
 
 def _clustering_rows(
@@ -154,8 +156,7 @@ def _costs(points: Tensor, weights: Tensor, found: Sequence[Tensor]) -> np.ndarr
 
 
 def _stage_rows(
-    x: Tensor,
-    shape: tuple[int, int],
+    predicted: Callable[[], Prediction],
     embedding: Embedding,
     sizes: ClusteringSizes,
     device: torch.device,
@@ -172,9 +173,9 @@ def _stage_rows(
     maps = [names.unflatten(0, image).numpy(force=True) for names in assign()]
     area = round(CONFIG.min_fraction * image[0] * image[1])
     tasks: dict[str, Callable[[], object]] = {
-        OURS: lambda: segment(Affinity(x), shape, GRID, image, CONFIG),
-        "of it: spectrum and embedding": lambda: _embedding(x, shape, image),
-        "of it: all after the embedding": lambda: cut(embedding, image, CONFIG),
+        OURS: lambda: cut(predicted(), CONFIG),
+        "of it: spectrum and embedding": lambda: _embedding(predicted()),
+        "of it: all after the embedding": lambda: cut_embedding(embedding, image, CONFIG),
         "of it: nearest centres of all pixels": assign,
         "of it: components, small ones dissolved": lambda: [
             connected_segments(clusters, area) for clusters in maps

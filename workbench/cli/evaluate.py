@@ -9,11 +9,10 @@ import click
 from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.summary import RecognitionSummary
 from workbench.evaluation.rendering import as_text
-from workbench.evaluation.scenes.networks import CutConfig
 from workbench.experiments import evaluate_deep_ncuts
 from workbench.experiments.regions.training import Part, evaluate_regions
 from workbench.runs import Run
-from workbench.segmentation import HierarchyConfig, PoolConfig
+from workbench.segmentation import CutConfig, HierarchyConfig, PoolConfig
 
 PARTS: tuple[Part, ...] = get_args(Part)
 """Of the regions, see `data.region_parts`."""

@@ -91,7 +91,7 @@ def environment_of(scheduler: str, dashboard: str) -> Iterator[dict[str, str]]:
 
 def _app(paths: list[Path], export: Path | None, port: int | None, no_browser: bool) -> None:
     # Imported here: JupyterLab needs none of it, and it takes seconds to load.
-    from workbench.evaluation.scenes.look import looker
+    from workbench.evaluation.scenes.snapshots import looker
     from workbench.runs import Run
     from workbench.views.report import write_report
     from workbench.widgets.page.application import PORT, serve

@@ -16,7 +16,6 @@ from workbench.evaluation.scenes.contingency import (
 from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
 from workbench.evaluation.scenes.scores import MethodScores, ScaleChoice, Summary, compare
 from workbench.evaluation.scenes.table import BenchmarkTable
-from workbench.evaluation.scenes.ucm import cut_ucm
 from workbench.evaluation.statistics import Difference, Estimate
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "Summary",
     "compare",
     "covering",
-    "cut_ucm",
     "evaluate_pool",
     "rand_index",
     "reliability",

@@ -11,10 +11,10 @@ from torch.nn.functional import interpolate
 
 from workbench.errors import WorkbenchError
 from workbench.layers.normalized_cuts import NormalizedCuts
-from workbench.linalg.affinity import Affinity
 from workbench.models.backbones import Backbone
 from workbench.models.hypercolumn import FACTOR_STEP, HypercolumnHead, coarsened, coarsened_grid
 from workbench.segmentation.grid import Grid
+from workbench.segmentation.prediction import Prediction
 
 HIDDEN = {"alexnet": 256, "vgg16": 1024, "tiny": 48}
 """Channels of the first new convolution; for AlexNet and VGG the paper's."""
@@ -54,22 +54,6 @@ class ArchitectureConfig:
     def has_contour(self) -> bool:
         """Whether the network predicts contours beside the affinity."""
         return self.contour and self.head == "hypercolumn"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a network says of one image.
-
-    Attributes:
-        affinity: of the cells of its map, row-major, by its factors.
-        shape: rows and columns of that map.
-        contour: logits that somebody draws a contour through a block of `CONTOUR_STEP` pixels,
-            (ceil(height/2), ceil(width/2)); None where the network has no such branch.
-    """
-
-    affinity: Affinity
-    shape: tuple[int, int]
-    contour: Float[Tensor, "fine_rows fine_columns"] | None = None
 
 
 class DeepNCuts(nn.Module):
@@ -140,7 +124,8 @@ class DeepNCuts(nn.Module):
             maps, contour = self.head(features, size)
         else:
             maps, contour = self.head(features[0][None])[0], None
-        return Prediction(self.ncuts(maps), (maps.shape[1], maps.shape[2]), contour)
+        shape = (maps.shape[1], maps.shape[2])
+        return Prediction(self.ncuts(maps), shape, self.grid, size, contour)
 
     def forward(self, image: Float[Tensor, "3 height width"]) -> Prediction:
         """Affinity and, where the network has that branch, contours of one image."""

@@ -1,17 +1,20 @@
 """From features to segments: spectral embedding, then clustering or a hierarchy."""
 
+from workbench.segmentation.cutting import CutConfig, cut
 from workbench.segmentation.grid import Grid
-from workbench.segmentation.hierarchical import HierarchyConfig, segment_hierarchy
+from workbench.segmentation.hierarchical import HierarchyConfig
 from workbench.segmentation.hierarchy import Hierarchy, Price
-from workbench.segmentation.pool import Pool, PoolConfig, segment
+from workbench.segmentation.pool import Pool, PoolConfig
+from workbench.segmentation.prediction import Prediction
 
 __all__ = [
+    "CutConfig",
     "Grid",
     "Hierarchy",
     "HierarchyConfig",
     "Pool",
     "PoolConfig",
+    "Prediction",
     "Price",
-    "segment",
-    "segment_hierarchy",
+    "cut",
 ]

@@ -24,7 +24,7 @@ from workbench.segmentation.contour_affinity import contour_affinity
 from workbench.segmentation.grid import Grid
 from workbench.segmentation.multiscale import averaging, constrained_cuts
 from workbench.segmentation.oriented_energy import oriented_energy
-from workbench.segmentation.pool import Pool, PoolConfig, cut
+from workbench.segmentation.pool import Pool, PoolConfig, cut_embedding
 from workbench.segmentation.spectral import embed
 
 FACTOR = 3
@@ -67,8 +67,6 @@ class ContourConfig:
 
 SINGLE_SCALE = ContourConfig(radii=(5,))
 """Plain normalized cuts on one grid. A radius of 10 covers .02 more in half as much time again."""
-CONTOURS_ALONE = ContourConfig(edge_scale=1.0, colour_scale=None, floor=0.0)
-"""Several grids, without colour: the paper's baseline."""
 
 
 def segment_contours(
@@ -94,7 +92,7 @@ def segment_contours(
     spectrum = contour_spectrum(colours, contours, max(config.counts))
     shape = colours.shape[0], colours.shape[1]
     embedding = embed(spectrum, shape, Grid.of_step(block), (height, width), config.step)
-    return cut(embedding, (height, width), config)
+    return cut_embedding(embedding, (height, width), config)
 
 
 def contour_spectrum(

@@ -9,15 +9,12 @@ contours, the embedding's own gradient stands in.
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 from scipy.ndimage import gaussian_filter
-from torch import Tensor
 
-from workbench.linalg.affinity import Affinity
-from workbench.segmentation.grid import Grid
 from workbench.segmentation.hierarchy import Hierarchy, Price, build_hierarchy
 from workbench.segmentation.pool import Pool
+from workbench.segmentation.prediction import Prediction
 from workbench.segmentation.spectral import Embedding, directions, spectral_embedding
 from workbench.segmentation.watershed import basins
 
@@ -49,32 +46,13 @@ class HierarchyConfig:
     smoothing: float = 1.0
 
 
-def segment_hierarchy(
-    affinity: Affinity,
-    shape: tuple[int, int],
-    grid: Grid,
-    image: tuple[int, int],
-    contour: Float[Tensor, "rows columns"] | None,
-    config: HierarchyConfig | None = None,
-) -> Pool:
-    """Cut an image by its hierarchy.
-
-    Args:
-        affinity: of the cells of a feature map, row-major.
-        shape: rows and columns of that map.
-        grid: where its cells lie in the image.
-        image: height and width of the image, pixels.
-        contour: logits of contours at blocks of `STEP` pixels, or None.
-        config: how; default: `HierarchyConfig()`.
-    """
-    config = config or HierarchyConfig()
-    with torch.inference_mode():
-        embedding = spectral_embedding(
-            affinity, shape, grid, image, dimensions=max(config.dimensions), step=STEP
-        )
-        strength = None if contour is None else contour.double().sigmoid().numpy(force=True)
+def cut_hierarchy(prediction: Prediction, config: HierarchyConfig) -> Pool:
+    """Cut an image by the hierarchy over what a network predicted."""
+    embedding = spectral_embedding(prediction, dimensions=max(config.dimensions), step=STEP)
+    contour = prediction.contour
+    strength = None if contour is None else contour.double().sigmoid().numpy(force=True)
     hierarchy = grow_hierarchy(embedding, strength, config)
-    cuts = tuple(full_size(hierarchy.cut(height), image) for height in config.heights)
+    cuts = tuple(full_size(hierarchy.cut(height), prediction.image) for height in config.heights)
     return Pool(cuts, embedding, hierarchy)
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
-from workbench.linalg.affinity import Affinity
 from workbench.segmentation.clustering import nearest, nested_kmeans
 from workbench.segmentation.grid import Grid
 from workbench.segmentation.hierarchy import Hierarchy
+from workbench.segmentation.prediction import Prediction
 from workbench.segmentation.segments import connected_segments
 from workbench.segmentation.spectral import Embedding, spectral_embedding
 
@@ -50,31 +50,14 @@ class Pool:
     hierarchy: Hierarchy | None = None
 
 
-def segment(
-    affinity: Affinity,
-    shape: tuple[int, int],
-    grid: Grid,
-    image: tuple[int, int],
-    config: PoolConfig | None = None,
-) -> Pool:
-    """Cut an image by the affinity of its feature map.
-
-    Args:
-        affinity: of the cells of a feature map, row-major.
-        shape: rows and columns of that map.
-        grid: where its cells lie in the image.
-        image: height and width of the image, pixels.
-        config: how; default: `PoolConfig()`.
-    """
-    config = config or PoolConfig()
-    embedding = spectral_embedding(
-        affinity, shape, grid, image, dimensions=max(config.counts), step=config.step
-    )
-    return cut(embedding, image, config)
+def cut_flat(prediction: Prediction, config: PoolConfig) -> Pool:
+    """Cut an image by the affinity that a network predicted."""
+    embedding = spectral_embedding(prediction, dimensions=max(config.counts), step=config.step)
+    return cut_embedding(embedding, prediction.image, config)
 
 
 @torch.no_grad()
-def cut(embedding: Embedding, image: tuple[int, int], config: PoolConfig) -> Pool:
+def cut_embedding(embedding: Embedding, image: tuple[int, int], config: PoolConfig) -> Pool:
     """Cut an image by an embedding of its step×step blocks, whatever affinity that came from.
 
     Each k looks at the first k eigenvectors, or at all where there are fewer.

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from workbench.linalg.affinity import Affinity
 from workbench.linalg.outcomes import rsqrt
 from workbench.linalg.spectral import Spectrum
 from workbench.segmentation.grid import Grid
+from workbench.segmentation.prediction import Prediction
 
 
 @dataclass(frozen=True)
@@ -27,26 +27,16 @@ class Embedding:
     spectrum: Spectrum
 
 
-def spectral_embedding(
-    affinity: Affinity,
-    shape: tuple[int, int],
-    grid: Grid,
-    image: tuple[int, int],
-    *,
-    dimensions: int,
-    step: int,
-) -> Embedding:
+def spectral_embedding(prediction: Prediction, *, dimensions: int, step: int) -> Embedding:
     """The leading generalised eigenvectors of (W, D), interpolated to blocks of step×step pixels.
 
     Args:
-        affinity: of the cells of a feature map, row-major.
-        shape: rows and columns of that feature map.
-        grid: where its cells lie in the image.
-        image: height and width of the image, pixels.
+        prediction: the affinity of an image, and where its cells lie.
         dimensions: how many eigenvectors; fewer come back where the rank of W is smaller.
         step: side of the blocks, pixels.
     """
-    return embed(affinity.spectrum(dimensions), shape, grid, image, step)
+    spectrum = prediction.affinity.spectrum(dimensions)
+    return embed(spectrum, prediction.shape, prediction.grid, prediction.image, step)
 
 
 def embed(

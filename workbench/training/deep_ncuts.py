@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from workbench.data import FeatureCache, Order, Scene, Scenes
 from workbench.errors import WorkbenchError
-from workbench.models.deep_ncuts import DeepNCuts, Prediction
+from workbench.models.deep_ncuts import DeepNCuts
 from workbench.models.features import file_digest
 from workbench.models.hypercolumn import CONTOUR_STEP
 from workbench.objectives import Agreement, contour_loss, drawn_contours, j1, j2
+from workbench.segmentation import Prediction
 from workbench.training.config import DeepNCutsConfig
 from workbench.training.trainer import MicroBatch
 

@@ -15,7 +15,7 @@ import holoviews as hv
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views import inline, wording
 from workbench.views.panels import photo
@@ -148,7 +148,7 @@ def _kept_scenes(run: Run, split: str, methods: Iterable[str]) -> dict[str, dict
     for id in (name.removeprefix(prefix) for name in names if name.startswith(prefix)):
         kept = {method: f"{split}-{method}-{id}" for method in methods}
         scenes[id] = {
-            method: run.load_snapshot(run.snapshots(name)[-1], name)
+            method: Snapshot.load(run, run.snapshots(name)[-1], name)
             for method, name in kept.items()
             if name in names
         }
@@ -161,7 +161,7 @@ def _watched(run: Run) -> list[Scene]:
     for name in run.snapshot_names():
         steps = run.snapshots(name)
         moments = {f"step {step}": step for step in (steps[0], steps[-1])}
-        states = {label: run.load_snapshot(step, name) for label, step in moments.items()}
+        states = {label: Snapshot.load(run, step, name) for label, step in moments.items()}
         scenes.append(_scene(name, states))
     return scenes
 
@@ -174,8 +174,10 @@ def _history(run: Run) -> list[tuple[str, list[Figure]]]:
         return []
     steps = moments[watched[0]]
     chosen = sorted({steps[round(i * (len(steps) - 1) / (PASSES - 1))] for i in range(PASSES)})
-    snapshots = {f"step {step}": run.load_snapshot(step, watched[0]) for step in chosen}
-    probe = affinity.probes_inside(segments.typical_annotator(next(iter(snapshots.values()))))[0]
+    snapshots = {f"step {step}": Snapshot.load(run, step, watched[0]) for step in chosen}
+    probe = affinity.probes_inside(
+        segments.typical_annotator(next(iter(snapshots.values())).truths)
+    )[0]
     rows, cuts = [], []
     for label, snapshot in snapshots.items():
         rows.append(_picture(affinity.affinity_row(snapshot, probe, label), SMALL))
@@ -185,10 +187,10 @@ def _history(run: Run) -> list[tuple[str, list[Figure]]]:
 
 def _scene(id: str, states: Mapping[str, Snapshot]) -> Scene:
     first = next(iter(states.values()))
-    probes = affinity.probes_inside(segments.typical_annotator(first))
+    probes = affinity.probes_inside(segments.typical_annotator(first.truths))
     return Scene(
         id=id,
-        image=_picture(photo(first["image"], f"scene {id}"), LARGE),
+        image=_picture(photo(first.image, f"scene {id}"), LARGE),
         humans=_pictures(segments.human_segmentations(first)),
         spectrum=_charts([spectrum.spectrum(states, f"Spectrum of scene {id}")])[0],
         states=[

@@ -21,11 +21,12 @@ from workbench.bench.live.training import TrainingSizes, training_rows, training
 from workbench.bench.measure import medians
 from workbench.bench.records import Row, Target
 from workbench.bench.report import Report
-from workbench.evaluation.scenes.networks import Snapshot
 from workbench.evaluation.scenes.recut import Recut
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.runs.events import Event
 from workbench.runs.provenance import provenance
+from workbench.segmentation import Grid
 from workbench.widgets import AffinityExplorer, CurveExplorer, SegmentationExplorer
 
 OURS, WHOLE = "of it the figures", "event to picture"
@@ -101,24 +102,24 @@ def live_snapshot(image: tuple[int, int], features: int, stride: int) -> Snapsho
         truth[:, width * (i + 1) // 6 :] = 2
         truth[height // 2 :] += 2
     values = np.linspace(1.0, 0.1, min(features, 20))
-    return {
-        "image": np.random.default_rng(0).integers(0, 255, (height, width, 3)).astype(np.uint8),
-        "truths": truths,
-        "maps": np.ascontiguousarray(maps),
-        "grid": np.array([float(stride), (stride - 1) / 2]),
-        "eigenvalues": values,
-        "eigenvectors": np.zeros((len(values), -(-height // 4), -(-width // 4)), np.float32),
-        "rank": np.array(features),
-        "effective_rank": np.array(float(features)),
-        "counts": np.array([6]),
-        "segmentations": np.ones((1, height, width), np.int32),
-        "coverings": np.full((1, 5), 0.5),
-    }
+    return Snapshot(
+        image=np.random.default_rng(0).integers(0, 255, (height, width, 3)).astype(np.uint8),
+        truths=truths,
+        maps=np.ascontiguousarray(maps),
+        grid=Grid.of_step(stride),
+        eigenvalues=values,
+        eigenvectors=np.zeros((len(values), -(-height // 4), -(-width // 4)), np.float32),
+        rank=features,
+        effective_rank=float(features),
+        counts=np.array([6]),
+        segmentations=np.ones((1, height, width), np.int32),
+        coverings=np.full((1, 5), 0.5),
+    )
 
 
 def _run_with(snapshot: Snapshot, path: Path) -> Run:
     run = Run.create(path, {})
-    run.snapshot(0, "scene", snapshot)
+    run.snapshot(0, "scene", snapshot.to_arrays())
     return run
 
 

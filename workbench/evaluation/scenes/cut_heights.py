@@ -4,19 +4,55 @@ A cut's covering follows from how the basins overlap with the segments that peop
 that merges row by row: all cuts of an image cost little more than one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 
+from workbench.data import Scene
 from workbench.evaluation.scenes.contingency import LabelMap
+from workbench.models import DeepNCuts
+from workbench.segmentation import Hierarchy, HierarchyConfig, cut
 from workbench.segmentation.hierarchical import full_size
-from workbench.segmentation.hierarchy import Hierarchy
 
 Curve = Float[np.ndarray, "_ _"]
 """(heights, annotators): covering by the cut at each height against each annotator.
 
 Its size is not named: images differ in their annotators."""
+_LAST = 60
+"""Merges of a hierarchy that heights are looked for among: those that leave so many regions."""
+
+
+def held_out_curves(
+    model: DeepNCuts, scenes: Iterable[Scene], config: HierarchyConfig
+) -> tuple[Float[np.ndarray, "heights"], list[Curve]]:
+    """Candidate heights, and the coverings of the cuts there for each scene.
+
+    Args:
+        model: the network, in evaluation mode.
+        scenes: with human segmentations, at least one.
+        config: how hierarchies are built; its heights do not matter.
+    """
+    hierarchies, truths = [], []
+    device = next(model.parameters()).device
+    for scene in scenes:
+        with torch.inference_mode():
+            found = cut(model(scene.image.to(device)), replace(config, heights=()))
+        assert found.hierarchy is not None
+        hierarchies.append(found.hierarchy)
+        truths.append(list(scene.truths.numpy(force=True)))
+    return covering_curves(hierarchies, truths)
+
+
+def covering_curves(
+    hierarchies: Sequence[Hierarchy], truths: Sequence[Sequence[LabelMap]]
+) -> tuple[Float[np.ndarray, "heights"], list[Curve]]:
+    """Candidate heights of several images' hierarchies, and each image's coverings there."""
+    heights = candidate_heights(hierarchies)
+    pairs = zip(hierarchies, truths, strict=True)
+    return heights, [covering_curve(hierarchy, truth, heights) for hierarchy, truth in pairs]
 
 
 def covering_curve(
@@ -45,10 +81,10 @@ def covering_curve(
 
 
 def candidate_heights(
-    hierarchies: Sequence[Hierarchy], count: int = 64, last: int = 60
+    hierarchies: Sequence[Hierarchy], count: int = 64
 ) -> Float[np.ndarray, "heights"]:
     """Ascending heights at which something happens: quantiles of every hierarchy's last merges."""
-    merges = np.concatenate([each.heights[-last:] for each in hierarchies])
+    merges = np.concatenate([each.heights[-_LAST:] for each in hierarchies])
     return np.unique(np.quantile(merges, np.linspace(0, 1, count)))
 
 

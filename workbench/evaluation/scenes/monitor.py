@@ -6,14 +6,8 @@ import numpy as np
 import torch
 
 from workbench.data import FeatureCache, Scene, Scenes
-from workbench.evaluation.scenes.networks import (
-    CutConfig,
-    Snapshot,
-    look_at_prediction,
-    look_at_scene,
-    usual_cut,
-)
 from workbench.evaluation.scenes.pool import PoolScores
+from workbench.evaluation.scenes.snapshots import Snapshot, look_at_prediction, look_at_scene
 from workbench.models import DeepNCuts
 from workbench.runs import Run
 from workbench.training.trainer import LookAbandoned
@@ -27,7 +21,6 @@ class CoveringMonitor:
         scenes: held-out scenes; none: nothing is watched.
         run: where snapshots go.
         probes: how many scenes get snapshots.
-        pool: how scenes are cut.
         cache: of a frozen backbone's features, to read them instead of computing them every time.
 
     Attributes:
@@ -40,13 +33,11 @@ class CoveringMonitor:
         scenes: Scenes,
         run: Run,
         probes: int = 2,
-        pool: CutConfig | None = None,
         cache: FeatureCache | None = None,
     ) -> None:
         self.model, self.scenes, self.run = model, scenes, run
         self.probes, self.cache = probes, cache
         self.stopping: Callable[[], bool] = lambda: False
-        self.pool = pool or usual_cut(model.config)
 
     def __call__(self, step: int) -> dict[str, float]:
         """Mean best and average covering, rank and effective rank of the affinity, at a step.
@@ -63,11 +54,11 @@ class CoveringMonitor:
                 raise LookAbandoned
             score, snapshot = self._look(scene)
             scores.append(score)
-            ranks.append(int(snapshot["rank"]))
-            effective.append(float(snapshot["effective_rank"]))
+            ranks.append(snapshot.rank)
+            effective.append(snapshot.effective_rank)
             gaps.append(eigengap(snapshot))
             if i < self.probes:
-                self.run.snapshot(step, scene.id, snapshot)
+                self.run.snapshot(step, scene.id, snapshot.to_arrays())
         if not scores:
             return {}
         return {
@@ -81,12 +72,12 @@ class CoveringMonitor:
 
     def _look(self, scene: Scene) -> tuple[PoolScores, Snapshot]:
         if self.cache is None:
-            return look_at_scene(self.model, scene, self.pool)
+            return look_at_scene(self.model, scene)
         device = next(self.model.parameters()).device
         maps = [each.to(device) for each in self.cache.maps(scene.id, mirrored=False)]
         with torch.inference_mode():
             found = self.model.predict(maps, scene.size)
-        return look_at_prediction(found, self.model.grid, scene, self.pool)
+        return look_at_prediction(found, scene)
 
 
 def eigengap(snapshot: Snapshot) -> float:
@@ -95,9 +86,9 @@ def eigengap(snapshot: Snapshot) -> float:
     That k is the middle one of its annotators' numbers of segments, as far as the snapshot has
     eigenvalues to tell. Without any, where all features are off, the gap is 0.
     """
-    values = np.asarray(snapshot["eigenvalues"])
+    values = snapshot.eigenvalues
     if len(values) < 2:
         return 0.0
-    segments = [np.count_nonzero(np.bincount(truth.ravel())) for truth in snapshot["truths"]]
+    segments = [np.count_nonzero(np.bincount(truth.ravel())) for truth in snapshot.truths]
     k = min(max(int(np.median(segments)), 1), len(values) - 1)
     return float(values[k - 1] - values[k])

@@ -11,12 +11,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
 from workbench.evaluation.scenes.pool import evaluate_pool
-from workbench.evaluation.scenes.snapshots import affinity_of, array_of, grid_of, size_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.segmentation import Hierarchy, HierarchyConfig, PoolConfig
 from workbench.segmentation.hierarchical import STEP, full_size, grow_hierarchy
-from workbench.segmentation.pool import cut
+from workbench.segmentation.pool import cut_embedding
 from workbench.segmentation.spectral import Embedding, spectral_embedding
 
 MOST = 32
@@ -30,29 +29,17 @@ class Recut:
 
     Args:
         snapshot: of a scene.
-        pool: how flat cuts are made; its counts and seed do not matter.
-        hierarchy: how the hierarchy is built; its heights do not matter.
-
-    Raises:
-        WorkbenchError: the snapshot lacks an array, or normalized cuts are not defined on it.
     """
 
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        pool: PoolConfig | None = None,
-        hierarchy: HierarchyConfig | None = None,
-    ) -> None:
+    def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._pool = pool or PoolConfig()
-        self._config = hierarchy or HierarchyConfig()
-        self._affinity = affinity_of(snapshot)
-        self.size = size_of(snapshot)
+        self._prediction = snapshot.prediction
+        self.size = self._prediction.image
 
     @property
     def has_contours(self) -> bool:
         """Whether the network predicted any, so that there is a hierarchy."""
-        return "contour" in self._snapshot
+        return self._snapshot.contour is not None
 
     def flat(self, clusters: int, seed: int = 0) -> Labels:
         """k-way normalized cuts: labels 1 … n at full size, each segment connected.
@@ -61,14 +48,12 @@ class Recut:
             clusters: k, before components are split and small ones dissolve.
             seed: of k-means; with 0, and a k of the snapshot's own flat pool, it is that one.
         """
-        counts = self._snapshot.get("counts")  # of a hierarchy they are not k
+        counts = self._snapshot.counts  # of a hierarchy they are not k
         own = [] if self.has_contours or counts is None else counts.tolist()
         if seed == 0 and clusters in own:
-            return np.asarray(self._snapshot["segmentations"][own.index(clusters)])
-        config = PoolConfig(
-            (clusters,), self._pool.step, self._pool.min_fraction, self._pool.restarts, seed
-        )
-        return cut(self._flat_embedding, self.size, config).segmentations[0]
+            return np.asarray(self._snapshot.segmentations[own.index(clusters)])
+        config = PoolConfig((clusters,), seed=seed)
+        return cut_embedding(self._flat_embedding, self.size, config).segmentations[0]
 
     def into(self, segments: int) -> Labels:
         """The hierarchy's cut into a number of segments, or as near as there are basins."""
@@ -85,31 +70,23 @@ class Recut:
         Raises:
             WorkbenchError: the network predicted no contours.
         """
-        if not self.has_contours:
+        contour = self._snapshot.contour
+        if contour is None:
             raise WorkbenchError(
                 "a network that predicts contours, for a hierarchy",
                 "one without",
                 "cut flat, or train with --head hypercolumn",
             )
-        embedding = self._embedding(max(self._config.dimensions), STEP)
-        strength = self._snapshot["contour"].astype(np.float64)
-        return grow_hierarchy(embedding, strength, self._config)
+        config = HierarchyConfig()
+        embedding = spectral_embedding(
+            self._prediction, dimensions=max(config.dimensions), step=STEP
+        )
+        return grow_hierarchy(embedding, contour.astype(np.float64), config)
 
     def coverings(self, labels: Labels) -> Float[np.ndarray, "annotators"]:
         """How well labels cover what each annotator drew."""
-        truths = array_of(self._snapshot, "truths")
-        return np.asarray(evaluate_pool([labels], list(truths)).coverings[0])
+        return np.asarray(evaluate_pool([labels], list(self._snapshot.truths)).coverings[0])
 
     @cached_property
     def _flat_embedding(self) -> Embedding:
-        return self._embedding(MOST, self._pool.step)
-
-    def _embedding(self, dimensions: int, step: int) -> Embedding:
-        return spectral_embedding(
-            self._affinity,
-            self._snapshot["maps"].shape[1:],
-            grid_of(self._snapshot),
-            self.size,
-            dimensions=dimensions,
-            step=step,
-        )
+        return spectral_embedding(self._prediction, dimensions=MOST, step=PoolConfig().step)

@@ -1,47 +1,184 @@
-"""A snapshot of a scene, back as the objects that it was taken of (`networks` lists its arrays)."""
+"""A snapshot of a scene: what a run keeps of a network's look at it, so that views read runs alone.
+
+Here snapshots are taken, described, written as arrays and read back.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int, Integer, UInt8
 
+from workbench.data import Scene, Scenes
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
 from workbench.linalg.affinity import Affinity
-from workbench.segmentation import Grid
+from workbench.models import DeepNCuts
+from workbench.runs import Run
+from workbench.segmentation import CutConfig, Grid, PoolConfig, Prediction, cut
+from workbench.segmentation.cutting import usual_cut
+from workbench.training.building import trained_model
+from workbench.training.config import DeepNCutsConfig
 
 
-def array_of(snapshot: Snapshot, name: str) -> np.ndarray:
-    """An array of a snapshot.
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All that a picture of a scene needs.
 
-    Raises:
-        WorkbenchError: it has none of that name.
+    Attributes:
+        image: RGB pixels.
+        truths: label maps, one for each annotator.
+        maps: factors X of the affinity at the cells of a feature map.
+        grid: where these cells lie in the image.
+        eigenvalues: of D^-½WD^-½, descending, as many as the segmentations needed.
+        eigenvectors: D^-½U at blocks of pixels.
+        rank: of the affinity.
+        segmentations: label maps at full size.
+        coverings: of each annotator by each segmentation, float64.
+        effective_rank: of the affinity, see `linalg.Affinity.effective_rank`; NaN where an older
+            run did not keep it.
+        coupling: Λ; None where it is the identity.
+        contour: probability at blocks of 2×2 pixels; None where the network predicts none.
+        counts: k of each flat segmentation, the segments of each cut of a hierarchy; None where an
+            older run did not keep them.
     """
-    if name not in snapshot:
-        raise WorkbenchError(
-            f"a snapshot of a scene, with {name!r}",
-            f"one with {', '.join(sorted(snapshot)) or 'nothing'}",
-            "choose a snapshot that a training or an evaluation has written",
-        )
-    return snapshot[name]
+
+    image: UInt8[np.ndarray, "height width 3"]
+    truths: Integer[np.ndarray, "annotators height width"]
+    maps: Float[np.ndarray, "features rows columns"]
+    grid: Grid
+    eigenvalues: Float[np.ndarray, "count"]
+    eigenvectors: Float[np.ndarray, "count block_rows block_columns"]
+    rank: int
+    segmentations: Int[np.ndarray, "segmentations height width"]
+    coverings: Float[np.ndarray, "segmentations annotators"]
+    effective_rank: float = float("nan")
+    coupling: Float[np.ndarray, "features features"] | None = None
+    contour: Float[np.ndarray, "fine_rows fine_columns"] | None = None
+    counts: Int[np.ndarray, "segmentations"] | None = None
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What the network predicted, to be cut again; its tensors share the snapshot's memory."""
+        rows, columns = self.maps.shape[1:]
+        height, width = self.image.shape[:2]
+        x = torch.from_numpy(self.maps).flatten(1).T
+        coupling = None if self.coupling is None else torch.from_numpy(self.coupling)
+        contour = None if self.contour is None else torch.from_numpy(self.contour).double().logit()
+        affinity = Affinity(x, coupling)
+        return Prediction(affinity, (rows, columns), self.grid, (height, width), contour)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Arrays by name, for `Run.snapshot`; what is None is left out."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        kept["grid"] = [self.grid.stride, self.grid.offset]
+        return {name: np.asarray(value) for name, value in kept.items() if value is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Snapshot":
+        """Back from `to_arrays`.
+
+        Raises:
+            WorkbenchError: an array is missing.
+        """
+        needed = [field.name for field in fields(cls) if field.default is MISSING]
+        missing = [name for name in needed if name not in arrays]
+        if missing:
+            raise WorkbenchError(
+                f"a snapshot of a scene, with {', '.join(missing)}",
+                f"one with {', '.join(sorted(arrays)) or 'nothing'}",
+                "choose a snapshot that a training or an evaluation has written",
+            )
+        kept: dict[str, Any] = {f.name: arrays[f.name] for f in fields(cls) if f.name in arrays}
+        kept["grid"] = Grid(*arrays["grid"].tolist())
+        for name in {"rank", "effective_rank"} & kept.keys():
+            kept[name] = kept[name].item()
+        return cls(**kept)
+
+    @classmethod
+    def load(cls, run: Run, step: int, name: str) -> "Snapshot":
+        """What a run keeps of a scene at a step.
+
+        Raises:
+            WorkbenchError: there is none, or it is not of a scene.
+        """
+        return cls.from_arrays(run.load_snapshot(step, name))
 
 
-def affinity_of(snapshot: Snapshot) -> Affinity:
-    """W of a snapshot by its factors; the cells of the feature map are its rows.
+def look_at_scene(
+    model: DeepNCuts, scene: Scene, config: CutConfig | None = None
+) -> tuple[PoolScores, Snapshot]:
+    """Segment a scene at full resolution: the scores against its annotators, and a snapshot.
 
-    Raises:
-        WorkbenchError: the snapshot has no factors.
+    The model must be in evaluation mode.
+
+    Args:
+        model: the network.
+        scene: image and human segmentations.
+        config: flat clusterings or a hierarchy; default: `usual_cut`.
     """
-    x = torch.from_numpy(array_of(snapshot, "maps")).flatten(1).T
-    coupling = snapshot.get("coupling")  # only where Λ was learned
-    return Affinity(x, None if coupling is None else torch.from_numpy(coupling))
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        found = model(scene.image.to(device))
+    return look_at_prediction(found, scene, config)
 
 
-def grid_of(snapshot: Snapshot) -> Grid:
-    """Where the cells of a snapshot's feature map lie in its image; errors as `affinity_of`."""
-    stride, offset = array_of(snapshot, "grid").tolist()
-    return Grid(stride, offset)
+def look_at_prediction(
+    found: Prediction, scene: Scene, config: CutConfig | None = None
+) -> tuple[PoolScores, Snapshot]:
+    """`look_at_scene` for what a network predicted before."""
+    config = config or usual_cut(found)
+    pool = cut(found, config)
+    truths = scene.truths.numpy(force=True)
+    scores = evaluate_pool(pool.segmentations, list(truths))
+    spectrum, coupling, contour = pool.embedding.spectrum, found.affinity.coupling, found.contour
+    counts = config.counts if isinstance(config, PoolConfig) else scores.segments
+    return scores, Snapshot(
+        image=scene.pixels,
+        truths=truths.astype(np.uint16),
+        maps=found.affinity.x.T.unflatten(1, found.shape).numpy(force=True),
+        grid=found.grid,
+        eigenvalues=spectrum.values.numpy(force=True),
+        eigenvectors=pool.embedding.maps.numpy(force=True),
+        rank=spectrum.rank,
+        segmentations=np.stack(pool.segmentations),
+        coverings=scores.coverings,
+        effective_rank=found.affinity.effective_rank(),
+        coupling=None if coupling is None else coupling.numpy(force=True),
+        contour=None if contour is None else contour.sigmoid().numpy(force=True),
+        counts=np.array(counts, np.int64),
+    )
 
 
-def size_of(snapshot: Snapshot) -> tuple[int, int]:
-    """Height and width of a snapshot's image, pixels; errors as `affinity_of`."""
-    height, width = array_of(snapshot, "image").shape[:2]
-    return height, width
+def looker(run: Run | Path | str) -> Callable[[str, str], Snapshot]:
+    """A function of a split and an image's id that gives its snapshot by the trained network.
+
+    The network is loaded at the first look, a look takes half a second; the run is only read.
+
+    Args:
+        run: or its folder.
+    """
+    opened = run if isinstance(run, Run) else Run.open(run)
+
+    @cache
+    def model() -> DeepNCuts:
+        return trained_model(opened).eval()
+
+    @cache
+    def scenes(split: str) -> Scenes:
+        return Scenes.open(DeepNCutsConfig.from_dict(opened.config).store, split)
+
+    @lru_cache(maxsize=2)
+    def look(split: str, id: str) -> Snapshot:
+        there = scenes(split)
+        if id not in there.ids:
+            raise WorkbenchError(
+                f"an image of {split}", repr(id), "name one of workbench.data.Scenes.ids"
+            )
+        return look_at_scene(model(), there[there.ids.index(id)])[1]
+
+    return look

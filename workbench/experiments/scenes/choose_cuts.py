@@ -18,16 +18,13 @@ from workbench.data import Scene, Scenes
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.cut_heights import (
     Curve,
-    candidate_heights,
     choose_heights,
-    covering_curve,
+    covering_curves,
     pool_coverings,
 )
-from workbench.evaluation.scenes.networks import CutConfig, cut
 from workbench.evaluation.scenes.pool import evaluate_pool
-from workbench.models import Prediction
 from workbench.runs import Run
-from workbench.segmentation import Grid, Pool, PoolConfig
+from workbench.segmentation import CutConfig, Pool, PoolConfig, Prediction, cut
 from workbench.training.building import trained_model
 from workbench.training.config import DeepNCutsConfig
 
@@ -72,11 +69,11 @@ def choose_cuts(
     """
     pools: dict[str, list[Pool]] = {name: [] for name in ways}
     truths: list[list[np.ndarray]] = []
-    for scene, found, grid in _predictions(runs):
+    for scene, found in _predictions(runs):
         truths.append(list(scene.truths.numpy(force=True)))
         for name, (config, contours) in ways.items():
             seen = found if contours else replace(found, contour=None)
-            pools[name].append(cut(seen, grid, scene.size, config))
+            pools[name].append(cut(seen, config))
     choices = [
         _choice(name, config, pools[name], truths, count) for name, (config, _) in ways.items()
     ]
@@ -98,17 +95,13 @@ def _choice(
         best, average = (float(np.mean([getattr(s, kind) for s in scores])) for kind in MEASURES)
         return Choice(name, config, best, average)
     hierarchies = [pool.hierarchy for pool in pools if pool.hierarchy is not None]
-    heights = candidate_heights(hierarchies)
-    curves = [
-        covering_curve(hierarchy, truth, heights)
-        for hierarchy, truth in zip(hierarchies, truths, strict=True)
-    ]
+    heights, curves = covering_curves(hierarchies, truths)
     chosen = tuple(heights[choose_heights(curves, count)].tolist())
     best, average = _cross_validated(curves, lambda some: choose_heights(some, count))
     return Choice(name, replace(config, heights=chosen), best, average)
 
 
-def _predictions(runs: Sequence[Path | str]) -> Iterator[tuple[Scene, Prediction, Grid]]:
+def _predictions(runs: Sequence[Path | str]) -> Iterator[tuple[Scene, Prediction]]:
     for path in runs:
         run = Run.open(path)
         config = DeepNCutsConfig.from_dict(run.config)
@@ -120,7 +113,7 @@ def _predictions(runs: Sequence[Path | str]) -> Iterator[tuple[Scene, Prediction
         model = trained_model(run)
         for scene in tqdm(held, desc=Path(path).name, unit="scene"):
             with torch.inference_mode():
-                yield scene, model(scene.image), model.grid
+                yield scene, model(scene.image)
 
 
 def _cross_validated(

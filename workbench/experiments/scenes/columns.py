@@ -7,9 +7,8 @@ it (`experiments.scenes.table2`). Expected figures are from runs on record; None
 from dataclasses import dataclass, replace
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import CutConfig
 from workbench.models import ArchitectureConfig
-from workbench.segmentation import HierarchyConfig, PoolConfig
+from workbench.segmentation import CutConfig, HierarchyConfig, PoolConfig
 from workbench.segmentation.contour_cuts import SINGLE_SCALE, ContourConfig
 from workbench.training.config import DeepNCutsConfig
 

@@ -16,12 +16,7 @@ from tqdm.auto import tqdm
 
 from workbench.data import Scene, Scenes
 from workbench.data.sheet import evenly
-from workbench.evaluation.scenes.cut_heights import (
-    candidate_heights,
-    choose_heights,
-    covering_curve,
-)
-from workbench.evaluation.scenes.networks import CutConfig, cut
+from workbench.evaluation.scenes.cut_heights import choose_heights, held_out_curves
 from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
 from workbench.evaluation.scenes.scores import MethodScores
 from workbench.experiments.scenes.columns import FLAT, Column
@@ -29,7 +24,7 @@ from workbench.experiments.scenes.results import ColumnResult, CutResult
 from workbench.models import DeepNCuts
 from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import write_snapshot
-from workbench.segmentation import HierarchyConfig, Pool, PoolConfig
+from workbench.segmentation import CutConfig, HierarchyConfig, Pool, PoolConfig, cut
 from workbench.segmentation.contour_cuts import segment_contours
 from workbench.training.devices import device_of
 
@@ -73,7 +68,7 @@ def evaluate_network(
             found, seconds = _timed(model.predict, features, scene.size)
             head.append(seconds)
         for name, config in ways.items():
-            pool, seconds = _timed(cut, found, model.grid, scene.size, config)
+            pool, seconds = _timed(cut, found, config)
             tally.count(name, scene, pool, seconds)
         ranks.append(pool.embedding.spectrum.rank)
         effective.append(found.affinity.effective_rank())
@@ -182,17 +177,7 @@ def choose_cut_heights(
         held: scenes with human segmentations, at least one.
         config: how hierarchies are built.
     """
-    hierarchies, truths = [], []
-    device = next(model.parameters()).device
-    for scene in held:
-        with torch.inference_mode():
-            found = model(scene.image.to(device))
-        pool = cut(found, model.grid, scene.size, replace(config, heights=(0.0,)))
-        assert pool.hierarchy is not None
-        hierarchies.append(pool.hierarchy)
-        truths.append(list(scene.truths.numpy(force=True)))
-    heights = candidate_heights(hierarchies)
-    curves = [covering_curve(h, t, heights) for h, t in zip(hierarchies, truths, strict=True)]
+    heights, curves = held_out_curves(model, held, config)
     return replace(config, heights=tuple(heights[choose_heights(curves, HEIGHTS)].tolist()))
 
 

@@ -10,15 +10,13 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from workbench.data import Scenes
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.cut_heights import candidate_heights, covering_curve
-from workbench.evaluation.scenes.networks import cut
+from workbench.evaluation.scenes.cut_heights import held_out_curves
 from workbench.models import ArchitectureConfig, DeepNCuts, load_weights
 from workbench.models.weights import known_weights
 from workbench.runs import Run
@@ -117,7 +115,7 @@ def read_model(path: Path) -> SavedModel:
     return SavedModel(model.eval(), metadata["height"])
 
 
-def best_height(run: Run, config: HierarchyConfig | None = None) -> float | None:
+def best_height(run: Run) -> float | None:
     """The height whose cuts cover best, in the mean over the scenes that a run held out.
 
     None where it held none out.
@@ -129,20 +127,8 @@ def best_height(run: Run, config: HierarchyConfig | None = None) -> float | None
     if training.holdout == 0:
         return None
     _, held = Scenes.open(training.store, "train").hold_out(training.holdout, training.seed)
-    model = trained_model(run)
-    hierarchies, truths = [], []
-    for scene in held:
-        with torch.inference_mode():
-            found = model(scene.image)
-        hierarchy = cut(found, model.grid, scene.size, config or HierarchyConfig()).hierarchy
-        assert hierarchy is not None
-        hierarchies.append(hierarchy)
-        truths.append(list(scene.truths.numpy()))
-    heights = candidate_heights(hierarchies)
-    means = sum(
-        covering_curve(hierarchy, truth, heights).mean(axis=1)
-        for hierarchy, truth in zip(hierarchies, truths, strict=True)
-    )
+    heights, curves = held_out_curves(trained_model(run), held, HierarchyConfig())
+    means = sum(curve.mean(axis=1) for curve in curves)
     return float(heights[int(means.argmax())])
 
 

@@ -13,13 +13,12 @@ import torch
 
 from workbench.data.photos import Pixels, read_photo, resized, working_size
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import cut
 from workbench.experiments.scenes.columns import COLUMNS
 from workbench.experiments.scenes.model_files import read_model
 from workbench.models import DeepNCuts
 from workbench.models.weights import known_weights
 from workbench.runs import Run
-from workbench.segmentation import HierarchyConfig, Pool, PoolConfig
+from workbench.segmentation import HierarchyConfig, Pool, PoolConfig, cut
 from workbench.segmentation.contour_cuts import ContourConfig, segment_contours
 from workbench.segmentation.hierarchical import full_size
 from workbench.segmentation.photos import PhotoSegmentation, enlarge_labels
@@ -103,16 +102,15 @@ class Segmenter:
         image = torch.tensor(pixels, device=device).permute(2, 0, 1).float() / 255
         with torch.inference_mode():
             found = self.model(image)
-        size = (pixels.shape[0], pixels.shape[1])
         if choice.flat:
-            return cut(found, self.model.grid, size, flat)
+            return cut(found, flat)
         height = self.height_of(choice)
-        pool = cut(found, self.model.grid, size, HierarchyConfig(heights=(height or 0.0,)))
+        pool = cut(found, HierarchyConfig(heights=(height or 0.0,)))
         if height is not None:
             return pool
         assert pool.hierarchy is not None
         labels = pool.hierarchy.cut_into(choice.segments or SEGMENTS)
-        return replace(pool, segmentations=(full_size(labels, size),))
+        return replace(pool, segmentations=(full_size(labels, found.image),))
 
 
 def load_segmenter(model: str | Path, device: str = "auto") -> Segmenter:

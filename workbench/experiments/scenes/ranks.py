@@ -10,8 +10,8 @@ from tqdm.auto import tqdm
 
 from workbench.data import Scene, Scenes
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import look_at_scene
 from workbench.evaluation.scenes.ranks import Trajectory
+from workbench.evaluation.scenes.snapshots import look_at_scene
 from workbench.models import DeepNCuts
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
@@ -53,7 +53,7 @@ def _follow(run: Run) -> Trajectory:
 
 def _seen(model: DeepNCuts, scene: Scene) -> Float[np.ndarray, "3"]:
     scores, snapshot = look_at_scene(model, scene)
-    return np.array([float(snapshot["effective_rank"]), scores.best, scores.average])
+    return np.array([snapshot.effective_rank, scores.best, scores.average])
 
 
 def _objective(config: dict[str, Any]) -> str:

@@ -7,11 +7,12 @@ from tqdm.auto import tqdm
 
 from workbench.data import Scenes
 from workbench.evaluation.scenes.monitor import CoveringMonitor
-from workbench.evaluation.scenes.networks import CutConfig, look_at_scene
 from workbench.evaluation.scenes.scores import MethodScores
+from workbench.evaluation.scenes.snapshots import look_at_scene
 from workbench.evaluation.scenes.table import BenchmarkTable
 from workbench.models import DeepNCuts
 from workbench.runs import Run
+from workbench.segmentation import CutConfig
 from workbench.training.building import fresh_model, trained_model, untrained_model
 from workbench.training.config import DeepNCutsConfig
 from workbench.training.deep_ncuts import SegmentationTask
@@ -101,7 +102,7 @@ def evaluate_deep_ncuts(
         limit: only the first so many scenes.
         untrained: whether the NCuts of the backbone's own features stand beside it as the baseline.
         device: "auto", "cpu" or "cuda".
-        pool: how scenes are cut; default: as is usual for each network (`networks.usual_cut`).
+        pool: how scenes are cut; default: as is usual for each network (`segmentation.cutting`).
 
     Raises:
         PipelineError, WorkbenchError: the run, the store or the split are not there, or the
@@ -121,7 +122,7 @@ def evaluate_deep_ncuts(
             for i, scene in enumerate(scenes):
                 scores[scene.id], snapshot = look_at_scene(model, scene, pool)
                 if i < SNAPSHOTS:
-                    run.snapshot(step, f"{split}-{method}-{scene.id}", snapshot)
+                    run.snapshot(step, f"{split}-{method}-{scene.id}", snapshot.to_arrays())
                 bar.update()
             methods.append(MethodScores(method, scores))
     table = BenchmarkTable(tuple(methods))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.ndimage import distance_transform_edt
 
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.views.paint import (
     NOTHING,
     LabelMap,
@@ -57,7 +57,7 @@ def affinity_row(
         title: what one sees.
         normalized: False: a row of W.
     """
-    picture = AffinityPicture(AffinityProbe(snapshot), typical_annotator(snapshot))
+    picture = AffinityPicture(AffinityProbe(snapshot), typical_annotator(snapshot.truths))
     return as_picture(picture.draw([probe], normalized).relabel(title))
 
 
@@ -136,7 +136,7 @@ def affinity_rows(
         probes: pixels (y, x); None: one inside each of a human's three largest segments.
         normalized: False: rows of W.
     """
-    probes = probes or probes_inside(typical_annotator(snapshot))
+    probes = probes or probes_inside(typical_annotator(snapshot.truths))
     return row(
         [
             affinity_row(snapshot, probe, f"probe {i}", normalized)
@@ -156,7 +156,9 @@ def affinity_blocks(
         cells: size of the sample, evenly spread over the feature map.
         normalized: False: W.
     """
-    found = block_picture(AffinityProbe(snapshot), typical_annotator(snapshot), cells, normalized)
+    found = block_picture(
+        AffinityProbe(snapshot), typical_annotator(snapshot.truths), cells, normalized
+    )
     return as_picture(found.relabel(title))
 
 

@@ -83,7 +83,7 @@ def draw_figure3(out: Path, columns: Iterable[Column]) -> list[Path]:
             labels = pictures[column.name][f"{id}/{column.shown}"]
             mean = float(np.mean([covering(truth, labels) for truth in truths]))
             panels.append(Panel(labels, mean))
-        human = typical_annotator({"truths": truths})
+        human = typical_annotator(truths)
         scenes.append(FigureScene(id, kept[f"{id}/image"], tuple(panels), human))
     return write_figure3([column.title for column in there], scenes, out)
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from workbench.evaluation.scenes.networks import Snapshot
-from workbench.evaluation.scenes.snapshots import affinity_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.linalg.gram import gram
 from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
 
@@ -70,9 +69,9 @@ def spectrum_at(step: int, snapshot: Snapshot) -> SpectrumAt:
         snapshot: of a scene.
 
     Raises:
-        WorkbenchError: it has no factors, or such as normalized cuts are not defined on.
+        WorkbenchError: normalized cuts are not defined on its factors.
     """
-    affinity = affinity_of(snapshot)
+    affinity = snapshot.prediction.affinity
     squares = torch.linalg.eigvalsh(gram(affinity.x)).flip(0).clamp(min=0.0)
     values = affinity.eigenvalues()
     tolerance = affinity.features * torch.finfo(torch.float64).eps  # as `Spectrum.tolerance`

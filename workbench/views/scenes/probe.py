@@ -12,8 +12,7 @@ import torch
 from jaxtyping import Float, Int
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
-from workbench.evaluation.scenes.snapshots import affinity_of, grid_of, size_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.linalg.outcomes import rsqrt
 from workbench.views.paint import LabelMap
 
@@ -28,7 +27,7 @@ class AffinityProbe:
     """Rows of W and of M of one snapshot, as maps over its image.
 
     Args:
-        snapshot: of a scene, see `evaluation.scenes.networks`.
+        snapshot: of a scene, see `evaluation.scenes.snapshots`.
 
     Attributes:
         affinity: W by its factors.
@@ -38,14 +37,13 @@ class AffinityProbe:
         step: side of the blocks of pixels at which maps are given.
 
     Raises:
-        WorkbenchError: the snapshot lacks an array, or its factors are not finite.
+        WorkbenchError: the snapshot's factors are not finite.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.affinity = affinity_of(snapshot)
-        self.grid = grid_of(snapshot)
-        self.shape: tuple[int, int] = snapshot["maps"].shape[1:]
-        self.image = size_of(snapshot)
+        found = snapshot.prediction
+        self.affinity, self.grid = found.affinity, found.grid
+        self.shape, self.image = found.shape, found.image
         self.step = _COARSE if self.grid.stride >= _COARSE else 1
         degrees = self.affinity.degrees
         if not bool(torch.isfinite(degrees).all()):

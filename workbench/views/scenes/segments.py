@@ -2,8 +2,9 @@
 
 import holoviews as hv
 import numpy as np
+from jaxtyping import Integer
 
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.views.paint import LabelMap, Pixels, fineness, mean_colours, outlined
 from workbench.views.panels import photo, row
 
@@ -23,10 +24,10 @@ def segmentation(image: Pixels, labels: LabelMap, title: str = "", fill: bool = 
 
 def human_segmentations(snapshot: Snapshot) -> hv.Layout:
     """What each annotator drew, over the image."""
-    image = snapshot["image"]
+    image = snapshot.image
     panels = [
         segmentation(image, labels, f"annotator {i} · {_segments(labels)}", fill=False)
-        for i, labels in enumerate(snapshot["truths"], 1)
+        for i, labels in enumerate(snapshot.truths, 1)
     ]
     return row(panels)
 
@@ -38,33 +39,32 @@ def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
         snapshot: of an evaluated scene.
         method: whose it is, for the title.
     """
-    means = snapshot["coverings"].mean(axis=1)
+    means = snapshot.coverings.mean(axis=1)
     best = int(means.argmax())
-    labels = snapshot["segmentations"][best]
+    labels = snapshot.segmentations[best]
     title = f"{method} · covering {means[best]:.2f}".removeprefix(" · ")
-    return segmentation(snapshot["image"], labels, title)
+    return segmentation(snapshot.image, labels, title)
 
 
 def pool(snapshot: Snapshot) -> hv.Layout:
     """All segmentations of the pool, each with its segments and its mean covering; ★ the best.
 
-    Where they are flat, and the snapshot says of how many clusters ("counts"), k stands first.
+    Where they are flat, and the snapshot says of how many clusters, k stands first.
     """
-    counts = None if "contour" in snapshot else snapshot.get("counts")
-    means = snapshot["coverings"].mean(axis=1)
+    counts = snapshot.counts if snapshot.contour is None else None
+    means = snapshot.coverings.mean(axis=1)
     panels = []
-    for i, labels in enumerate(snapshot["segmentations"]):
+    for i, labels in enumerate(snapshot.segmentations):
         words = [_segments(labels), f"{means[i]:.2f}"]
         if counts is not None:
             words.insert(0, f"k = {counts[i]}")
         star = "★ " if i == means.argmax() else ""
-        panels.append(segmentation(snapshot["image"], labels, star + " · ".join(words)))
+        panels.append(segmentation(snapshot.image, labels, star + " · ".join(words)))
     return row(panels)
 
 
-def typical_annotator(snapshot: Snapshot) -> LabelMap:
+def typical_annotator(truths: Integer[np.ndarray, "annotators height width"]) -> LabelMap:
     """The label map of the annotator with the middle number of segments."""
-    truths = snapshot["truths"]
     order = np.argsort([len(np.unique(labels)) for labels in truths], kind="stable")
     return np.asarray(truths[order[len(order) // 2]])
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.segmentation import Grid
 from workbench.views.paint import ceiling
 from workbench.views.panels import heat, row
@@ -28,7 +28,7 @@ def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
         snapshots: of one scene, by method, the latest state last.
         title: what one sees.
     """
-    values = np.concatenate([snapshot["eigenvalues"] for snapshot in snapshots.values()])
+    values = np.concatenate([snapshot.eigenvalues for snapshot in snapshots.values()])
     floor = max(float(values.min(initial=1)), _FLOOR)
     colours = [*[BEFORE] * (len(snapshots) - 1), AFTER]
     curves = [
@@ -55,22 +55,22 @@ def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
         snapshot: of a scene.
         count: at most so many.
     """
-    blocks = torch.from_numpy(snapshot["eigenvectors"][1 : count + 1])
-    height, width = snapshot["image"].shape[:2]
+    blocks = torch.from_numpy(snapshot.eigenvectors[1 : count + 1])
+    height, width = snapshot.image.shape[:2]
     coarse = Grid.of_step(round(height / blocks.shape[1]))
     maps = coarse.interpolate(blocks, height, width, _STEP).numpy()
     panels = []
     for i, values in enumerate(map(_sign_fixed, maps), 2):
         end = ceiling(values)
-        title = f"λ{_subscript(i)} = {snapshot['eigenvalues'][i - 1]:.3f}"
+        title = f"λ{_subscript(i)} = {snapshot.eigenvalues[i - 1]:.3f}"
         panels.append(heat(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
     return row(panels)
 
 
 def _eigenvalues(method: str, snapshot: Snapshot, colour: str) -> hv.Overlay:
-    values = snapshot["eigenvalues"].clip(min=_FLOOR)
+    values = snapshot.eigenvalues.clip(min=_FLOOR)
     points = (np.arange(1, len(values) + 1), values)
-    label = f"{method}, rank {int(snapshot['rank'])}"
+    label = f"{method}, rank {snapshot.rank}"
     line = styled(
         hv.Curve(points, "number", "eigenvalue", label=label),
         common={"color": colour},

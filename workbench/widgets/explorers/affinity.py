@@ -14,8 +14,7 @@ import numpy as np
 from holoviews.streams import PointerXY, Tap
 from traitlets import Bool, Int, List, Tuple, Unicode, observe
 
-from workbench.evaluation.scenes.networks import Snapshot
-from workbench.evaluation.scenes.snapshots import array_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views.paint import NOTHING, LabelMap
 from workbench.views.panels import AXES, heat, photo
@@ -93,7 +92,7 @@ class AffinityExplorer(SceneExplorer):
         if name == "kind":
             return {"M = D⁻½WD⁻½": "M", "W = XΛXᵀ": "W"}
         if name == "annotator":
-            truths = () if self.snapshot is None else tuple(self.snapshot["truths"])
+            truths = () if self.snapshot is None else tuple(self.snapshot.truths)
             each = {
                 f"annotator {i + 1} · {len(np.unique(truth))} segments": i
                 for i, truth in enumerate(truths)
@@ -142,7 +141,7 @@ class AffinityExplorer(SceneExplorer):
         return pixel if inside else None
 
     def _take(self, snapshot: Snapshot) -> None:
-        image, truths = array_of(snapshot, "image"), array_of(snapshot, "truths")
+        image, truths = snapshot.image, snapshot.truths
         self.probe = AffinityProbe(snapshot)
         self._photo = explored(photo(image))
         height, width = image.shape[:2]
@@ -154,7 +153,7 @@ class AffinityExplorer(SceneExplorer):
             else f"{self.probe.affinity.features} features of {rows}×{columns} cells"
         )
         with self.hold_trait_notifications():
-            self.seeds = inside or probes_inside(typical_annotator({"truths": truths}), 1)
+            self.seeds = inside or probes_inside(typical_annotator(truths), 1)
             if self.annotator >= len(truths):
                 self.annotator = TYPICAL
         self._rows = AffinityPicture(self.probe, self._truth(snapshot))
@@ -178,9 +177,9 @@ class AffinityExplorer(SceneExplorer):
         """Whose boundaries are drawn."""
         if self.annotator == NOBODY:
             return None
-        if 0 <= self.annotator < len(snapshot["truths"]):
-            return np.asarray(snapshot["truths"][self.annotator])
-        return typical_annotator(snapshot)
+        if 0 <= self.annotator < len(snapshot.truths):
+            return np.asarray(snapshot.truths[self.annotator])
+        return typical_annotator(snapshot.truths)
 
     def _draw_image(self) -> hv.Overlay:
         if self._rows is None:
@@ -202,7 +201,7 @@ class AffinityExplorer(SceneExplorer):
             return explored((_dark() * hv.Path([], AXES)).relabel("nothing to see"))
         segments = self._truth(self.snapshot)
         if segments is None:
-            segments = typical_annotator(self.snapshot)
+            segments = typical_annotator(self.snapshot.truths)
         drawn = block_picture(self.probe, segments, self.cells, self.kind == "M")
         cells = min(self.cells, self.probe.affinity.pixels)
         return explored(drawn.relabel(f"{self.kind} between {cells} cells, by segment"))

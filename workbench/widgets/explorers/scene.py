@@ -7,7 +7,7 @@ from typing import Any
 from traitlets import Bool, Int, Unicode, observe
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.widgets.shells.controls import Options
 from workbench.widgets.shells.explorer import Explorer
@@ -60,7 +60,7 @@ class Moments:
             return self._made[scene][1]
         key = scene, step, self.version(scene, step)
         if key not in self._read:
-            self._read[key] = self.run.load_snapshot(step, scene)
+            self._read[key] = Snapshot.load(self.run, step, scene)
         self._read.move_to_end(key)
         while len(self._read) > _KEPT:
             self._read.popitem(last=False)

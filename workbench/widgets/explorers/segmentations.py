@@ -16,9 +16,8 @@ from holoviews.streams import Tap
 from traitlets import Float, Int, Unicode, observe
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
 from workbench.evaluation.scenes.recut import Labels, Recut
-from workbench.evaluation.scenes.snapshots import array_of
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views.panels import photo
 from workbench.views.scenes.scores import Ranked, covering_bars, ranked, ranking_chart
@@ -79,7 +78,7 @@ class SegmentationExplorer(SceneExplorer):
         Args:
             run: or its folder.
             look: to see images of an evaluation whose snapshots were not kept, for example
-                `evaluation.scenes.look.looker(run)`.
+                `evaluation.scenes.snapshots.looker(run)`.
         """
         super().__init__(run)
         self.look = look
@@ -110,7 +109,7 @@ class SegmentationExplorer(SceneExplorer):
                 ways |= {"hierarchy, by number": INTO, "hierarchy, by height": AT}
             return ways
         if name == "drawn_by":
-            count = 0 if self.snapshot is None else len(self.snapshot["truths"])
+            count = 0 if self.snapshot is None else len(self.snapshot.truths)
             return {f"annotator {i + 1}": i for i in range(count)} | {"nobody": -1}
         if name == "evaluation":
             return {split: split for split in self._splits()}
@@ -156,7 +155,7 @@ class SegmentationExplorer(SceneExplorer):
                     raise WorkbenchError(
                         f"a snapshot {name} in {self.moments.run.path}",
                         "none: an evaluation keeps those of its first scenes",
-                        "give look=workbench.evaluation.scenes.look.looker(run) to make it now",
+                        "give look=evaluation.scenes.snapshots.looker(run) to make it now",
                     )
                 self.moments.put(name, self.look(self.evaluation, id))
                 self._offer()
@@ -175,7 +174,6 @@ class SegmentationExplorer(SceneExplorer):
 
     def _take(self, snapshot: Snapshot) -> None:
         recut = Recut(snapshot)
-        array_of(snapshot, "segmentations")
         self._cut.cache_clear()
         first, self.recut = self.recut is None, recut
         if first and recut.has_contours:
@@ -183,7 +181,7 @@ class SegmentationExplorer(SceneExplorer):
         self._pool = [explored(each, side=180) for each in pool(snapshot)]
         if self.way != FLAT and not recut.has_contours:
             self.way = FLAT
-        if self.drawn_by >= len(array_of(snapshot, "truths")):
+        if self.drawn_by >= len(snapshot.truths):
             self.drawn_by = 0
         self._tell()
 
@@ -265,7 +263,7 @@ class SegmentationExplorer(SceneExplorer):
     def _draw_image(self) -> hv.RGB:
         if self.snapshot is None:
             return _nothing()
-        image, truths = self.snapshot["image"], self.snapshot["truths"]
+        image, truths = self.snapshot.image, self.snapshot.truths
         title = f"scene {self.scene}, step {self.step}"
         if not 0 <= self.drawn_by < len(truths):
             return explored(photo(image, title))
@@ -277,10 +275,10 @@ class SegmentationExplorer(SceneExplorer):
             return _nothing()
         count = int(labels.max())
         title = f"{count} segments, mean covering {float(self.coverings.mean()):.3f}"
-        return explored(segmentation(self.snapshot["image"], labels, title))
+        return explored(segmentation(self.snapshot.image, labels, title))
 
     def _draw_coverings(self) -> hv.Overlay:
-        kept = np.zeros((0, 0)) if self.snapshot is None else self.snapshot["coverings"]
+        kept = np.zeros((0, 0)) if self.snapshot is None else self.snapshot.coverings
         drawn = covering_bars(self.coverings, kept)
         return explored(drawn.relabel("covering; grey: the best of the pool"), chart=True)
 

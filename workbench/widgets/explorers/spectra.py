@@ -10,7 +10,7 @@ from traitlets import Bool, Int, Unicode, observe
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
-from workbench.evaluation.scenes.networks import Snapshot
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views.panels import heat
 from workbench.views.scenes.history import (
