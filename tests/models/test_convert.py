@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import load_file
 
 from workbench.errors import WorkbenchError
-from workbench.models.backbones import Backbone
+from workbench.models.backbones import BACKBONES, Backbone
 from workbench.models.convert import write_features
 from workbench.models.weights import load_weights
 
-DEEPEST = {"alexnet": "relu5", "vgg16": "relu5_3"}
+DEEPEST = {name: entry.taps[-1] for name, entry in BACKBONES.items() if entry.weights}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from workbench.cli.train_options import (
 from workbench.cli.train_regions import region_commands
 from workbench.experiments import train_deep_ncuts
 from workbench.models import ArchitectureConfig
-from workbench.models.backbones import ARCHITECTURES
+from workbench.models.backbones import BACKBONES
 from workbench.training.config import DeepNCutsConfig
 
 DEFAULT = DeepNCutsConfig(store="")
@@ -30,7 +30,7 @@ def train() -> None:
 @click.option("--store", required=True, help="Zarr store of scenes, from `python -m pipelines`.")
 @click.option("--run", "path", required=True, type=Path, help="Folder of the run, made anew.")
 @click.option(
-    "--backbone", type=click.Choice(list(ARCHITECTURES)), default="alexnet", show_default=True
+    "--backbone", type=click.Choice(list(BACKBONES)), default="alexnet", show_default=True
 )
 @click.option(
     "--tap", "taps", multiple=True, default=("relu5",), show_default=True,

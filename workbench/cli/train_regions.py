@@ -18,7 +18,7 @@ from workbench.data import Regions
 from workbench.data.region_split import PROTOCOLS
 from workbench.experiments.regions.columns import REGION_COLUMNS, RegionColumn
 from workbench.experiments.regions.training import train_regions
-from workbench.models.backbones import ARCHITECTURES
+from workbench.models.backbones import BACKBONES
 from workbench.models.regions import POOLINGS
 from workbench.models.scaling import Scaling
 from workbench.models.sizes import describe
@@ -124,7 +124,7 @@ def _options(column: RegionColumn) -> list[Callable[[Command], Command]]:
         option("--run", "path", type=Path, help="Folder of the run, made anew."),
         option("--describe", "describe_only", is_flag=True,
                help="Say what it costs; train nothing."),
-        option("--backbone", type=click.Choice(list(ARCHITECTURES)), default=shape.backbone,
+        option("--backbone", type=click.Choice(list(BACKBONES)), default=shape.backbone,
                show_default=True),
         option("--tap", default=shape.tap, show_default=True, help="ReLU that is pooled."),
         option("--pooling", type=click.Choice(POOLINGS), default=shape.pooling, show_default=True,

@@ -1,13 +1,15 @@
-"""AlexNet's and VGG-16's convolutions, cut at any ReLU.
+"""Backbones: the convolutions of known networks, cut at any ReLU.
 
-Layers and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights
-load. A tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16.
-There `relu4` and `relu5` mean the paper's taps, the first ReLU of block 4 and the last of block 5.
+A backbone is one entry of `BACKBONES`: all that the house knows of it by name stands there. Layers
+and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights load. A
+tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16. In a VGG
+`relu4` and `relu5` mean the paper's taps, the first ReLU of block 4 and the last of block 5.
 A backbone may have several taps, whose maps are fused later (`models.hypercolumn`).
-`tiny` is for demonstrations and tests: it has no pretrained weights and learns in a minute.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,50 +19,117 @@ from workbench.errors import WorkbenchError
 from workbench.segmentation.grid import Grid
 
 
-def _alexnet() -> tuple[list[nn.Module], dict[str, int]]:
-    layers: list[nn.Module] = [
-        nn.Conv2d(3, 64, 11, stride=4, padding=2),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=2),
-        nn.Conv2d(64, 192, 5, padding=2),
-        nn.ReLU(inplace=True),
-        nn.MaxPool2d(3, stride=2),
-        nn.Conv2d(192, 384, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(384, 256, 3, padding=1),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(256, 256, 3, padding=1),
-        nn.ReLU(inplace=True),
-    ]
-    return layers, {"relu1": 1, "relu2": 4, "relu3": 7, "relu4": 9, "relu5": 11}
+class Conv(NamedTuple):
+    """A convolution and its ReLU, which is the tap of that name."""
+
+    tap: str
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+    padding: int = 1
 
 
-def _vgg16() -> tuple[list[nn.Module], dict[str, int]]:
-    layers: list[nn.Module] = []
-    taps: dict[str, int] = {}
-    channels = 3
-    for block, (width, depth) in enumerate([(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)], 1):
-        for unit in range(1, depth + 1):
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
-            taps[f"relu{block}_{unit}"] = len(layers) - 1
-            channels = width
-        layers.append(nn.MaxPool2d(2, stride=2))
-    return layers, taps | {"relu4": taps["relu4_1"], "relu5": taps["relu5_3"]}
+class Pool(NamedTuple):
+    """A maximum pooling of stride 2."""
+
+    kernel: int
 
 
-def _tiny() -> tuple[list[nn.Module], dict[str, int]]:
-    layers: list[nn.Module] = [
-        nn.Conv2d(3, 24, 7, stride=2, padding=3),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(24, 32, 5, stride=2, padding=2),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(32, 48, 3, padding=1),
-        nn.ReLU(inplace=True),
-    ]
-    return layers, {"relu1": 1, "relu2": 3, "relu3": 5}
+@dataclass(frozen=True)
+class BackboneEntry:
+    """A network's convolutions, and what networks that are built on them need to know.
+
+    Attributes:
+        title: its name for people.
+        layers: in order; the last is the pooling before the fully connected layers.
+        cells: cells a side after that pooling, which the fully connected layers take.
+        hidden: channels of the first new convolution of DeepNCuts; for AlexNet and VGG the paper's.
+        weights: pattern of the names of its files of pretrained weights; None: there are none.
+        aliases: other names of taps.
+    """
+
+    title: str
+    layers: tuple[Conv | Pool, ...]
+    cells: int
+    hidden: int
+    weights: str | None
+    aliases: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def taps(self) -> list[str]:
+        """Names of the ReLUs in order, without aliases."""
+        return [layer.tap for layer in self.layers if isinstance(layer, Conv)]
+
+    def last_pooling(self) -> nn.MaxPool2d:
+        """The maximum pooling before the fully connected layers."""
+        return nn.MaxPool2d(self.layers[-1].kernel, 2)
+
+    def build(self) -> tuple[list[nn.Module], dict[str, int]]:
+        """The layers up to the last ReLU, fresh, and the index of the one that each tap follows."""
+        modules: list[nn.Module] = []
+        taps: dict[str, int] = {}
+        channels = 3
+        for layer in self.layers[:-1]:
+            if isinstance(layer, Pool):
+                modules.append(nn.MaxPool2d(layer.kernel, 2))
+                continue
+            modules += [nn.Conv2d(channels, *layer[1:]), nn.ReLU(inplace=True)]
+            taps[layer.tap], channels = len(modules) - 1, layer.channels
+        return modules, taps | {alias: taps[tap] for alias, tap in self.aliases}
 
 
-ARCHITECTURES = {"alexnet": _alexnet, "vgg16": _vgg16, "tiny": _tiny}
+def _vgg(title: str, weights: str, *depths: int) -> BackboneEntry:
+    """A VGG of five blocks with so many convolutions (Simonyan and Zisserman, ICLR 2015)."""
+    layers: list[Conv | Pool] = []
+    for block, (width, depth) in enumerate(zip((64, 128, 256, 512, 512), depths, strict=True), 1):
+        layers += [Conv(f"relu{block}_{unit}", width) for unit in range(1, depth + 1)]
+        layers.append(Pool(2))
+    aliases = ("relu4", "relu4_1"), ("relu5", f"relu5_{depths[-1]}")
+    return BackboneEntry(title, tuple(layers), 7, 1024, weights, aliases)
+
+
+BACKBONES = {
+    "alexnet": BackboneEntry(
+        "AlexNet",
+        (
+            Conv("relu1", 64, 11, 4, 2),
+            Pool(3),
+            Conv("relu2", 192, 5, 1, 2),
+            Pool(3),
+            Conv("relu3", 384),
+            Conv("relu4", 256),
+            Conv("relu5", 256),
+            Pool(3),
+        ),
+        cells=6,
+        hidden=256,
+        weights="alexnet*",
+    ),
+    "vgg16": _vgg("VGG-16", "vgg16*", 2, 2, 3, 3, 3),
+    "vgg19": _vgg("VGG-19", "vgg19*", 2, 2, 4, 4, 4),
+    "tiny": BackboneEntry(  # for demonstrations and tests: it learns in a minute
+        "a tiny network",
+        (Conv("relu1", 24, 7, 2, 3), Conv("relu2", 32, 5, 2, 2), Conv("relu3", 48), Pool(3)),
+        cells=6,
+        hidden=48,
+        weights=None,
+    ),
+}
+"""Every backbone by name."""
+
+
+def backbone_entry(name: str) -> BackboneEntry:
+    """The backbone of a name.
+
+    Raises:
+        WorkbenchError: there is none.
+    """
+    if name not in BACKBONES:
+        raise WorkbenchError(
+            f"a backbone out of {', '.join(BACKBONES)}", repr(name), "name one of them"
+        )
+    return BACKBONES[name]
+
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
@@ -70,7 +139,7 @@ class Backbone(nn.Module):
     """The convolutions of a named architecture up to the deepest of its taps.
 
     Attributes:
-        name: "alexnet", "vgg16" or "tiny".
+        name: the entry's in `BACKBONES`.
         taps: names of the ReLUs whose outputs it returns.
         channels: how many features each tap has.
         grids: where the cells of each tap's map lie in the image.
@@ -81,11 +150,7 @@ class Backbone(nn.Module):
 
     def __init__(self, name: str, *taps: str) -> None:
         super().__init__()
-        if name not in ARCHITECTURES:
-            raise WorkbenchError(
-                f"a backbone out of {', '.join(ARCHITECTURES)}", repr(name), "name one of them"
-            )
-        layers, known = ARCHITECTURES[name]()
+        layers, known = backbone_entry(name).build()
         strangers = [tap for tap in taps if tap not in known]
         if strangers or not taps:
             raise WorkbenchError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from workbench.errors import WorkbenchError
-from workbench.models.backbones import ARCHITECTURES, DEVIATION, MEAN, Backbone
+from workbench.models.backbones import DEVIATION, MEAN, Backbone, backbone_entry
 from workbench.models.weights import read_state
 
 
@@ -20,18 +20,13 @@ def write_features(source: Path, target: Path, backbone: str) -> None:
     Args:
         source: a torchvision .pth file, read without running any code of it.
         target: the .safetensors file to write.
-        backbone: "alexnet" or "vgg16".
+        backbone: its name in `backbones.BACKBONES`.
 
     Raises:
         WorkbenchError: the file cannot be read, or is another network's.
     """
-    if backbone not in ARCHITECTURES:
-        raise WorkbenchError(
-            f"a backbone out of {', '.join(ARCHITECTURES)}", repr(backbone), "name one of them"
-        )
+    deepest = backbone_entry(backbone).taps[-1]
     state = read_state(source)
-    _, taps = ARCHITECTURES[backbone]()
-    deepest = max(taps, key=lambda tap: taps[tap])
     kept = {}
     for name, parameter in Backbone(backbone, deepest).state_dict().items():
         if name not in state or state[name].shape != parameter.shape:

@@ -11,13 +11,11 @@ from torch.nn.functional import interpolate
 
 from workbench.errors import WorkbenchError
 from workbench.layers.normalized_cuts import NormalizedCuts
-from workbench.models.backbones import Backbone
+from workbench.models.backbones import Backbone, backbone_entry
 from workbench.models.hypercolumn import FACTOR_STEP, HypercolumnHead, coarsened, coarsened_grid
 from workbench.segmentation.grid import Grid
 from workbench.segmentation.prediction import Prediction
 
-HIDDEN = {"alexnet": 256, "vgg16": 1024, "tiny": 48}
-"""Channels of the first new convolution; for AlexNet and VGG the paper's."""
 FUSED = 64
 """Channels of the fused maps of a hypercolumn head."""
 
@@ -134,7 +132,7 @@ class DeepNCuts(nn.Module):
 
 def _convolutions(channels: int, config: ArchitectureConfig) -> nn.Sequential:
     """Two Conv-ReLU pairs; the last ReLU makes W ≥ 0."""
-    hidden = config.hidden or HIDDEN[config.backbone]
+    hidden = config.hidden or backbone_entry(config.backbone).hidden
     layers = nn.Sequential(
         nn.Conv2d(channels, hidden, 3, padding=1),
         nn.ReLU(inplace=True),

@@ -18,14 +18,12 @@ from workbench.errors import WorkbenchError
 from workbench.layers.second_order_pooling import SecondOrderPooling
 from workbench.linalg.gram_log import GramFunction
 from workbench.linalg.vectorise import vectorise
-from workbench.models.backbones import Backbone
+from workbench.models.backbones import Backbone, backbone_entry
 from workbench.models.region_masks import cells_inside
 from workbench.models.scaling import Scaling, Standardised
 
 Pooling = Literal["log", "power", "average", "none"]
 POOLINGS: tuple[Pooling, ...] = ("log", "power", "average", "none")
-LAST_POOLING = {"alexnet": (3, 6), "vgg16": (2, 7), "tiny": (3, 6)}
-"""Kernel of a backbone's last maximum pooling (its stride is 2), and the cells a side after it."""
 
 
 @dataclass(frozen=True)
@@ -117,9 +115,9 @@ class RegionNetwork(nn.Module):
             nn.init.orthogonal_(self.reduce.weight)
         self.pooling: nn.Module | None = None
         if config.pooling == "none":
-            kernel, side = LAST_POOLING[config.backbone]
-            self.pooling = nn.MaxPool2d(kernel, 2)
-            entries = self.channels * side**2
+            entry = backbone_entry(config.backbone)
+            self.pooling = entry.last_pooling()
+            entries = self.channels * entry.cells**2
         elif config.pooling == "average":
             entries = self.channels
         else:
@@ -175,7 +173,7 @@ class RegionNetwork(nn.Module):
                 return maps.sum((2, 3)) / torch.as_tensor(cells, device=maps.device).view(
                     -1, 1
                 ), None
-            side = LAST_POOLING[self.config.backbone][1]
+            side = backbone_entry(self.config.backbone).cells
             return adaptive_avg_pool2d(self.pooling(maps), side).flatten(1), None
 
     def classify(

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.models.backbones import Backbone
+from workbench.models.backbones import Backbone, backbone_entry
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -59,6 +59,12 @@ def load_weights(backbone: Backbone, path: Path) -> None:
     backbone.load_state_dict({name: state[name].float() for name in own})
 
 
+def find_weights(backbone: str, root: Path) -> Path | None:
+    """The backbone's file in the folder `weights` of a folder of data; None where there is none."""
+    pattern = backbone_entry(backbone).weights
+    return None if pattern is None else min((root / "weights").glob(pattern), default=None)
+
+
 def known_weights(backbone: str) -> Path:
     """The backbone's file in $WORKBENCH_DATA/weights.
 
@@ -66,12 +72,12 @@ def known_weights(backbone: str) -> Path:
         WorkbenchError: the variable is not set, or there is no such file.
     """
     root = os.environ.get("WORKBENCH_DATA")
-    if root:
-        found = sorted((Path(root) / "weights").glob(f"{backbone}*"))
-        if found:
-            return found[0]
+    if root and (found := find_weights(backbone, Path(root))):
+        return found
     raise WorkbenchError(
         f"pretrained weights of {backbone}",
-        f"no {backbone}* in {root}/weights" if root else "no folder in WORKBENCH_DATA",
+        f"no {backbone_entry(backbone).weights} in {root}/weights"
+        if root
+        else "no folder in WORKBENCH_DATA",
         "let WORKBENCH_DATA name a folder with weights/ (python -m pipelines download weights)",
     )

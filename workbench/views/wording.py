@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.models.backbones import BACKBONES
 from workbench.runs import Run, Status
-
-_BACKBONES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "tiny": "a tiny network"}
 
 
 def headline(config: Mapping[str, Any]) -> str:
@@ -57,7 +56,7 @@ def where_and_when(provenance: Mapping[str, Any]) -> list[str]:
 
 def _backbone(config: Mapping[str, Any]) -> str:
     name: str = config["architecture"]["backbone"]
-    return _BACKBONES.get(name, name)
+    return BACKBONES[name].title if name in BACKBONES else name
 
 
 def _counted(number: int, noun: str) -> str:

@@ -24,15 +24,10 @@ from workbench.bench.o2p.poolings import OURS, Pooling, poolings
 from workbench.bench.o2p.report import BACKBONE, StepReport, StepRow, targets
 from workbench.layers import SecondOrderPooling
 from workbench.models.backbones import Backbone
-from workbench.models.weights import load_weights
+from workbench.models.weights import find_weights, load_weights
 from workbench.runs.provenance import provenance
 
 CLASSES = 80
-WEIGHTS = {
-    "alexnet": "alexnet-imagenet1k-v1-features.safetensors",
-    "vgg16": "vgg16-imagenet1k-v1-features-float16.safetensors",
-}
-"""Pretrained weights in the data's folder `weights/`."""
 
 Task = Callable[[], object]
 
@@ -187,8 +182,8 @@ def frames(data: Path | None, count: int, side: int) -> tuple[Tensor, str]:
 
 def _fill(backbone: Backbone, data: Path | None) -> str:
     """Pretrained weights where there are some; a sentence on which."""
-    path = data / "weights" / WEIGHTS[backbone.name] if data else None
-    if path is None or not path.is_file():
+    path = find_weights(backbone.name, data) if data else None
+    if path is None:
         return f"Weights of {backbone.name} are random: no pretrained ones in --data."
     load_weights(backbone, path)
     return f"Weights of {backbone.name} are ImageNet's."

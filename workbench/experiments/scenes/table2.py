@@ -34,6 +34,7 @@ from workbench.experiments.tables import (
     finished_run,
     refuse_other,
 )
+from workbench.models.backbones import backbone_entry
 from workbench.models.weights import known_weights
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
@@ -170,8 +171,8 @@ def _untrained(request: Table2Request, column: Column) -> DeepNCutsConfig:
 
 
 def _weights(backbone: str) -> str | None:
-    """The pretrained weights; `tiny` has none."""
-    return None if backbone == "tiny" else str(known_weights(backbone))
+    """The pretrained weights; None where the backbone has none."""
+    return str(known_weights(backbone)) if backbone_entry(backbone).weights else None
 
 
 def _question(request: Table2Request, column: Column, seed: int) -> dict[str, Any]:
