@@ -1,7 +1,4 @@
-"""How good a segmentation is: covering, probabilistic Rand index, variation of information.
-
-And how good a classification of regions: `classification`, `recognition`, `calibration`.
-"""
+"""How good a segmentation is (`scenes`), and how good a classification of regions (`regions`)."""
 
 from workbench.evaluation.regions.calibration import Reliability, reliability
 from workbench.evaluation.regions.outcomes import Outcomes, strongest_confusions

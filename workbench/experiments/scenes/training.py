@@ -102,7 +102,7 @@ def evaluate_deep_ncuts(
         limit: only the first so many scenes.
         untrained: whether the NCuts of the backbone's own features stand beside it as the baseline.
         device: "auto", "cpu" or "cuda".
-        pool: how scenes are cut; default: as is usual for each network (`segmentation.cutting`).
+        pool: how scenes are cut; default: as is usual for what each network predicts (`usual_cut`).
 
     Raises:
         PipelineError, WorkbenchError: the run, the store or the split are not there, or the
