@@ -11,7 +11,7 @@ from workbench.models.backbones import BACKBONES, Backbone
 from workbench.models.convert import write_features
 from workbench.models.weights import load_weights
 
-DEEPEST = {name: entry.taps[-1] for name, entry in BACKBONES.items() if entry.weights}
+DEEPEST = {name: entry.taps[-1] for name, entry in BACKBONES.items() if entry.pretrained}
 
 
 @pytest.fixture

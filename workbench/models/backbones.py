@@ -44,16 +44,16 @@ class BackboneEntry:
         layers: in order; the last is the pooling before the fully connected layers.
         cells: cells a side after that pooling, which the fully connected layers take.
         hidden: channels of the first new convolution of DeepNCuts; for AlexNet and VGG the paper's.
-        weights: pattern of the names of its files of pretrained weights; None: there are none.
         aliases: other names of taps.
+        pretrained: whether there are weights of it, in files whose names begin with the backbone's.
     """
 
     title: str
     layers: tuple[Conv | Pool, ...]
     cells: int
     hidden: int
-    weights: str | None
     aliases: tuple[tuple[str, str], ...] = ()
+    pretrained: bool = True
 
     @property
     def taps(self) -> list[str]:
@@ -78,14 +78,14 @@ class BackboneEntry:
         return modules, taps | {alias: taps[tap] for alias, tap in self.aliases}
 
 
-def _vgg(title: str, weights: str, *depths: int) -> BackboneEntry:
+def _vgg(title: str, *depths: int) -> BackboneEntry:
     """A VGG of five blocks with so many convolutions (Simonyan and Zisserman, ICLR 2015)."""
     layers: list[Conv | Pool] = []
     for block, (width, depth) in enumerate(zip((64, 128, 256, 512, 512), depths, strict=True), 1):
         layers += [Conv(f"relu{block}_{unit}", width) for unit in range(1, depth + 1)]
         layers.append(Pool(2))
     aliases = ("relu4", "relu4_1"), ("relu5", f"relu5_{depths[-1]}")
-    return BackboneEntry(title, tuple(layers), 7, 1024, weights, aliases)
+    return BackboneEntry(title, tuple(layers), 7, 1024, aliases)
 
 
 BACKBONES = {
@@ -103,16 +103,15 @@ BACKBONES = {
         ),
         cells=6,
         hidden=256,
-        weights="alexnet*",
     ),
-    "vgg16": _vgg("VGG-16", "vgg16*", 2, 2, 3, 3, 3),
-    "vgg19": _vgg("VGG-19", "vgg19*", 2, 2, 4, 4, 4),
+    "vgg16": _vgg("VGG-16", 2, 2, 3, 3, 3),
+    "vgg19": _vgg("VGG-19", 2, 2, 4, 4, 4),
     "tiny": BackboneEntry(  # for demonstrations and tests: it learns in a minute
         "a tiny network",
         (Conv("relu1", 24, 7, 2, 3), Conv("relu2", 32, 5, 2, 2), Conv("relu3", 48), Pool(3)),
         cells=6,
         hidden=48,
-        weights=None,
+        pretrained=False,
     ),
 }
 """Every backbone by name."""

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.models.backbones import Backbone, backbone_entry
+from workbench.models.backbones import Backbone
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -61,8 +61,7 @@ def load_weights(backbone: Backbone, path: Path) -> None:
 
 def find_weights(backbone: str, root: Path) -> Path | None:
     """The backbone's file in the folder `weights` of a folder of data; None where there is none."""
-    pattern = backbone_entry(backbone).weights
-    return None if pattern is None else min((root / "weights").glob(pattern), default=None)
+    return min((root / "weights").glob(f"{backbone}*"), default=None)
 
 
 def known_weights(backbone: str) -> Path:
@@ -76,8 +75,6 @@ def known_weights(backbone: str) -> Path:
         return found
     raise WorkbenchError(
         f"pretrained weights of {backbone}",
-        f"no {backbone_entry(backbone).weights} in {root}/weights"
-        if root
-        else "no folder in WORKBENCH_DATA",
+        f"no {backbone}* in {root}/weights" if root else "no folder in WORKBENCH_DATA",
         "let WORKBENCH_DATA name a folder with weights/ (python -m pipelines download weights)",
     )

@@ -171,8 +171,8 @@ def _untrained(request: Table2Request, column: Column) -> DeepNCutsConfig:
 
 
 def _weights(backbone: str) -> str | None:
-    """The pretrained weights; None where the backbone has none."""
-    return str(known_weights(backbone)) if backbone_entry(backbone).weights else None
+    """The pretrained weights; None where there are none of the backbone."""
+    return str(known_weights(backbone)) if backbone_entry(backbone).pretrained else None
 
 
 def _question(request: Table2Request, column: Column, seed: int) -> dict[str, Any]:
