@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from pipelines.profiles import LOCAL
+from pipelines.records import Listing, Record, Value
 from pipelines.schema import SCHEMA_VERSION, Schema
-from pipelines.sources.records import Listing, Record, Value
 
 CODE_VERSION = 2
 """Of the decoding: raised when the same raw files would give other arrays."""

@@ -84,12 +84,9 @@ def digest_name(name: str) -> str:
     return f"{name}_xxh3"
 
 
-SCENES, REGIONS, FEATURES = (
-    "structured-layers-scenes",
-    "structured-layers-regions",
-    "structured-layers-features",
-)
-KINDS = (SCENES, REGIONS, FEATURES)
+KIND = "structured-layers-"
+"""The attribute `kind` of every store of this package begins so."""
+SCENES, REGIONS, FEATURES = (f"{KIND}{name}" for name in ("scenes", "regions", "features"))
 
 IDENTITY = (
     Field("split", STRING),

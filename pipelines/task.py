@@ -23,8 +23,8 @@ from pipelines.errors import UserError
 from pipelines.ledger import Columns, Ledger, Quarantined, UnitMark
 from pipelines.plan import BLOCK_BYTES, Plan
 from pipelines.profiles import LOCAL
+from pipelines.records import Item
 from pipelines.schema import STRING, Field, digest_name
-from pipelines.sources.records import Item
 
 
 def attempt_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMark | Exception:

@@ -17,7 +17,7 @@ import pytest
 from distributed import Client
 
 from pipelines import jobs, lock, task
-from pipelines.datasets import Request, prepare
+from pipelines.datasets import prepare
 from pipelines.errors import PipelineError, TargetError
 from pipelines.execute import UnitError
 from pipelines.ledger import Ledger
@@ -88,7 +88,7 @@ def full_disk(limit: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("profile", ["local", "remote"])
 def test_a_full_disk_leaves_no_part_behind(coco: Path, tmp_path: Path, profile: str) -> None:
-    made = prepare(Request("coco", profile=profile, **SMALL), coco)  # type: ignore[arg-type]
+    made = prepare("coco", coco, profile=profile, **SMALL)  # type: ignore[arg-type]
     store, plan = tmp_path / "a.zarr", made.plan
     jobs.begin(made, store)
     with full_disk(8000), pytest.raises(TargetError, match=r"to write .*image.*found File too"):
@@ -112,7 +112,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_a_resumed_one_ends_the_same(
 ) -> None:
     expected = run(coco, tmp_path / "whole.zarr", client).digest
     store = tmp_path / "a.zarr"
-    jobs.begin(prepare(Request("coco", **SMALL), coco), store)  # type: ignore[arg-type]
+    jobs.begin(prepare("coco", coco, **SMALL), store)  # type: ignore[arg-type]
     plan = Ledger(store).plan()
     for index in (1, 4):
         task.write_unit(index, str(store), plan.fingerprint, plan.root)
@@ -150,7 +150,7 @@ def test_a_folder_without_permission(coco: Path, client: Client, tmp_path: Path)
 def test_whatever_the_disk_says_is_one_sentence(
     coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    made = prepare(Request("coco", **SMALL), coco)  # type: ignore[arg-type]
+    made = prepare("coco", coco, **SMALL)  # type: ignore[arg-type]
     jobs.begin(made, tmp_path / "a.zarr")
 
     def refuse(handle: int) -> None:
@@ -188,7 +188,7 @@ def test_a_raw_file_that_changed_since_the_plan_fails_its_units(
     coco_to_damage: Path, client: Client, tmp_path: Path
 ) -> None:
     store = tmp_path / "a.zarr"
-    jobs.begin(prepare(Request("coco", **SMALL), coco_to_damage), store)  # type: ignore[arg-type]
+    jobs.begin(prepare("coco", coco_to_damage, **SMALL), store)  # type: ignore[arg-type]
     path = sorted((coco_to_damage / "train2017").iterdir())[0]
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(UnitError, match=r"the first unit 0: .* bytes in train2017/.* plan anew"):
@@ -213,7 +213,7 @@ def test_parts_of_a_killed_run_are_taken_away(coco: Path, client: Client, tmp_pa
 
 
 def test_two_writers_of_one_unit_do_not_disturb_each_other(coco: Path, tmp_path: Path) -> None:
-    made = prepare(Request("coco", **SMALL), coco)  # type: ignore[arg-type]
+    made = prepare("coco", coco, **SMALL)  # type: ignore[arg-type]
     store = tmp_path / "a.zarr"
     jobs.begin(made, store)
     arguments = (0, str(store), made.plan.fingerprint, made.plan.root)

@@ -12,7 +12,7 @@ from pycocotools.coco import COCO
 
 from pipelines import jobs
 from pipelines.sources import masks
-from pipelines.sources.coco import Annotation
+from pipelines.sources.coco_records import Annotation
 from pipelines.store import open_store, summary
 from pipelines.verify import verify
 
