@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 from numcodecs import zstd
 
-from pipelines.errors import TargetError
+from pipelines.files import target_errors
 
 LEVEL = -1
 """Of zstd. Photographs take a tenth more room than at level 3, are decompressed twice as fast and
@@ -44,20 +44,20 @@ class ChunkFile:
         self.items = 0
         self.item_bytes = 0
         self._part = part
-        with _writing(path):
+        with target_errors(path):
             self._file = part.open("wb", buffering=0)
 
     def write(self, block: np.ndarray) -> list[int]:
         """Append items (n, …); gives back their digests."""
         self.item_bytes = block[0].nbytes
         self.items += len(block)
-        with _writing(self.path):
+        with target_errors(self.path):
             self._append(block)
         return [xxhash.xxh3_64_intdigest(item) for item in block]
 
     def commit(self) -> int:
         """Give the file its name, once it is on the disk; its size in bytes."""
-        with _writing(self.path):
+        with target_errors(self.path):
             self._complete()
             size = self._file.tell()
             os.fsync(self._file.fileno())
@@ -114,26 +114,3 @@ class ShardFile(ChunkFile):
         checksum = google_crc32c.value(content).to_bytes(4, "little")
         self._put(content + checksum)
         self._end += len(content) + 4
-
-
-class _writing:  # noqa: N801 - reads as a verb
-    """Errors of the place that is written to are told from those of the files that are read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            raise TargetError(
-                f"to write {self.path}",
-                error.strerror or str(error),
-                "make room or give permission",
-            ) from error

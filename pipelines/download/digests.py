@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelines.download.catalogue import Archive
 from pipelines.errors import PipelineError
+from pipelines.files import atomic_write
 
 FILE = "digests.json"
 
@@ -66,9 +67,8 @@ def remember(archive: Archive, digest: str, folder: Path) -> None:
     if archive.url not in seen:
         today = datetime.now(UTC).date().isoformat()
         seen[archive.url] = {"sha256": digest, "first_seen": today}
-        fresh = folder / f"{FILE}.new"
-        fresh.write_text(json.dumps(seen, indent=2, sort_keys=True) + "\n")
-        fresh.replace(folder / FILE)
+        with atomic_write(folder / FILE) as file:
+            file.write(json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def parse(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pipelines.download.transfer import TIMEOUT, Patience, fetch
 from pipelines.download.unpack import settle, unpack
 from pipelines.download.weights import Convert, converter
 from pipelines.errors import PipelineError
+from pipelines.files import atomic_write
 
 FOLDER = ".downloads"
 """Below the root: what is in progress, marks of what is done, `digests.json`."""
@@ -176,7 +177,8 @@ class _Job:
         if wanted is None:
             digests.remember(archive, digest, folder)
         mark = {"url": archive.url, "sha256": digest, "files": files}
-        _mark(archive, folder).write_text(json.dumps(mark, indent=2) + "\n")
+        with atomic_write(_mark(archive, folder)) as file:
+            file.write(json.dumps(mark, indent=2).encode() + b"\n")
         settle(archive, staging, self.root)
         if not self.keep:
             path.unlink()
