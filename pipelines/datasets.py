@@ -119,7 +119,7 @@ def read_items(plan: Plan, lines: bytes) -> Iterator[Item]:
         OSError: a file cannot be read at all.
     """
     reader = SOURCES[plan.dataset].reader(plan.product)
-    decoder = msgspec.json.Decoder(reader.record)
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reader.record)
     root, given = Path(plan.root), plan.options
     numbers = {official: number for number, (official, _) in enumerate(plan.categories)}
     for line in lines.splitlines():

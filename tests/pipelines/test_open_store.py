@@ -1,7 +1,6 @@
 """Reading through xarray: every damage raises, and says whose it is and what mends it."""
 
 import pickle
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,22 +16,6 @@ from pipelines.store.layout import create
 
 PROFILES = pytest.mark.parametrize("profile", ["local", "remote"])
 UNIT, ITEMS = 8, 58
-
-
-@pytest.fixture(scope="module")
-def stores(coco: Path, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished store of each profile; not to be changed."""
-    folder = tmp_path_factory.mktemp("profiles")
-    for profile in ("local", "remote"):
-        request = {"unit": UNIT, "longest": 24, "size": 28, "profile": profile}
-        jobs.run("coco", coco, folder / profile, client=client, progress=False, **request)
-    return folder
-
-
-@pytest.fixture
-def finished(stores: Path, tmp_path: Path, profile: str) -> Path:
-    shutil.copytree(stores / f"{profile}.ledger", tmp_path / "a.zarr.ledger")
-    return shutil.copytree(stores / profile, tmp_path / "a.zarr")
 
 
 def chunk(store: Path) -> Path:

@@ -17,15 +17,6 @@ from pipelines.verify import verify
 PROFILES = pytest.mark.parametrize("profile", ["local", "remote"])
 
 
-@pytest.fixture
-def finished(coco: Path, client: Client, tmp_path: Path, profile: str) -> Path:
-    """A store of regions in units of eight."""
-    store = tmp_path / f"{profile}.zarr"
-    small = {"unit": 8, "longest": 24, "size": 28, "profile": profile}
-    jobs.run("coco", coco, store, client=client, progress=False, **small)
-    return store
-
-
 def chunk(store: Path, index: int = 1) -> Path:
     return store / "mask" / "c" / str(index) / "0" / "0"
 
