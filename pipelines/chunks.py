@@ -1,4 +1,4 @@
-"""Writes one unit of a pixel array as one file, block after block, whole or not at all.
+"""Files of one unit of a pixel array, written block after block, whole or not at all.
 
 The bytes are those of zarr v3's specification (its codecs `bytes` and `sharding_indexed`), written
 here because zarr's own writer holds a whole shard in memory.
@@ -16,9 +16,9 @@ from numcodecs import zstd
 from pipelines.files import target_errors
 
 LEVEL = -1
-"""Of zstd. Photographs take a tenth more room than at level 3, are decompressed twice as fast and
-compressed three times as fast: below level 1 zstd leaves the bytes that it cannot match as they
-are, and decoding those was half of a loader's time.
+"""Compression level of zstd. Photographs take a tenth more room than at level 3, are decompressed
+twice as fast and compressed three times as fast: below level 1 zstd leaves the bytes that it cannot
+match as they are, and decoding those was half of a loader's time.
 """
 ABSENT = 2**64 - 1
 """Offset and length of an inner chunk that a shard does not have."""

@@ -1,4 +1,4 @@
-"""What has been done, kept beside the arrays: `<store>.ledger/`.
+"""The ledger of a store: its plan and the units that are done, in `<store>.ledger/`.
 
     plan.json            the plan
     records.jsonl        its records, unit after unit
@@ -67,7 +67,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Head(msgspec.Struct):
-    """The same, when the rows are not wanted."""
+    """The mark alone, without the rows."""
 
     mark: UnitMark
 

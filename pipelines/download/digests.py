@@ -1,4 +1,4 @@
-"""What an archive's SHA-256 must be: the catalogue's, the user's, or that of the first download.
+"""Expected SHA-256 of an archive: the catalogue's, the user's, or that of the first download.
 
 Trust on first use: where nobody has published a digest, the first one seen is kept in
 `digests.json`, by address, and every later download of that address must have it. It is kept only

@@ -1,4 +1,4 @@
-"""A whole dataset: fetched, checked and unpacked, part after part; what is there is left alone."""
+"""Downloads a dataset part after part: fetch, check, unpack; parts that are there are kept."""
 
 import fcntl
 import json
@@ -21,14 +21,14 @@ from pipelines.errors import PipelineError
 from pipelines.files import atomic_write
 
 FOLDER = ".downloads"
-"""Below the root: what is in progress, marks of what is done, `digests.json`."""
+"""Folder below the root for transfers in progress, marks of finished parts, `digests.json`."""
 SPARE = 200 << 20
-"""Bytes that shall stay free on the disk."""
+"""Bytes that must stay free on the disk."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one part.
+    """The result for one part.
 
     Attributes:
         archive: the part.
@@ -67,7 +67,7 @@ def select(dataset: Dataset, parts: Sequence[str] = ()) -> tuple[Archive, ...]:
 
 
 class State(Enum):
-    """What lies where an archive's contents belong."""
+    """State of the place where an archive's contents belong."""
 
     MISSING = "to be fetched"
     DONE = "there already"
@@ -147,7 +147,7 @@ def download(
 
 @dataclass(frozen=True)
 class _Job:
-    """What the parts of one download have in common; as `download` has it."""
+    """Arguments of `download` that its parts share."""
 
     client: httpx.Client
     root: Path
@@ -223,7 +223,7 @@ def _mark(archive: Archive, folder: Path) -> Path:
 
 
 def _check_space(archives: Sequence[Archive], folder: Path, *, keep: bool) -> None:
-    """Refuse before the first byte what would end with a full disk."""
+    """Refuse a download for which the disk has too little room."""
     unpacked = sum(archive.unpacked for archive in archives)
     packed = [archive.size for archive in archives]
     needed = unpacked + (sum(packed) if keep else max(packed, default=0))

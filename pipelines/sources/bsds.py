@@ -46,7 +46,7 @@ Both protocols mean the same images by the same split, whichever layout they com
 ANNOTATIONS = (Field("annotation_sources", STRING), Field("annotation_sha256", STRING))
 """Columns of the table beside those of all scenes: a line for each ground-truth file."""
 NESTED = ("", "data", "BSDS500/data", "BSR/BSDS500/data", "BSDS500", "BSDS300")
-"""Where below a given folder the dataset may lie, as its archives unpack."""
+"""Folders below a given one where the dataset may lie, as its archives unpack."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class SceneRecord:
 
     @property
     def items(self) -> int:
-        """It fills one slot."""
+        """Number of slots that the record fills."""
         return 1
 
     def part(self, start: int, stop: int) -> "SceneRecord":

@@ -24,7 +24,7 @@ from pipelines.sources.coco_records import Annotation, ImageRecord, Instances
 from pipelines.sources.source import REGIONS, SCENES, Option, Parameters, Reader, Source
 
 NESTED = ("", "coco2017", "coco")
-"""Where below a given folder the dataset may lie."""
+"""Folders below a given one where the dataset may lie."""
 LAYOUT = "COCO"
 SOME = 5
 

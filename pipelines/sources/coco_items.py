@@ -1,4 +1,4 @@
-"""COCO's records to what fills a store: regions cut out of images, or whole scenes.
+"""Items of COCO's records: regions cut out of images, or whole scenes.
 
 An image is decoded once for all of its objects. Pixels are placed as the paper has it (§6.1): a
 region is cropped by its box, resized so that its longer side has a given length, and padded with

@@ -10,7 +10,7 @@ from pipelines.records import RawFile
 
 
 class Annotation(msgspec.Struct, gc=False, frozen=True):
-    """One object: as the JSON has it, its segmentation unparsed."""
+    """An object as the JSON has it, its segmentation unparsed."""
 
     id: int
     image_id: int
@@ -22,7 +22,7 @@ class Annotation(msgspec.Struct, gc=False, frozen=True):
 
 
 class Image(msgspec.Struct, gc=False, frozen=True):
-    """One image: as the JSON has it."""
+    """An image as the JSON has it."""
 
     id: int
     file_name: str
@@ -31,7 +31,7 @@ class Image(msgspec.Struct, gc=False, frozen=True):
 
 
 class Category(msgspec.Struct, gc=False, frozen=True):
-    """One category: as the JSON has it."""
+    """A category as the JSON has it."""
 
     id: int
     name: str
@@ -46,7 +46,7 @@ class Instances(msgspec.Struct):
 
 
 class ImageRecord(msgspec.Struct, frozen=True):
-    """One image with those of its objects that are wanted, in the order of their ids.
+    """An image with those of its objects that are wanted, in the order of their ids.
 
     Attributes:
         whole: the image fills one slot (scenes), not one for each object (regions).
@@ -62,7 +62,7 @@ class ImageRecord(msgspec.Struct, frozen=True):
 
     @property
     def items(self) -> int:
-        """Slots that it fills."""
+        """Number of slots that the record fills."""
         return 1 if self.whole else len(self.objects)
 
     def part(self, start: int, stop: int) -> "ImageRecord":

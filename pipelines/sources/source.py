@@ -99,7 +99,7 @@ REGIONS = Product(
 
 @dataclass(frozen=True)
 class Reader:
-    """How the items of a product are read.
+    """Reading of a product's items.
 
     Attributes:
         product: the product.

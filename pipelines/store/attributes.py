@@ -1,4 +1,4 @@
-"""What a store says of itself, and the refusal of what is none: by folder or by URL."""
+"""Attributes of a store in a folder or at a URL, and the errors where there is none."""
 
 from pathlib import Path
 from typing import Any

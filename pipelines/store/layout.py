@@ -151,7 +151,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _consolidate(path: Path | str) -> None:
-    """One read opens the store: the arrays' metadata beside the group's."""
+    """Keep the arrays' metadata beside the group's, so that one read opens the store."""
     with warnings.catch_warnings():
         # zarr's version 3 has it as an extension that zarr and xarray both read.
         warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)

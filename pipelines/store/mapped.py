@@ -26,7 +26,7 @@ from pipelines.store.description import ArrayDescription
 
 
 def default_maps() -> int:
-    """How many files an array keeps mapped: an eighth of the descriptors that a process may have.
+    """Number of files that an array keeps mapped: an eighth of the process's descriptors.
 
     Images and masks of two splits then leave half of them to the rest of the program.
     """

@@ -109,7 +109,7 @@ class Sharded:
     def _checked_body(
         self, slot: int, payload: bytes | Exception, size: int, what: str
     ) -> memoryview:
-        """What precedes a checksum, if it is all there and agrees with it."""
+        """Content before a checksum, if it is complete and agrees with it."""
         if isinstance(payload, Exception):
             raise self._array.unreadable(slot, payload) from payload
         if len(payload) != size:
