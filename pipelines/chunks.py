@@ -6,7 +6,6 @@ here because zarr's own writer holds a whole shard in memory.
 
 import os
 from pathlib import Path
-from types import TracebackType
 
 import google_crc32c
 import numpy as np
@@ -69,12 +68,7 @@ class ChunkFile:
     def __enter__(self) -> "ChunkFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._file.close()
         self._part.unlink(missing_ok=True)
 

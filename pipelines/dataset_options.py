@@ -1,4 +1,4 @@
-"""The command line's options of a dataset: those of every source, from `SOURCES`, and features'."""
+"""The command line's options of a dataset: those of every source and those of features."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,14 +16,6 @@ Command = Callable[..., Any]
 
 def dataset_options(command: Command) -> Command:
     """Give a command the argument `dataset` and the keyword arguments of `jobs.planned`."""
-    shown = [*_common(), *map(_of_source, options().values()), *_FEATURES]
-    for decorator in reversed(shown):  # click lists the last decorator first
-        command = decorator(command)
-    return command
-
-
-def _common() -> list[Callable[[Command], Command]]:
-    """The options that every source knows."""
     products: dict[str, Product] = {}
     for source in SOURCES.values():
         products |= {reader.product.name: reader.product for reader in source.readers}
@@ -35,7 +27,8 @@ def _common() -> list[Callable[[Command], Command]]:
         f"{name} for {' and '.join(k for k, each in products.items() if each.profile == name)}"
         for name in PROFILES
     )
-    return [
+    enlarge = ", ".join(f"{each.enlarge:g} of {each.name}" for each in features.values())
+    shown = [
         click.argument("dataset", type=click.Choice(sorted(SOURCES))),
         click.option(
             "--root",
@@ -62,7 +55,25 @@ def _common() -> list[Callable[[Command], Command]]:
             + ", ".join(f"{count} {name}" for name, count in units.items())
             + ".",
         ),
+        *map(_of_source, options().values()),
+        click.option(
+            "--features",
+            metavar="BACKBONE:TAP[+TAP]…",
+            help="In place of pixels, a backbone's features, as in alexnet:relu5 or "
+            "vgg16:relu3_3+relu5_3, slot for slot those of the store of scenes or regions.",
+        ),
+        click.option("--weights", type=click.Path(dir_okay=False), help="The backbone's weights."),
+        click.option(
+            "--enlarge",
+            type=float,
+            help="features only: images are enlarged before the backbone, as in training. "
+            f"Default: {enlarge}.",
+        ),
+        click.option("--mirrored", is_flag=True, help="features only: those of mirror images too."),
     ]
+    for decorator in reversed(shown):  # click lists the last decorator first
+        command = decorator(command)
+    return command
 
 
 def _of_source(option: Option) -> Callable[[Command], Command]:
@@ -73,21 +84,3 @@ def _of_source(option: Option) -> Callable[[Command], Command]:
     return click.option(
         flag, option.name, type=kind, default=option.default, show_default=True, help=option.help
     )
-
-
-_FEATURES = (
-    click.option(
-        "--features",
-        metavar="BACKBONE:TAP[+TAP]…",
-        help="In place of pixels, a backbone's features, as in alexnet:relu5 or "
-        "vgg16:relu3_3+relu5_3, slot for slot those of the store of scenes or regions.",
-    ),
-    click.option("--weights", type=click.Path(dir_okay=False), help="The backbone's weights."),
-    click.option(
-        "--enlarge",
-        type=float,
-        help="features only: images are enlarged before the backbone, as in training. "
-        "Default: 2 of scenes, 1 of regions.",
-    ),
-    click.option("--mirrored", is_flag=True, help="features only: those of mirror images too."),
-)

@@ -97,7 +97,7 @@ class Ledger:
         self.parts.mkdir(parents=True, exist_ok=True)
         if records is not None:
             _write(self.folder / RECORDS, *records)
-        _write(self.folder / PLAN, plan.to_json())
+        _write(self.folder / PLAN, msgspec.json.encode(plan))
 
     def sweep(self) -> None:
         """Take away the temporary files that a run which was killed has left.
@@ -116,7 +116,7 @@ class Ledger:
         """
         path = self.folder / PLAN
         try:
-            return Plan.from_json(path.read_bytes())
+            return msgspec.json.decode(path.read_bytes(), type=Plan)
         except FileNotFoundError:
             found = "no such file"
         except msgspec.DecodeError as error:

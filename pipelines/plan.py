@@ -133,19 +133,6 @@ class Plan:
         identity["parameters"] = {k: v for k, v in self.parameters if k != "weights"}
         return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()
 
-    def to_json(self) -> bytes:
-        """The plan as a file's content."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def from_json(cls, content: bytes) -> "Plan":
-        """The plan that `to_json` wrote.
-
-        Raises:
-            msgspec.DecodeError: it is none, or one of another version.
-        """
-        return msgspec.json.decode(content, type=cls)
-
     def describe(self) -> str:
         """The plan in words."""
         splits = ", ".join(f"{count} {name}" for name, count in self.splits)

@@ -13,10 +13,9 @@ import numpy as np
 from fsspec import AbstractFileSystem
 from numcodecs import zstd
 
+from pipelines.chunks import ABSENT
 from pipelines.store.description import ArrayDescription
 
-ABSENT = 2**64 - 1
-"""Offset and length of an inner chunk that was not written."""
 CHECKSUM = 4
 """Bytes of a CRC-32C, little-endian, after what it covers."""
 RESIDUE = 0x48674BC7
