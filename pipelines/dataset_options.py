@@ -28,7 +28,7 @@ def dataset_options(command: Command) -> Command:
         for name in PROFILES
     )
     enlarge = ", ".join(f"{each.enlarge:g} of {each.name}" for each in features.values())
-    shown = [
+    shown: list[Callable[[Command], Command]] = [
         click.argument("dataset", type=click.Choice(sorted(SOURCES))),
         click.option(
             "--root",
