@@ -1,5 +1,18 @@
-"""Raw datasets to zarr stores, on Dask. Knows neither torch nor `workbench`.
+"""Pipelines from raw datasets to zarr stores, on Dask, without torch or `workbench`.
 
-A notebook starts with `pipelines.jobs` (plan, run, resume), a shell with `python -m pipelines`,
-and who reads a store needs `pipelines.store.open_store` alone.
+Notebooks start with `pipelines.jobs` (plan, run, resume), a shell with `python -m pipelines`;
+readers of a store need `pipelines.store.open_store` alone. The public modules are in `__all__`.
 """
+
+__all__ = [
+    "cluster",
+    "download",
+    "errors",
+    "estimate",
+    "files",
+    "images",
+    "jobs",
+    "sources",
+    "store",
+    "verify",
+]

@@ -6,7 +6,6 @@ quarantined; 130 interrupted, to be resumed.
 """
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,111 +13,19 @@ import click
 
 from pipelines import jobs
 from pipelines.cluster.options import options as cluster_options
-from pipelines.datasets import PRODUCTS, UNITS
+from pipelines.dataset_options import dataset_options
 from pipelines.download.command import download
 from pipelines.errors import PipelineError, TargetError, UserError
 from pipelines.estimate import estimate
 from pipelines.execute import SchedulerLost, Summary, UnitError, store_digest
 from pipelines.interruption import keep_quiet
 from pipelines.ledger import Ledger
-from pipelines.profiles import PROFILES
-from pipelines.sources import bsds, sample
+from pipelines.sources import sample
 from pipelines.store import read_attributes
 from pipelines.verify import verify as verify_store
 
 DONE, FAILED, USAGE, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
 
-Command = Callable[..., Any]
-
-
-def options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several click options as one decorator, in the order in which help shows them."""
-
-    def decorate(command: Command) -> Command:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
-
-
-DATASET = options(
-    click.argument("dataset", type=click.Choice(sorted(PRODUCTS))),
-    click.option(
-        "--root",
-        type=click.Path(path_type=Path),
-        help=f"The dataset's folder; default: {jobs.DATA_VARIABLE}, with BSDS500/ or coco2017/.",
-    ),
-    click.option(
-        "--product",
-        type=click.Choice(sorted({name for names in PRODUCTS.values() for name in names})),
-        help="scenes: whole images with label maps. regions: objects in frames, with their masks. "
-        "features, region-features: what a backbone makes of these. "
-        "Default: scenes of bsds, regions of coco, or the features of these with --features.",
-    ),
-    click.option(
-        "--profile",
-        type=click.Choice(PROFILES),
-        help="local: uncompressed, to be mapped into memory. remote: compressed shards, for object "
-        "stores. Default: local for regions, remote for scenes.",
-    ),
-    click.option(
-        "--unit",
-        type=int,
-        help="Items a task.  Default: "
-        + ", ".join(f"{count} {product}" for product, count in UNITS.items())
-        + ".",
-    ),
-    click.option(
-        "--protocol",
-        type=click.Choice(sorted(bsds.PROTOCOLS)),
-        default="bsds300",
-        show_default=True,
-        help="bsds only. bsds300: its 200 train and 100 test images, which are BSDS500's train and "
-        "val. bsds500: train, val and test as BSDS500 has them.",
-    ),
-    click.option(
-        "--longest",
-        type=int,
-        default=200,
-        show_default=True,
-        help="coco regions only: pixels of a region's longer side.",
-    ),
-    click.option(
-        "--size",
-        type=int,
-        default=227,
-        show_default=True,
-        help="coco regions only: pixels of the square frame, zeros beside the region.",
-    ),
-    click.option(
-        "--crowds",
-        type=click.Choice(["exclude", "include"]),
-        default="exclude",
-        show_default=True,
-        help="coco only: annotations of crowds.",
-    ),
-    click.option(
-        "--split",
-        "splits",
-        multiple=True,
-        help="coco only: a split, as in val; may be repeated. Default: all that are there.",
-    ),
-    click.option(
-        "--features",
-        metavar="BACKBONE:TAP[+TAP]…",
-        help="In place of pixels, a backbone's features, as in alexnet:relu5 or "
-        "vgg16:relu3_3+relu5_3, slot for slot those of the store of scenes or regions.",
-    ),
-    click.option("--weights", type=click.Path(dir_okay=False), help="The backbone's weights."),
-    click.option(
-        "--enlarge",
-        type=float,
-        help="features only: images are enlarged before the backbone, as in training. "
-        "Default: 2 of scenes, 1 of regions.",
-    ),
-    click.option("--mirrored", is_flag=True, help="features only: those of mirror images too."),
-)
 STORE = click.option(
     "--store", type=click.Path(path_type=Path), required=True, help="The store's folder."
 )
@@ -136,7 +43,7 @@ def main() -> None:
 
 
 @main.command()
-@DATASET
+@dataset_options
 def plan(**arguments: Any) -> None:
     """Say what a run would read and write, and write nothing.
 
@@ -150,7 +57,7 @@ def plan(**arguments: Any) -> None:
 
 
 @main.command()
-@DATASET
+@dataset_options
 @STORE
 @cluster_options
 @click.option("--overwrite", is_flag=True, help="Replace a store of another plan.")

@@ -1,4 +1,4 @@
-"""Writes one unit of a pixel array as one file, block after block, whole or not at all.
+"""Files of one unit of a pixel array, written block after block, whole or not at all.
 
 The bytes are those of zarr v3's specification (its codecs `bytes` and `sharding_indexed`), written
 here because zarr's own writer holds a whole shard in memory.
@@ -6,19 +6,18 @@ here because zarr's own writer holds a whole shard in memory.
 
 import os
 from pathlib import Path
-from types import TracebackType
 
 import google_crc32c
 import numpy as np
 import xxhash
 from numcodecs import zstd
 
-from pipelines.errors import TargetError
+from pipelines.files import target_errors
 
 LEVEL = -1
-"""Of zstd. Photographs take a tenth more room than at level 3, are decompressed twice as fast and
-compressed three times as fast: below level 1 zstd leaves the bytes that it cannot match as they
-are, and decoding those was half of a loader's time.
+"""Compression level of zstd. Photographs take a tenth more room than at level 3, are decompressed
+twice as fast and compressed three times as fast: below level 1 zstd leaves the bytes that it cannot
+match as they are, and decoding those was half of a loader's time.
 """
 ABSENT = 2**64 - 1
 """Offset and length of an inner chunk that a shard does not have."""
@@ -44,20 +43,20 @@ class ChunkFile:
         self.items = 0
         self.item_bytes = 0
         self._part = part
-        with _writing(path):
+        with target_errors(path):
             self._file = part.open("wb", buffering=0)
 
     def write(self, block: np.ndarray) -> list[int]:
         """Append items (n, …); gives back their digests."""
         self.item_bytes = block[0].nbytes
         self.items += len(block)
-        with _writing(self.path):
+        with target_errors(self.path):
             self._append(block)
         return [xxhash.xxh3_64_intdigest(item) for item in block]
 
     def commit(self) -> int:
         """Give the file its name, once it is on the disk; its size in bytes."""
-        with _writing(self.path):
+        with target_errors(self.path):
             self._complete()
             size = self._file.tell()
             os.fsync(self._file.fileno())
@@ -69,12 +68,7 @@ class ChunkFile:
     def __enter__(self) -> "ChunkFile":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._file.close()
         self._part.unlink(missing_ok=True)
 
@@ -114,26 +108,3 @@ class ShardFile(ChunkFile):
         checksum = google_crc32c.value(content).to_bytes(4, "little")
         self._put(content + checksum)
         self._end += len(content) + 4
-
-
-class _writing:  # noqa: N801 - reads as a verb
-    """Errors of the place that is written to are told from those of the files that are read."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            raise TargetError(
-                f"to write {self.path}",
-                error.strerror or str(error),
-                "make room or give permission",
-            ) from error

@@ -1,169 +1,113 @@
-"""What can be asked for, and which source answers: datasets, their products, their defaults."""
+"""Plans stores of any source, and reads the items of a plan: pixels or a backbone's features."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pipelines import features
 from pipelines.errors import PipelineError
+from pipelines.features import FeatureRequest, features_of, list_features, place_in_frames
 from pipelines.plan import Plan, Planned, make_plan
-from pipelines.profiles import LOCAL, PROFILES, REMOTE
-from pipelines.sources import bsds, coco, coco_items
-from pipelines.sources.records import Item, Listing, Value
+from pipelines.profiles import LOCAL, PROFILES
+from pipelines.records import Item, Value
+from pipelines.sources import SOURCES, Option, Source
 
-UNITS = {"scenes": 16, "regions": 256, "features": 16, "region-features": 256}
-"""Items a task, by product, unless something else is asked for."""
-DEFAULT_PROFILES = {
-    "scenes": REMOTE,
-    "regions": LOCAL,
-    "features": LOCAL,
-    "region-features": LOCAL,
-}
-"""Canvases are mostly empty and are read rarely: compressed. Regions are full and read often."""
-PRODUCTS = {
-    "bsds": ("scenes", "features"),
-    "coco": ("regions", "region-features", "scenes", "features"),
-}
-"""What each dataset can become; the first is the default, or the second with features."""
-SEEN = {"features": "scenes", "region-features": "regions"}
-"""What the backbone sees, by the product that keeps its features."""
-ENLARGE = {"features": 2.0, "region-features": 1.0}
-"""How much images are enlarged before the backbone unless something else is asked for."""
+KEYWORDS = ("product", "profile", "unit", "features", "weights", "enlarge", "mirrored")
+"""The keyword arguments of `prepare` that every source knows."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a store is asked to be.
+def options() -> dict[str, Option]:
+    """The options of all sources by name, in the order of the sources.
 
-    Attributes:
-        dataset: "bsds" (BSDS300 and BSDS500) or "coco".
-        product: "scenes", "regions", or what a backbone makes of them: "features" or
-            "region-features"; default: the dataset's first, or the second with `features`.
+    Raises:
+        ValueError: two sources define one name differently.
+    """
+    found: dict[str, Option] = {}
+    for option in (option for source in SOURCES.values() for option in source.options):
+        if found.setdefault(option.name, option) != option:
+            raise ValueError(
+                f"one definition of the option {option.name} expected, two found; let the sources "
+                "share one Option, or rename one of them"
+            )
+    return found
+
+
+def prepare(
+    dataset: str,
+    root: Path,
+    *,
+    product: str | None = None,
+    profile: str | None = None,
+    unit: int | None = None,
+    features: str | None = None,
+    weights: str | None = None,
+    enlarge: float | None = None,
+    mirrored: bool = False,
+    **parameters: Any,
+) -> Planned:
+    """Search a dataset and plan its store.
+
+    Args:
+        dataset: name of a source.
+        root: the dataset's folder.
+        product: one of the source's; default: its first, or the features of it with `features`.
         profile: "local" or "remote"; default: by product.
         unit: items a task; default: by product.
-        protocol: of BSDS, what its image folders are used for (`sources.bsds.PROTOCOLS`).
-        longest: of COCO's regions, pixels of the longer side.
-        size: of COCO's regions, pixels of the square frame.
-        crowds: of COCO, "exclude" or "include".
-        splits: of COCO, those wanted; default: all that are there.
-        features: in place of pixels: a backbone and a tap, as in "alexnet:relu5".
+        features: in place of pixels, a backbone and a tap, as in "alexnet:relu5".
         weights: of features, the backbone's file.
-        enlarge: of features, the factor by which images are enlarged before; default: `ENLARGE`.
+        enlarge: of features, factor by which images are enlarged before; default: by product.
         mirrored: of features, whether those of the mirror images are wanted as well.
-    """
-
-    dataset: str
-    product: str | None = None
-    profile: str | None = None
-    unit: int | None = None
-    protocol: str = "bsds300"
-    longest: int = 200
-    size: int = 227
-    crowds: str = "exclude"
-    splits: tuple[str, ...] = ()
-    features: str | None = None
-    weights: str | None = None
-    enlarge: float | None = None
-    mirrored: bool = False
-
-    def checked(self) -> "Request":
-        """The request with its defaults filled in.
-
-        Raises:
-            PipelineError: it makes no sense.
-        """
-        _one_of("a dataset", self.dataset, PRODUCTS)
-        product = self.product or PRODUCTS[self.dataset][1 if self.features else 0]
-        _one_of(f"a product of {self.dataset}", product, PRODUCTS[self.dataset])
-        profile = self.profile or DEFAULT_PROFILES[product]
-        _one_of("a profile", profile, PROFILES)
-        _one_of("a protocol", self.protocol, bsds.PROTOCOLS)
-        _one_of("crowds", self.crowds, ("exclude", "include"))
-        if (product in SEEN) != bool(self.features and self.weights):
-            raise PipelineError(
-                "--features and --weights together, for a product of features",
-                f"product {product}, features {self.features}, weights {self.weights}",
-                "give both, as in --features alexnet:relu5 --weights alexnet.safetensors",
-            )
-        enlarge = ENLARGE.get(product) if self.enlarge is None else self.enlarge
-        if enlarge is not None and enlarge <= 0:
-            raise PipelineError("a positive --enlarge", f"{enlarge}", "give 1 for none")
-        unit = UNITS[product] if self.unit is None else self.unit
-        if unit < 1:
-            raise PipelineError("at least one item a unit", f"{unit}", "raise --unit")
-        if not 0 < self.longest <= self.size:
-            raise PipelineError(
-                f"regions that fit into frames of {self.size} px",
-                f"--longest {self.longest}",
-                "correct --longest or --size",
-            )
-        return replace(
-            self,
-            product=product,
-            profile=profile,
-            unit=unit,
-            splits=tuple(self.splits),
-            enlarge=enlarge,
-        )
-
-    @property
-    def parameters(self) -> dict[str, Value]:
-        """Those that the source of the dataset listens to."""
-        given: dict[str, Value] = {"protocol": self.protocol}
-        if self.dataset == "coco":
-            given = {"crowds": self.crowds, "splits": ",".join(self.splits)}
-        if SEEN.get(str(self.product), self.product) == "regions":
-            given |= {"longest": self.longest, "size": self.size}
-        if self.product in SEEN:
-            assert self.enlarge
-            given |= {
-                "features": str(self.features),
-                "weights": str(Path(str(self.weights)).resolve()),
-                "enlarge": self.enlarge,
-                "mirrored": self.mirrored,
-            }
-        return given
-
-
-def prepare(request: Request, root: Path) -> Planned:
-    """Search a dataset and plan its store.
+        parameters: values of the sources' options; those of other sources have no effect.
 
     Raises:
         PipelineError: the request makes no sense, or there is no dataset there.
     """
-    request = request.checked()
-    assert request.product
-    assert request.profile
-    assert request.unit
-    listing = _SOURCES[request.dataset](request, root)
-    if request.product == "features":
-        listing = features.of_scenes(listing, _feature_request(request.parameters))
-    elif request.product == "region-features":
-        listing = features.of_regions(listing, _feature_request(request.parameters), request.size)
+    source = SOURCES[_one_of("a dataset", dataset, SOURCES)]
+    first = source.readers[0].product
+    product = product or (first.features if features else first.name)
+    seen = source.reader(_one_of(f"a product of {dataset}", product, source.products)).product
+    of_features = product == seen.features
+    profile = profile or (LOCAL if of_features else seen.profile)
+    _one_of("a profile", profile, PROFILES)
+    given = _parameters(source, seen.name, parameters)
+    if of_features != bool(features and weights):
+        raise PipelineError(
+            "--features and --weights together, for a product of features",
+            f"product {product}, features {features}, weights {weights}",
+            "give both, as in --features alexnet:relu5 --weights alexnet.safetensors",
+        )
+    if of_features:
+        enlarge = seen.enlarge if enlarge is None else enlarge
+        if enlarge <= 0:
+            raise PipelineError("a positive --enlarge", f"{enlarge}", "give 1 for none")
+        given |= {
+            "features": str(features),
+            "weights": str(Path(str(weights)).resolve()),
+            "enlarge": enlarge,
+            "mirrored": mirrored,
+        }
+    unit = seen.unit if unit is None else unit
+    if unit < 1:
+        raise PipelineError("at least one item a unit", f"{unit}", "raise --unit")
+    listing = source.discover(root, seen.name, given)
+    if of_features:
+        side = int(given[seen.frame]) if seen.frame else None
+        listing = list_features(listing, msgspec.convert(given, FeatureRequest), side)
     return make_plan(
-        listing,
-        dataset=request.dataset,
-        product=request.product,
-        parameters=request.parameters,
-        profile=request.profile,
-        unit=request.unit,
+        listing, dataset=dataset, product=product, parameters=given, profile=profile, unit=unit
     )
 
 
-def request_of(plan: Plan) -> Request:
-    """The request that a plan answers."""
-    options: dict[str, Any] = {name: value for name, value in plan.parameters if name != "splits"}
-    splits = str(plan.options.get("splits", ""))
-    return Request(
-        plan.dataset,
-        plan.product,
-        plan.profile,
-        plan.unit,
-        splits=tuple(splits.split(",")) if splits else (),
-        **options,
+def prepare_again(plan: Plan, root: Path) -> Planned:
+    """Search a dataset again, for a plan with the same request.
+
+    Raises:
+        PipelineError: there is no dataset there.
+    """
+    given: dict[str, Any] = plan.options
+    return prepare(
+        plan.dataset, root, product=plan.product, profile=plan.profile, unit=plan.unit, **given
     )
 
 
@@ -174,55 +118,35 @@ def read_items(plan: Plan, lines: bytes) -> Iterator[Item]:
         PipelineError: a file is another one than when the plan was made.
         OSError: a file cannot be read at all.
     """
-    product = SEEN.get(plan.product, plan.product)
-    record_type, read = _READERS[plan.dataset, product]
-    decoder = msgspec.json.Decoder(record_type)
-    root, options = Path(plan.root), plan.options
+    reader = SOURCES[plan.dataset].reader(plan.product)
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(reader.record)
+    root, given = Path(plan.root), plan.options
     numbers = {official: number for number, (official, _) in enumerate(plan.categories)}
     for line in lines.splitlines():
-        items = read(decoder.decode(line), root, options, numbers)
-        if product == "regions" and product != plan.product:
-            items = features.framed(items, int(options["size"]))
-        if product != plan.product:
-            items = features.features(items, _feature_request(options), plan.schema)
+        items = reader.items(decoder.decode(line), root, given, numbers)
+        if plan.product == reader.product.features:
+            if reader.product.frame:
+                items = place_in_frames(items, int(given[reader.product.frame]))
+            items = features_of(items, msgspec.convert(given, FeatureRequest), plan.schema)
         yield from items
 
 
-def _feature_request(options: Mapping[str, Value]) -> features.FeatureRequest:
-    return features.FeatureRequest(
-        spec=str(options["features"]),
-        weights=str(options["weights"]),
-        enlarge=float(options["enlarge"]),
-        mirrored=bool(options["mirrored"]),
-    )
+def _parameters(source: Source, product: str, given: dict[str, Any]) -> dict[str, Value]:
+    """The source's parameters for a product, with defaults filled in."""
+    if unknown := set(given) - set(options()):
+        raise PipelineError(
+            f"options out of {', '.join([*KEYWORDS, *options()])}",
+            ", ".join(sorted(unknown)),
+            "correct the name",
+        )
+    return {
+        option.name: option.value(given.get(option.name))
+        for option in source.options
+        if not option.products or product in option.products
+    }
 
 
-def _search_bsds(request: Request, root: Path) -> Listing:
-    return bsds.discover(root, request.protocol)
-
-
-def _search_coco(request: Request, root: Path) -> Listing:
-    assert request.product
-    return coco.discover(
-        root,
-        product=SEEN.get(request.product, request.product),
-        size=request.size,
-        crowds=request.crowds == "include",
-        splits=request.splits,
-    )
-
-
-_SOURCES: dict[str, Callable[[Request, Path], Listing]] = {
-    "bsds": _search_bsds,
-    "coco": _search_coco,
-}
-_READERS: dict[tuple[str, str], tuple[Any, Callable[..., Iterator[Item]]]] = {
-    ("bsds", "scenes"): (bsds.SceneRecord, bsds.items),
-    ("coco", "regions"): (coco.ImageRecord, coco_items.regions),
-    ("coco", "scenes"): (coco.ImageRecord, coco_items.scenes),
-}
-
-
-def _one_of(what: str, found: str, allowed: Iterable[str]) -> None:
+def _one_of(what: str, found: str, allowed: Iterable[str]) -> str:
     if found not in allowed:
         raise PipelineError(f"{what} out of {', '.join(allowed)}", repr(found), "name one of them")
+    return found

@@ -1,4 +1,4 @@
-"""The errors that a user can mend: what was expected, what came, what to do next."""
+"""Errors that a user can correct: what was expected, what was found, what to do next."""
 
 
 class UserError(Exception):

@@ -1,4 +1,4 @@
-"""How long a plan may take and how much it will write, by trying a handful of its items."""
+"""Estimate of a plan's time and bytes, from reading some of its items."""
 
 import time
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from pipelines.plan import Plan, Planned
 from pipelines.profiles import LOCAL
 
 SECONDS = 2.0
-"""To spend on trying, about."""
+"""Time spent on reading items, about."""
 PLACES = 8
-"""The tried items begin at so many places of the dataset."""
+"""Number of places in the dataset at which items are read."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What trying some items came to.
+    """Cost of an item, measured on some.
 
     Attributes:
-        plan: whose items they are.
-        tried: how many.
-        seconds: a mean item took to read, on one core, without the disk that it is written to.
-        item_bytes: a mean item's in the store.
+        plan: the plan.
+        tried: number of items that were read.
+        seconds: mean time to read an item on one core; writing is not included.
+        item_bytes: mean bytes of an item in the store.
     """
 
     plan: Plan
@@ -36,7 +36,7 @@ class Estimate:
 
     @property
     def total_bytes(self) -> float:
-        """Of all pixel arrays, as they will lie on the disk."""
+        """Bytes of all pixel arrays on the disk."""
         return self.item_bytes * self.plan.items
 
     def __str__(self) -> str:

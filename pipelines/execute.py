@@ -26,14 +26,13 @@ from pipelines.store import layout
 from pipelines.store.attributes import read_attributes
 from pipelines.task import attempt_unit
 
-
 SHOWN = 20
-"""Of the quarantined items; `status` lists them all."""
+"""Number of quarantined items that a summary lists; `status` lists them all."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run came to.
+    """The result of a run.
 
     Attributes:
         store: the store's folder.
@@ -145,7 +144,7 @@ def execute(
 
 
 def store_digest(marks: dict[int, UnitMark]) -> str:
-    """One digest of a complete store, from its units' digests."""
+    """Digest of a complete store: SHA-256 of its units' digests."""
     digests = [marks[index].digest for index in sorted(marks)]
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
@@ -153,7 +152,7 @@ def store_digest(marks: dict[int, UnitMark]) -> str:
 def _run(
     units: list[Unit], plan: Plan, store: Path, client: Client, progress: bool
 ) -> tuple[list[UnitMark], dict[int, BaseException]]:
-    """One task a unit; marks of those that succeeded, errors of those that failed."""
+    """Run one task a unit; give marks of the units that succeeded, errors of those that failed."""
     written: list[UnitMark] = []
     failures: dict[int, BaseException] = {}
     # A worker may have another working directory. Not pure: what is asked for again is done again.
@@ -205,7 +204,7 @@ def _lost(plan: Plan, store: Path, client: Client) -> SchedulerLost:
 
 
 def _error(failures: dict[int, BaseException], units: int, store: Path) -> PipelineError:
-    """What to tell of the units that failed."""
+    """The error to raise for the units that failed."""
     again = f"then: python -m pipelines resume --store {store}"
     for error in failures.values():
         if isinstance(error, TargetError):

@@ -1,4 +1,4 @@
-"""Features of a frozen backbone as a product: computed once by the plan that makes the pixels.
+"""Features of a frozen backbone as a product, computed once.
 
 The store has the scenes (or regions) of the dataset in the same slots as its store of scenes (or
 regions), so that labels are found by slot. What computes features is an entry point of the group
@@ -20,8 +20,8 @@ import numpy as np
 
 from pipelines import schema
 from pipelines.errors import PipelineError
+from pipelines.records import Item, Listing, Value
 from pipelines.schema import Schema
-from pipelines.sources.records import Item, Listing, Value
 
 GROUP = "pipelines.features"
 LARGEST = np.finfo(np.float16).max
@@ -29,11 +29,11 @@ LARGEST = np.finfo(np.float16).max
 
 @runtime_checkable
 class Extractor(Protocol):
-    """What an entry point gives.
+    """A function that computes features, as an entry point returns it.
 
     Attributes:
-        attributes: what a reader of the store has to know of it, among it where cells lie in the
-            image and a digest of the weights; they decide the content, as the parameters do.
+        attributes: attributes of the store, among them where cells lie in the image and a digest
+            of the weights; they decide the content, as the parameters do.
     """
 
     attributes: dict[str, Value]
@@ -47,17 +47,17 @@ class Extractor(Protocol):
 
 @dataclass(frozen=True)
 class FeatureRequest:
-    """What is asked of a backbone.
+    """The parameters of a plan that choose an extractor.
 
     Attributes:
-        spec: the extractor and what it shall do, as in "alexnet:relu5"; names an entry point
+        features: the extractor's argument, as in "alexnet:relu5"; an entry point's name stands
             before a slash, as in "backbone/alexnet:relu5", where there are several.
         weights: file of its weights.
         enlarge: factor by which images are enlarged before.
         mirrored: whether the mirror image's features are wanted as well.
     """
 
-    spec: str
+    features: str
     weights: str
     enlarge: float
     mirrored: bool
@@ -65,12 +65,12 @@ class FeatureRequest:
 
 @lru_cache(maxsize=2)
 def extractor(request: FeatureRequest) -> Extractor:
-    """The extractor that answers a request; kept, since a worker needs it for every unit.
+    """The extractor of a request; cached, because a worker needs it for every unit.
 
     Raises:
-        PipelineError: nothing is installed that answers.
+        PipelineError: no such entry point is installed.
     """
-    name, slash, spec = request.spec.rpartition("/")
+    name, slash, spec = request.features.rpartition("/")
     found = {each.name: each for each in entry_points(group=GROUP)}
     name = name if slash else next(iter(sorted(found)), "")
     if name not in found:
@@ -83,9 +83,19 @@ def extractor(request: FeatureRequest) -> Extractor:
     return made
 
 
-def of_scenes(listing: Listing, request: FeatureRequest) -> Listing:
-    """The listing of the features of a listing's scenes, slot for slot."""
+def list_features(listing: Listing, request: FeatureRequest, side: int | None) -> Listing:
+    """The listing of the features of a listing's items, slot for slot.
+
+    Args:
+        listing: of the pixels; without `side`, its records have `height` and `width`.
+        request: the extractor's.
+        side: pixels of the square frames of the items; None: items are whole images.
+    """
     backbone = extractor(request)
+    attributes = tuple(sorted(backbone.attributes.items()))
+    if side is not None:
+        framed = schema.region_features(backbone.shapes(side, side), request.mirrored)
+        return replace(listing, schema=framed, attributes=attributes)
     # An upright and a lying image fill the canvas in different directions.
     sizes = {(record.height, record.width) for record in listing.records}  # type: ignore[attr-defined]
     found = [backbone.shapes(*size) for size in sizes - {(0, 0)} or {listing.largest}]
@@ -94,31 +104,23 @@ def of_scenes(listing: Listing, request: FeatureRequest) -> Listing:
         for tap in found[0]
     }
     made = schema.features(largest, request.mirrored)
-    attributes = tuple(sorted(backbone.attributes.items()))
     return replace(listing, schema=made, attributes=attributes)
 
 
-def of_regions(listing: Listing, request: FeatureRequest, size: int) -> Listing:
-    """The listing of the features of a listing's regions, in frames of `size` pixels a side."""
-    backbone = extractor(request)
-    made = schema.region_features(backbone.shapes(size, size), request.mirrored)
-    return replace(listing, schema=made, attributes=tuple(sorted(backbone.attributes.items())))
-
-
-def framed(items: Iterator[Item], size: int) -> Iterator[Item]:
-    """Regions with their images placed in the frame, as a store of regions has them."""
+def place_in_frames(items: Iterator[Item], side: int) -> Iterator[Item]:
+    """Items with their images placed in frames of `side` pixels, as a store of pixels has them."""
     for item in items:
         if item.pixels is None:
             yield item
             continue
         image = item.pixels["image"]
-        frame = np.zeros((size, size, 3), np.uint8)
+        frame = np.zeros((side, side, 3), np.uint8)
         top, left = item.corner
         frame[top : top + image.shape[0], left : left + image.shape[1]] = image
         yield replace(item, pixels={"image": frame}, corner=(0, 0))
 
 
-def features(items: Iterator[Item], request: FeatureRequest, made: Schema) -> Iterator[Item]:
+def features_of(items: Iterator[Item], request: FeatureRequest, made: Schema) -> Iterator[Item]:
     """Items with features in place of their pixels."""
     backbone = extractor(request)
     names = {field.name for field in made.values}
@@ -139,5 +141,5 @@ def features(items: Iterator[Item], request: FeatureRequest, made: Schema) -> It
 
 
 def _halved(maps: np.ndarray) -> np.ndarray:
-    """In half precision; what is too large for it becomes the largest number that it has."""
+    """The values in half precision, clipped to its range."""
     return np.asarray(np.clip(maps, -LARGEST, LARGEST), np.float16)

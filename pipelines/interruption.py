@@ -1,4 +1,4 @@
-"""Ctrl-C is one sentence: what libraries log about being interrupted is not for the user."""
+"""A filter for what libraries log when Ctrl-C interrupts them: the user reads one sentence."""
 
 import logging
 

@@ -7,14 +7,13 @@ summary = run("coco", "coco2017", "stores/coco.zarr")
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from distributed import Client
 
 from pipelines.cluster import connect
-from pipelines.datasets import Request, prepare, request_of
+from pipelines.datasets import KEYWORDS, options, prepare, prepare_again
 from pipelines.errors import PipelineError, StoreError
 from pipelines.execute import Summary, execute
 from pipelines.ledger import Ledger
@@ -41,13 +40,13 @@ def data_root(root: Path | str | None = None) -> Path:
 
 
 def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
-    """What `run` would do; writes nothing.
+    """The plan that `run` would carry out; writes nothing.
 
     Args:
-        dataset: "bsds" (BSDS300 and BSDS500) or "coco".
+        dataset: name of a source: "bsds" (BSDS300 and BSDS500) or "coco".
         root: the dataset's folder; default: what WORKBENCH_DATA names.
-        request: what else the store is asked to be, by `pipelines.datasets.Request`: product,
-            profile, unit and the dataset's own parameters.
+        request: keyword arguments of `pipelines.datasets.prepare`: product, profile, unit, those
+            of features, and the source's own options.
 
     Raises:
         PipelineError: the request makes no sense, or there is no dataset there.
@@ -56,8 +55,8 @@ def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
 
 
 def planned(dataset: str, root: Path | str | None = None, **request: Any) -> Planned:
-    """The same with its records, for `pipelines.estimate`."""
-    return prepare(Request(dataset, **request), data_root(root))
+    """The plan with its records, for `pipelines.estimate`."""
+    return prepare(dataset, data_root(root), **request)
 
 
 def run(
@@ -78,18 +77,18 @@ def run(
         overwrite: delete a store of another plan that lies there.
         client: a Dask client to use; default: a cluster of its own.
         progress: show a bar.
-        arguments: what `plan` takes as its request, and what `pipelines.cluster.connect` takes
-            (workers, scheduler, memory_limit, …).
+        arguments: keyword arguments of `plan` and of `pipelines.cluster.connect` (workers,
+            scheduler, memory_limit, …).
 
     Raises:
-        PipelineError: nothing was done, and nothing lost, because of what it says.
+        PipelineError: the request cannot be carried out; nothing was changed.
         pipelines.execute.UnitError: some units failed; all others are done.
     """
-    names = {field.name for field in fields(Request)}
+    names = {*KEYWORDS, *options()}
     request = {name: value for name, value in arguments.items() if name in names}
     cluster = {name: value for name, value in arguments.items() if name not in names}
     store = Path(store)
-    made = prepare(Request(dataset, **request), data_root(root))
+    made = planned(dataset, root, **request)
     # The cluster first: an old store is given up only when a new one can be written.
     with exclusive(store), _connected(client, cluster) as connected:
         begin(made, store, overwrite=overwrite)
@@ -122,7 +121,7 @@ def resume(
     with exclusive(store), _connected(client, cluster) as connected:
         made = ledger.plan()
         if root is not None:
-            moved = prepare(request_of(made), Path(root))
+            moved = prepare_again(made, Path(root))
             begin(moved, store)
             made = moved.plan
         again = set(redo)

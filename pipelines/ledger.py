@@ -1,4 +1,4 @@
-"""What has been done, kept beside the arrays: `<store>.ledger/`.
+"""The ledger of a store: its plan and the units that are done, in `<store>.ledger/`.
 
     plan.json            the plan
     records.jsonl        its records, unit after unit
@@ -11,15 +11,14 @@ is whole, and work that has no mark is done again.
 """
 
 import hashlib
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pipelines.errors import PipelineError, TargetError
+from pipelines.errors import PipelineError
+from pipelines.files import atomic_write, target_errors
 from pipelines.plan import Plan, Unit
 
 PLAN, RECORDS = "plan.json", "records.jsonl"
@@ -68,7 +67,7 @@ class _Entry(msgspec.Struct):
 
 
 class _Head(msgspec.Struct):
-    """The same, when the rows are not wanted."""
+    """The mark alone, without the rows."""
 
     mark: UnitMark
 
@@ -97,8 +96,8 @@ class Ledger:
         """Begin the ledger of a plan, or, without records, go on with it."""
         self.parts.mkdir(parents=True, exist_ok=True)
         if records is not None:
-            write_atomically(self.folder / RECORDS, *records)
-        write_atomically(self.folder / PLAN, plan.to_json())
+            _write(self.folder / RECORDS, *records)
+        _write(self.folder / PLAN, msgspec.json.encode(plan))
 
     def sweep(self) -> None:
         """Take away the temporary files that a run which was killed has left.
@@ -117,7 +116,7 @@ class Ledger:
         """
         path = self.folder / PLAN
         try:
-            return Plan.from_json(path.read_bytes())
+            return msgspec.json.decode(path.read_bytes(), type=Plan)
         except FileNotFoundError:
             found = "no such file"
         except msgspec.DecodeError as error:
@@ -140,7 +139,7 @@ class Ledger:
         """Mark a unit as done."""
         digest = hashlib.sha256(msgspec.json.encode(columns, order="sorted")).hexdigest()
         mark = UnitMark(index, digest, written, tuple(bad))
-        write_atomically(self._path(index), msgspec.json.encode(_Entry(mark, columns)))
+        _write(self._path(index), msgspec.json.encode(_Entry(mark, columns)))
         return mark
 
     def done(self) -> set[int]:
@@ -185,30 +184,6 @@ class Ledger:
         )
 
 
-def write_atomically(path: Path, *content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, even when the power goes.
-
-    Raises:
-        TargetError: the disk does not take it.
-    """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                for part in content:
-                    file.write(part)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise TargetError(
-            f"to write {path}", error.strerror or str(error), "make room or give permission"
-        ) from error
+def _write(path: Path, *content: bytes) -> None:
+    with target_errors(path), atomic_write(path) as file:
+        file.writelines(content)

@@ -1,4 +1,4 @@
-"""What a run will do, decided before anything is written: frozen, hashable, fingerprinted.
+"""Plans: what a run will write, decided before it begins; frozen, hashable, fingerprinted.
 
 A plan is a small header: its records, which grow with the dataset, are lines of JSON apart from it
 (`Planned.records`, a file beside the store), and a unit knows where its own lines begin and end.
@@ -19,17 +19,17 @@ from typing import Any
 import msgspec
 
 from pipelines.profiles import LOCAL
+from pipelines.records import Listing, Record, Value
 from pipelines.schema import SCHEMA_VERSION, Schema
-from pipelines.sources.records import Listing, Record, Value
 
 CODE_VERSION = 2
-"""Of the decoding: raised when the same raw files would give other arrays."""
+"""Version of the decoding: raised when the same raw files would give other arrays."""
 BLOCK_BYTES = 512 << 10
 """A task hands on its pixels in blocks of about so many bytes, or of one item: few enough to be
 still in the processor's cache when they are written, which halves what writing takes.
 """
 LIBRARIES_BYTES = 256 << 20
-"""What a worker holds before it has read anything, about."""
+"""Memory of a worker before it has read anything, about."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Plan:
 
     Attributes:
         dataset: which source reads the records.
-        product: what it makes of them, out of `datasets.PRODUCTS`.
+        product: name of a product of the source.
         root: the dataset's folder, as a string.
         layout: the layout found there.
         parameters: of the source, sorted by name.
@@ -74,7 +74,7 @@ class Plan:
         largest: height and width of the largest image.
         records_sha256: of all records.
         notes: what was left out, and why.
-        attributes: what the product has to say of itself, sorted by name.
+        attributes: attributes that the product adds to the store, sorted by name.
     """
 
     dataset: str
@@ -103,12 +103,12 @@ class Plan:
 
     @property
     def items(self) -> int:
-        """How many slots the store has."""
+        """Number of slots of the store."""
         return self.units[-1].stop
 
     @property
     def item(self) -> str:
-        """What an item is called: "scene" or "region"."""
+        """Name of an item, as "scene" or "region"."""
         return self.schema.dimension
 
     @property
@@ -133,21 +133,8 @@ class Plan:
         identity["parameters"] = {k: v for k, v in self.parameters if k != "weights"}
         return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()
 
-    def to_json(self) -> bytes:
-        """The plan as a file's content."""
-        return msgspec.json.encode(self)
-
-    @classmethod
-    def from_json(cls, content: bytes) -> "Plan":
-        """The plan that `to_json` wrote.
-
-        Raises:
-            msgspec.DecodeError: it is none, or one of another version.
-        """
-        return msgspec.json.decode(content, type=cls)
-
     def describe(self) -> str:
-        """What would run, for a person."""
+        """The plan in words."""
         splits = ", ".join(f"{count} {name}" for name, count in self.splits)
         given = [f"{name} {value}" for name, value in self.parameters if value != ""]
         parameters = ", ".join(given)
@@ -254,6 +241,6 @@ def _lines(records: Iterable[Record], unit: int) -> Iterator[bytes]:
 
 
 def _one_line(content: bytes) -> bytes:
-    """What is kept as it was found in a file may have been written over several lines."""
+    """JSON on one line: segmentations are kept as the file has them, perhaps over several."""
     broken = b"\n" in content or b"\r" in content
     return msgspec.json.format(content, indent=-1) if broken else content

@@ -6,34 +6,10 @@
              (crc32c), the shard's index at its end: an item is two ranged reads of an object store.
 
 Both are zarr v3 that stock zarr reads. The table is the same in both: few chunks, zstd, crc32c.
+`pipelines.store.layout` translates a profile into zarr's terms.
 """
-
-from typing import Any
-
-from zarr.codecs import Crc32cCodec, ZstdCodec
-
-from pipelines.chunks import LEVEL
-from pipelines.schema import Field
 
 LOCAL, REMOTE = "local", "remote"
 PROFILES = (LOCAL, REMOTE)
 TABLE_ROWS = 65_536
-"""About so many items share a chunk of the table."""
-
-
-def pixel_layout(profile: str, field: Field, unit: int) -> dict[str, Any]:
-    """What `zarr.Group.create_array` needs to know about a pixel array."""
-    whole = (unit, *field.shape)
-    if profile == LOCAL:
-        return {"chunks": whole, "compressors": None}
-    return {"shards": whole, "chunks": (1, *field.shape), "compressors": _compressors()}
-
-
-def table_layout(field: Field, unit: int) -> dict[str, Any]:
-    """The same for an array of the table; its chunks end where units end."""
-    rows = unit * max(1, TABLE_ROWS // unit)
-    return {"chunks": (rows, *field.shape), "compressors": _compressors()}
-
-
-def _compressors() -> list[Any]:
-    return [ZstdCodec(level=LEVEL), Crc32cCodec()]
+"""Number of items that share a chunk of the table, about."""

@@ -1,4 +1,4 @@
-"""What a store's arrays are: names, types and named dimensions, by kind of store.
+"""Schemas: names, types and named dimensions of a store's arrays, by kind of store.
 
 Items (scenes or regions) lie along the first dimension of every array. *Pixel arrays* hold an
 item's large part and are read item by item; the *table* holds one small value an item and is read
@@ -69,7 +69,7 @@ class Schema:
 
     @property
     def table(self) -> tuple[Field, ...]:
-        """All arrays that are read whole: the source's, the digests and `valid`."""
+        """Arrays that are read whole: the source's values, the digests and `valid`."""
         digests = (Field(digest_name(field.name), "uint64") for field in self.pixels)
         return (*self.values, *digests, Field("valid", "bool"))
 
@@ -84,12 +84,9 @@ def digest_name(name: str) -> str:
     return f"{name}_xxh3"
 
 
-SCENES, REGIONS, FEATURES = (
-    "structured-layers-scenes",
-    "structured-layers-regions",
-    "structured-layers-features",
-)
-KINDS = (SCENES, REGIONS, FEATURES)
+KIND = "structured-layers-"
+"""The attribute `kind` of every store of this package begins so."""
+SCENES, REGIONS, FEATURES = (f"{KIND}{name}" for name in ("scenes", "regions", "features"))
 
 IDENTITY = (
     Field("split", STRING),
@@ -98,7 +95,7 @@ IDENTITY = (
     Field("height", "int32"),
     Field("width", "int32"),
 )
-"""What every item's row says: where it comes from, and how large its content is."""
+"""Columns of every store: where an item comes from, and how large its content is."""
 
 
 def scenes(canvas: tuple[int, int], annotators: int, *extra: Field) -> Schema:
@@ -121,7 +118,7 @@ OBJECT = (
     Field("image_id", "int64"),
     Field("annotation_id", "int64"),
 )
-"""What a region's row says of its object."""
+"""Columns that identify a region's object."""
 
 
 def regions(size: int) -> Schema:

@@ -23,8 +23,8 @@ from pipelines.errors import UserError
 from pipelines.ledger import Columns, Ledger, Quarantined, UnitMark
 from pipelines.plan import BLOCK_BYTES, Plan
 from pipelines.profiles import LOCAL
+from pipelines.records import Item
 from pipelines.schema import STRING, Field, digest_name
-from pipelines.sources.records import Item
 
 
 def attempt_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMark | Exception:
@@ -71,7 +71,7 @@ def write_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMark:
 
 
 _BEFORE_THE_DISK = Lock()
-"""One unit of a worker waits for the disk; who comes next waits for that one."""
+"""Held by the one unit of a worker that waits for the disk."""
 
 
 _ATTEMPTS = count()
@@ -95,7 +95,7 @@ def _plan(store: str, fingerprint: str, root: str) -> Plan:
 
 
 def chunk_path(plan: Plan, field: Field, index: int) -> Path:
-    """Where a unit's chunk of a pixel array lies in the store: zarr's default keys."""
+    """Path of a unit's chunk of a pixel array inside the store: zarr's default keys."""
     return Path(field.name, "c", str(index), *("0" for _ in field.shape))
 
 
@@ -147,7 +147,7 @@ def _fill(block: np.ndarray, field: Field, items: list[Item]) -> np.ndarray:
 
 
 def _add_rows(columns: Columns, plan: Plan, items: list[Item]) -> None:
-    """What the source says of the items; what it cannot say of a broken one is zero or empty."""
+    """Append the items' rows; values that the source does not give are zero or empty."""
     for field in plan.schema.values:
         empty = "" if field.dtype == STRING else np.zeros((), field.numpy).item()
         for item in items:

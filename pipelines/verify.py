@@ -1,4 +1,4 @@
-"""Holds a store against its ledger: every chunk is there, and every value is what was written.
+"""Compares a store with its ledger: every chunk is there, and every value is what was written.
 
 A chunk that is missing would be read as zeros, and a flipped bit as another image; here both are
 faults that name the unit, the item's raw file and the command that mends them.
@@ -26,7 +26,7 @@ THREADS = 4
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a part of a store; a fault of the table has no unit."""
+    """A part of a store that is not what was written; a fault of the table has no unit."""
 
     unit: int | None
     where: str
@@ -40,7 +40,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verifying came to.
+    """The result of verifying a store.
 
     Attributes:
         store: the store's folder.
@@ -102,7 +102,7 @@ def verify(path: Path | str, *, progress: bool = True) -> Verification:
 
 
 def _faults(group: zarr.Group, plan: Plan, unit: Unit, ledger: Ledger) -> Iterator[Fault]:
-    """Of a unit's pixels: a fault for each item, or for the chunk where none can be read."""
+    """Faults of a unit's pixels: one for each item, or for the chunk where none can be read."""
     columns = ledger.columns(unit.index)
     sources = [f"{plan.root}/{source}" for source in columns["image_source"]]
     for field in plan.schema.pixels:
@@ -136,7 +136,7 @@ def _changed(items: np.ndarray, columns: Columns, field: Field) -> list[int]:
 def _table_faults(
     group: zarr.Group, plan: Plan, ledger: Ledger, units: list[Unit]
 ) -> Iterator[Fault]:
-    """Of the table, array by array; a part of the units at a time, as many as share chunks."""
+    """Faults of the table, array by array, for as many units at a time as share chunks."""
     source = str(ledger.folder)
     missing = set()
     for field in plan.schema.table:
@@ -156,7 +156,7 @@ def _table_faults(
 
 
 def _rows_fault(array: zarr.Array, field: Field, units: list[Unit], rows: list[Columns]) -> str:
-    """What is wrong with a column in some units; empty if nothing is."""
+    """The fault of a column in some units in words; empty if there is none."""
     start = units[0].start
     try:
         values = np.asarray(array[start : units[-1].stop])

@@ -1,4 +1,4 @@
-"""Where the tasks run: on this machine, or on a cluster, spoken to over TLS.
+"""Clusters: the tasks run on this machine, or on other ones, spoken to over TLS.
 
 `connect` gives a Dask client and ends with its block what was started for it. The places:
 

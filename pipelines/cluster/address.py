@@ -11,7 +11,7 @@ from pipelines.cluster.request import Request
 from pipelines.errors import PipelineError
 
 SECONDS = 10.0
-"""How long a scheduler may take to answer."""
+"""Time for a scheduler to answer."""
 
 
 @contextmanager

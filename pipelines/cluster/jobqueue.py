@@ -28,7 +28,7 @@ from pipelines.errors import PipelineError
 
 CLASSES = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 ACCOUNT = {"slurm": "account", "pbs": "account", "lsf": "project"}
-"""What each calls the account that a job is charged to."""
+"""Name that each batch system has for the account that a job is charged to."""
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from pipelines.cluster.request import Request
 from pipelines.errors import PipelineError
 
 SECONDS = 600.0
-"""How long the scheduler's pod may take to be ready, and its scheduler to answer."""
+"""Time for the scheduler's pod to be ready and its scheduler to answer."""
 PAUSE = 0.5
 RENDERED = "pipelines"
 """The name of a cluster that is rendered and not started."""
@@ -103,7 +103,7 @@ def connected(request: Request) -> Iterator[Client]:
 
 
 def _new_name() -> str:
-    """As Kubernetes takes it, and telling whose cluster it is."""
+    """Name of a new cluster, valid in Kubernetes, with the user's name in it."""
     user = re.sub("[^a-z0-9]+", "-", getpass.getuser().lower()).strip("-")[:20]
     return "-".join(filter(None, ["pipelines", user, uuid.uuid4().hex[:8]]))
 
@@ -164,7 +164,7 @@ def _state(pod: Any) -> str:
 
 @contextmanager
 def _explained(kr8s: Any) -> Iterator[None]:
-    """What Kubernetes answers, as a user's error."""
+    """Errors of Kubernetes inside the block become a `PipelineError`."""
     try:
         yield
     except (kr8s.ServerError, kr8s.NotFoundError) as error:

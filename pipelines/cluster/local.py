@@ -16,8 +16,8 @@ NEVER = {"distributed.deploy.lost-worker-timeout": "365 days"}
 """When a worker that died is given up. Its nanny replaces it, however often; the default, fifteen
 seconds, dismisses a nanny whose worker happens to be dead, once more, so long after it had died."""
 SELDOM = {"distributed.worker.profile.interval": "100ms"}
-"""How often Dask looks what a worker is doing, for its dashboard. The default, ten times as often,
-takes a twenty-fifth of a task's time."""
+"""Interval at which Dask samples what a worker is doing, for its dashboard. The default, ten times
+as often, takes a twenty-fifth of a task's time."""
 
 
 class IgnoreInterrupts(WorkerPlugin):

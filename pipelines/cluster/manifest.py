@@ -1,4 +1,4 @@
-"""What Kubernetes is asked for: a secret with credentials, and a DaskCluster for the operator.
+"""Documents for Kubernetes: a secret with credentials, and a DaskCluster for the operator.
 
 The operator (https://kubernetes.dask.org) makes of a DaskCluster one scheduler pod, its service and
 worker pods. Left to itself it starts them on plain TCP, so every address and argument is given
@@ -88,7 +88,7 @@ def secret(name: str, security: Security) -> dict[str, Any]:
 
 
 def secret_name(name: str) -> str:
-    """Of the secret that a cluster's pods mount."""
+    """Name of the secret that a cluster's pods mount."""
     return f"{name}-credentials"
 
 

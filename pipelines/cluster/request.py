@@ -1,4 +1,4 @@
-"""What a user asks of a cluster: one frozen record, whose parts fit together."""
+"""`Request`: where the tasks shall run and on how much, checked as a whole."""
 
 from dataclasses import dataclass, fields
 
@@ -9,7 +9,7 @@ from pipelines.errors import PipelineError
 LOCAL, ADDRESS, KUBERNETES = "local", "address", "kubernetes"
 BATCH = ("slurm", "pbs", "lsf")
 CLUSTERS = (LOCAL, *BATCH, KUBERNETES)
-"""What `--cluster` may name."""
+"""Values of `--cluster`."""
 
 ONE_JOB = {"cores", "memory", "processes"}
 USES = {
@@ -27,7 +27,7 @@ USES = {
 
 @dataclass(frozen=True)
 class Request:
-    """Where the tasks shall run, and on how much.
+    """A cluster to run the tasks on.
 
     Attributes:
         cluster: "local", "slurm", "pbs", "lsf" or "kubernetes".

@@ -1,4 +1,4 @@
-"""Who may speak with a cluster: holders of its credentials, or anybody on this host.
+"""Credentials of a cluster: between hosts only their holders may speak with it.
 
 A Dask scheduler runs what it is sent. So between hosts all ends show certificates, and all that
 they say is encrypted; an address in plain text is accepted only if it stays on this machine.
@@ -32,7 +32,7 @@ def temporary() -> Security:
 
 
 def in_files(security: Security, folder: Path) -> Security:
-    """The same credentials as files that only their owner may read, for processes elsewhere."""
+    """Credentials as files that only their owner may read, for processes elsewhere."""
     worker = security.get_tls_config_for_role("worker")
     paths: dict[str, str] = {}
     for part in ("ca_file", "cert", "key"):

@@ -1,4 +1,4 @@
-"""The official archives, fetched and unpacked to where `run` and `train` look for them.
+"""Official archives, fetched and unpacked to where `run` and `train` look for them.
 
     python -m pipelines download bsds500 --root data
     python -m pipelines download coco2017 --root data --parts val --parts annotations

@@ -1,4 +1,4 @@
-"""What can be downloaded: addresses, sizes, digests and licences, with where each is from.
+"""Catalogue of downloads: addresses, sizes, digests and licences, and the origin of each.
 
 Digests of COCO: the checksums of TensorFlow Datasets (`tensorflow_datasets/url_checksums/
 coco2017.txt`, commit 2282548), which its users have been held to for years. COCO's server has no
@@ -22,7 +22,7 @@ TORCH = "https://download.pytorch.org/models"
 
 @dataclass(frozen=True)
 class Archive:
-    """One file to fetch, and what becomes of it.
+    """A file to fetch, and where its contents go.
 
     Attributes:
         part: its name among the dataset's parts.
@@ -47,7 +47,7 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """Its file name."""
+        """File name of the archive."""
         return self.url.rpartition("/")[2]
 
 

@@ -56,7 +56,7 @@ def download(
 def describe(
     dataset: Dataset, root: Path, parts: tuple[str, ...] = (), given: dict[str, str] | None = None
 ) -> str:
-    """What a download would fetch, how it would be checked, and the terms of use."""
+    """Text on what a download would fetch, how it is checked, and the terms of use."""
     lines = [dataset.title, f"  {dataset.homepage}"]
     lines += [f"  terms     {term}" for term in dataset.terms]
     for archive in datasets.select(dataset, parts):

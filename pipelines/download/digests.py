@@ -1,4 +1,4 @@
-"""What an archive's SHA-256 must be: the catalogue's, the user's, or that of the first download.
+"""Expected SHA-256 of an archive: the catalogue's, the user's, or that of the first download.
 
 Trust on first use: where nobody has published a digest, the first one seen is kept in
 `digests.json`, by address, and every later download of that address must have it. It is kept only
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelines.download.catalogue import Archive
 from pipelines.errors import PipelineError
+from pipelines.files import atomic_write
 
 FILE = "digests.json"
 
@@ -66,9 +67,8 @@ def remember(archive: Archive, digest: str, folder: Path) -> None:
     if archive.url not in seen:
         today = datetime.now(UTC).date().isoformat()
         seen[archive.url] = {"sha256": digest, "first_seen": today}
-        fresh = folder / f"{FILE}.new"
-        fresh.write_text(json.dumps(seen, indent=2, sort_keys=True) + "\n")
-        fresh.replace(folder / FILE)
+        with atomic_write(folder / FILE) as file:
+            file.write(json.dumps(seen, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def parse(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A whole dataset: fetched, checked and unpacked, part after part; what is there is left alone."""
+"""Downloads a dataset part after part: fetch, check, unpack; parts that are there are kept."""
 
 import fcntl
 import json
@@ -18,16 +18,17 @@ from pipelines.download.transfer import TIMEOUT, Patience, fetch
 from pipelines.download.unpack import settle, unpack
 from pipelines.download.weights import Convert, converter
 from pipelines.errors import PipelineError
+from pipelines.files import atomic_write
 
 FOLDER = ".downloads"
-"""Below the root: what is in progress, marks of what is done, `digests.json`."""
+"""Folder below the root for transfers in progress, marks of finished parts, `digests.json`."""
 SPARE = 200 << 20
-"""Bytes that shall stay free on the disk."""
+"""Bytes that must stay free on the disk."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one part.
+    """The result for one part.
 
     Attributes:
         archive: the part.
@@ -66,7 +67,7 @@ def select(dataset: Dataset, parts: Sequence[str] = ()) -> tuple[Archive, ...]:
 
 
 class State(Enum):
-    """What lies where an archive's contents belong."""
+    """State of the place where an archive's contents belong."""
 
     MISSING = "to be fetched"
     DONE = "there already"
@@ -146,7 +147,7 @@ def download(
 
 @dataclass(frozen=True)
 class _Job:
-    """What the parts of one download have in common; as `download` has it."""
+    """Arguments of `download` that its parts share."""
 
     client: httpx.Client
     root: Path
@@ -176,7 +177,8 @@ class _Job:
         if wanted is None:
             digests.remember(archive, digest, folder)
         mark = {"url": archive.url, "sha256": digest, "files": files}
-        _mark(archive, folder).write_text(json.dumps(mark, indent=2) + "\n")
+        with atomic_write(_mark(archive, folder)) as file:
+            file.write(json.dumps(mark, indent=2).encode() + b"\n")
         settle(archive, staging, self.root)
         if not self.keep:
             path.unlink()
@@ -221,7 +223,7 @@ def _mark(archive: Archive, folder: Path) -> Path:
 
 
 def _check_space(archives: Sequence[Archive], folder: Path, *, keep: bool) -> None:
-    """Refuse before the first byte what would end with a full disk."""
+    """Refuse a download for which the disk has too little room."""
     unpacked = sum(archive.unpacked for archive in archives)
     packed = [archive.size for archive in archives]
     needed = unpacked + (sum(packed) if keep else max(packed, default=0))

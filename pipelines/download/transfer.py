@@ -19,14 +19,14 @@ from pipelines.errors import PipelineError
 
 TIMEOUT = httpx.Timeout(30.0, connect=15.0)
 LONGEST = 60.0
-"""Seconds between two attempts, at most."""
+"""Longest pause between two attempts in seconds."""
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 USER_AGENT = "structured-layers-workbench"
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a transfer is tried without a byte of progress, and the first pause in seconds."""
+    """Number of attempts without a byte of progress, and the first pause between two in seconds."""
 
     attempts: int = 6
     pause: float = 1.0
@@ -83,7 +83,7 @@ def fetch(
 
 
 def _attempt(client: httpx.Client, url: str, part: Path, size: int | None, bar: tqdm) -> None:
-    """One request, and as much of its answer as arrives."""
+    """Send one request and keep as much of its answer as arrives."""
     validator = _validator(part)
     have = _size(part) if validator else 0
     headers = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT}
@@ -140,7 +140,7 @@ def _check_status(answer: httpx.Response, url: str) -> None:
 
 
 def _extent(answer: httpx.Response) -> tuple[int, int | None]:
-    """Where the answer's first byte belongs (-1: it does not say), and the whole file's length."""
+    """Offset of the answer's first byte (-1: unknown), and the whole file's length."""
     if answer.status_code == 200:
         length = answer.headers.get("Content-Length", "")
         return 0, int(length) if length.isdecimal() else None
@@ -163,7 +163,7 @@ def _validator_file(part: Path) -> Path:
 
 
 def _validator(part: Path) -> str:
-    """What tells the version that the part is of; empty: unknown, so it is worth nothing."""
+    """Validator of the version that a part belongs to; empty: unknown, the part is useless."""
     file = _validator_file(part)
     if not (part.is_file() and file.is_file()):
         return ""

@@ -1,4 +1,4 @@
-"""From an archive to folders below the root: all of it, or nothing that anybody would see.
+"""Unpacks an archive to folders below the root: all of it, or nothing under its final name.
 
 Members are written to a staging folder on the root's file system, from which whole folders are
 moved to their places at the end. Only regular files below the wanted folders are written; a name
@@ -24,7 +24,7 @@ PIECE = 1 << 20
 
 @runtime_checkable
 class Content(Protocol):
-    """What a member's bytes are read from; both libraries have their own class."""
+    """A file object of a member's bytes; zipfile and tarfile have their own classes."""
 
     def read(self, size: int = -1, /) -> bytes:
         """The next bytes."""
@@ -118,7 +118,7 @@ def _write(member: Member, archive: Archive, staging: Path, bar: tqdm) -> bool:
 
 
 def _target(name: str, archive: Archive) -> PurePosixPath | None:
-    """Where a member goes, below the root; none if it is not wanted."""
+    """Path of a member below the root; None if it is not wanted."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise PipelineError(

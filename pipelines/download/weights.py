@@ -1,4 +1,4 @@
-"""From torchvision's .pth files to the features that are kept: by whoever knows torch.
+"""Conversion of torchvision's .pth files, by a package that imports torch.
 
 This package does not import torch. A package that does offers a function under the entry point
 group `pipelines.weights`, as `workbench` does with `workbench.models.convert:write_features`:

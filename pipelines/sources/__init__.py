@@ -1,1 +1,22 @@
-"""Raw formats to records: small frozen dataclasses, paths and annotations, no pixels."""
+"""Datasets: from files in a published layout to records, and from records to pixels.
+
+A dataset is one module here, which exports one `Source`, and a line in `SOURCES`. The modules know
+neither Dask nor zarr.
+"""
+
+from pipelines.sources import bsds, coco
+from pipelines.sources.source import REGIONS, SCENES, Option, Parameters, Product, Reader, Source
+
+__all__ = [
+    "REGIONS",
+    "SCENES",
+    "SOURCES",
+    "Option",
+    "Parameters",
+    "Product",
+    "Reader",
+    "Source",
+]
+
+SOURCES: dict[str, Source] = {each.name: each for each in (bsds.SOURCE, coco.SOURCE)}
+"""Name on the command line → source."""

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import schema
+from pipelines import images, schema
 from pipelines.errors import BadInput, PipelineError
+from pipelines.records import Item, Listing, RawFile, read_file
 from pipelines.schema import STRING, Field
-from pipelines.sources import formats, images
-from pipelines.sources.records import Item, Listing, RawFile, Value, read_file
+from pipelines.sources import formats
+from pipelines.sources.source import SCENES, Option, Parameters, Reader, Source
 
 BSDS300, BSDS500 = "BSDS300", "BSDS500"
 
@@ -45,7 +46,7 @@ Both protocols mean the same images by the same split, whichever layout they com
 ANNOTATIONS = (Field("annotation_sources", STRING), Field("annotation_sha256", STRING))
 """Columns of the table beside those of all scenes: a line for each ground-truth file."""
 NESTED = ("", "data", "BSDS500/data", "BSR/BSDS500/data", "BSDS500", "BSDS300")
-"""Where below a given folder the dataset may lie, as its archives unpack."""
+"""Folders below a given one where the dataset may lie, as its archives unpack."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class SceneRecord:
 
     @property
     def items(self) -> int:
-        """It fills one slot."""
+        """Number of slots that the record fills."""
         return 1
 
     def part(self, start: int, stop: int) -> "SceneRecord":
@@ -174,7 +175,7 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
 def items(
     record: SceneRecord,
     root: Path,
-    options: Mapping[str, Value],
+    options: Parameters,
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
     """The scene of a record, decoded or quarantined; it needs neither parameters nor categories."""
@@ -331,3 +332,21 @@ def _contents(folder: Path) -> str:
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}×{shape[0]}"
+
+
+SOURCE = Source(
+    name="bsds",
+    title="Berkeley Segmentation Dataset, BSDS300 or BSDS500",
+    folder="BSDS500",
+    readers=(Reader(SCENES, SceneRecord, items),),
+    discover=lambda root, _, given: discover(root, str(given["protocol"])),
+    options=(
+        Option(
+            "protocol",
+            "bsds300",
+            "bsds only. bsds300: its 200 train and 100 test images, which are BSDS500's train and "
+            "val. bsds500: train, val and test as BSDS500 has them.",
+            choices=tuple(sorted(PROTOCOLS)),
+        ),
+    ),
+)

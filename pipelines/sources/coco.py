@@ -2,8 +2,6 @@
 
 Each file of annotations names the images of a folder of the same name (`instances_val2017.json`,
 `val2017/`), which is a split (`val`). Records come in the order split, image id, annotation id.
-Annotations are parsed to typed structures whose segmentations stay text: those of full COCO take
-as much memory as the file, and a task parses those of its own unit.
 
 What is wrong with the JSON as a whole is an error before anything is written. What is wrong with
 one image or annotation is quarantined by the task that meets it (`coco_items`), or, where there
@@ -19,93 +17,38 @@ import msgspec
 
 from pipelines import schema
 from pipelines.errors import PipelineError
+from pipelines.records import Listing, RawFile
 from pipelines.schema import Field, Schema
-from pipelines.sources.records import Listing, RawFile
+from pipelines.sources import coco_items
+from pipelines.sources.coco_records import Annotation, ImageRecord, Instances
+from pipelines.sources.source import REGIONS, SCENES, Option, Parameters, Reader, Source
 
 NESTED = ("", "coco2017", "coco")
-"""Where below a given folder the dataset may lie."""
+"""Folders below a given one where the dataset may lie."""
 LAYOUT = "COCO"
 SOME = 5
 
 
-class Annotation(msgspec.Struct, gc=False, frozen=True):
-    """One object: as the JSON has it, its segmentation unparsed."""
-
-    id: int
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    area: float = 0.0
-    iscrowd: int = 0
-    segmentation: msgspec.Raw = msgspec.Raw()
-
-
-class Image(msgspec.Struct, gc=False, frozen=True):
-    """One image: as the JSON has it."""
-
-    id: int
-    file_name: str
-    height: int
-    width: int
-
-
-class Category(msgspec.Struct, gc=False, frozen=True):
-    """One category: as the JSON has it."""
-
-    id: int
-    name: str
-
-
-class Instances(msgspec.Struct):
-    """A file of instance annotations."""
-
-    images: list[Image]
-    annotations: list[Annotation]
-    categories: list[Category]
-
-
-class ImageRecord(msgspec.Struct, frozen=True):
-    """One image with those of its objects that are wanted, in the order of their ids.
-
-    Attributes:
-        whole: the image fills one slot (scenes), not one for each object (regions).
-    """
-
-    id: int
-    split: str
-    file: RawFile
-    height: int
-    width: int
-    objects: tuple[Annotation, ...]
-    whole: bool
-
-    @property
-    def items(self) -> int:
-        """Slots that it fills."""
-        return 1 if self.whole else len(self.objects)
-
-    def part(self, start: int, stop: int) -> "ImageRecord":
-        """The record of some of its items."""
-        if stop - start == self.items:
-            return self
-        return msgspec.structs.replace(self, objects=self.objects[start:stop])
-
-
-def discover(
-    root: Path, *, product: str, size: int, crowds: bool = False, splits: Sequence[str] = ()
-) -> Listing:
+def discover(root: Path, product: str, parameters: Parameters) -> Listing:
     """Every object of the dataset, by image.
 
     Args:
         root: the folder that holds `annotations/` and the image folders.
         product: "regions" or "scenes".
-        size: side of a region's frame.
-        crowds: whether annotations of crowds count.
-        splits: those wanted; default: all that are there.
+        parameters: the values of `SOURCE.options`.
 
     Raises:
-        PipelineError: no dataset, or annotations that contradict themselves.
+        PipelineError: no dataset, parameters that do not fit together, or annotations that
+            contradict themselves.
     """
+    size, crowds = int(parameters.get("size", 0)), parameters["crowds"] == "include"
+    if product == REGIONS.name and not 0 < int(parameters["longest"]) <= size:
+        raise PipelineError(
+            f"regions that fit into frames of {size} px",
+            f"--longest {parameters['longest']}",
+            "correct --longest or --size",
+        )
+    splits = [split for split in str(parameters["splits"]).split(",") if split]
     base = _locate(Path(root))
     files = {_split_of(path): path for path in sorted((base / "annotations").glob("instances_*"))}
     files = {split: path for split, path in files.items() if _folder_of(path).is_dir()}
@@ -122,7 +65,7 @@ def discover(
         path = files[split]
         instances = _parse(path)
         _add_categories(categories, instances, path)
-        records += _records(base, path, split, instances, product != "regions", crowds, notes)
+        records += _records(base, path, split, instances, product != REGIONS.name, crowds, notes)
     counts = dict.fromkeys((record.split for record in records), 0)
     for record in records:
         counts[record.split] += record.items
@@ -157,7 +100,7 @@ def _locate(root: Path) -> Path:
 
 
 def _schema(product: str, size: int, canvas: tuple[int, int], objects: int) -> Schema:
-    if product == "regions":
+    if product == REGIONS.name:
         return schema.regions(size)
     instances = (max(1, objects),)
     return schema.scenes(
@@ -272,3 +215,42 @@ def _check_ids(instances: Instances, path: Path) -> None:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:SOME]) + (" …" if len(names) > SOME else "")
+
+
+SOURCE = Source(
+    name="coco",
+    title="COCO 2017, instances",
+    folder="coco2017",
+    readers=(
+        Reader(REGIONS, ImageRecord, coco_items.regions),
+        Reader(SCENES, ImageRecord, coco_items.scenes),
+    ),
+    discover=discover,
+    options=(
+        Option(
+            "longest",
+            200,
+            "coco regions only: pixels of a region's longer side.",
+            products=(REGIONS.name,),
+        ),
+        Option(
+            "size",
+            227,
+            "coco regions only: pixels of the square frame, zeros beside the region.",
+            products=(REGIONS.name,),
+        ),
+        Option(
+            "crowds",
+            "exclude",
+            "coco only: annotations of crowds.",
+            choices=("exclude", "include"),
+        ),
+        Option(
+            "splits",
+            "",
+            "coco only: a split, as in val; may be repeated. Default: all that are there.",
+            repeated=True,
+            flag="--split",
+        ),
+    ),
+)

@@ -1,4 +1,4 @@
-"""COCO's records to what fills a store: regions cut out of images, or whole scenes.
+"""Items of COCO's records: regions cut out of images, or whole scenes.
 
 An image is decoded once for all of its objects. Pixels are placed as the paper has it (§6.1): a
 region is cropped by its box, resized so that its longer side has a given length, and padded with
@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipelines import images
 from pipelines.errors import BadInput
-from pipelines.sources import images, masks
-from pipelines.sources.coco import Annotation, ImageRecord
-from pipelines.sources.records import Item, Value, read_file
+from pipelines.records import Item, read_file
+from pipelines.sources import masks
+from pipelines.sources.coco_records import Annotation, ImageRecord
+from pipelines.sources.source import Parameters
 
 
 class _Picture:
@@ -41,7 +43,7 @@ class _Picture:
 def regions(
     record: ImageRecord,
     root: Path,
-    options: Mapping[str, Value],
+    options: Parameters,
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
     """One item for each object of an image.
@@ -83,7 +85,7 @@ def regions(
 def scenes(
     record: ImageRecord,
     root: Path,
-    options: Mapping[str, Value],
+    options: Parameters,
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
     """One item: the image and a map of its instances.

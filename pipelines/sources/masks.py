@@ -11,7 +11,7 @@ from pipelines.errors import BadInput
 from pipelines.sources import run_lengths as runs
 
 RESAMPLING = Image.Resampling.BILINEAR
-"""Of images and masks alike; Pillow widens it where it shrinks, so that nothing aliases."""
+"""Filter for images and masks; Pillow widens it where it shrinks, so that nothing aliases."""
 
 
 def draw(

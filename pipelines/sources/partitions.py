@@ -43,7 +43,7 @@ def draw_partition(rng: np.random.Generator, height: int, width: int, regions: i
 
 
 def draw_annotations(rng: np.random.Generator, truth: np.ndarray) -> list[np.ndarray]:
-    """What four to six annotators make of a partition: the first one draws it exactly.
+    """Label maps of a partition by four to six annotators: the first one draws it exactly.
 
     The others see it at different depths, each merging neighbours until it has drawn as few
     regions as it cares for, in an order that they mostly agree on; and none has a steady hand.

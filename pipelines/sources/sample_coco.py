@@ -19,13 +19,13 @@ FOLDERS = {"train": "train2017", "val": "val2017"}
 OBJECTS = 100
 """Annotation ids are the image's times this, plus the object's number."""
 GREY_EVERY = 7
-"""Every seventh image is grey."""
+"""Period of the grey images."""
 COMPRESSED, RUNS, CROWD = 3, 4, 11
-"""Every such object has compressed run lengths, plain ones, or is a crowd."""
+"""Periods of the objects with compressed run lengths, with plain ones, and of the crowds."""
 
 
 def category_id(texture: int) -> int:
-    """Official ids leave gaps, as COCO's do."""
+    """Official id of a texture's category; ids leave gaps, as COCO's do."""
     return 2 * texture + 1
 
 
@@ -42,7 +42,7 @@ class Annotations:
         self._objects: list[dict[str, Any]] = []
 
     def add(self, number: int, name: str, scene: SampleScene) -> None:
-        """A scene that was drawn, as image `number` in the file `name`."""
+        """Add a scene that was drawn, as image `number` in the file `name`."""
         truth = scene.annotations[0]
         height, width = truth.shape
         self._images.append({"id": number, "file_name": name, "height": height, "width": width})

@@ -32,7 +32,7 @@ class SampleScene:
 
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> SampleScene:
-    """One scene of three to seven regions, a few more where an object cuts one in two."""
+    """A scene of three to seven regions, a few more where an object cuts one in two."""
     truth = draw_partition(rng, height, width, int(rng.integers(FEWEST, MOST + 1)))
     regions = int(truth.max())
     order = rng.permutation(len(FAMILIES))

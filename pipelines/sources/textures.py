@@ -79,7 +79,7 @@ NAMES = (
     "fine dots",
     "coarse dots",
 )
-"""What they are called, in the same order."""
+"""Names of the families, in the same order."""
 
 
 def _along(height: int, width: int, angle: float) -> np.ndarray:

@@ -1,6 +1,4 @@
-"""Opens an array of a store for reading by item: the reader follows from the array's codecs."""
-
-from typing import Any
+"""Describes an array of a store and chooses its reader, which follows from the array's codecs."""
 
 import numpy as np
 import zarr
@@ -11,28 +9,19 @@ from zarr.codecs import BytesCodec, Crc32cCodec, ShardingCodec, ZstdCodec
 from zarr.codecs.sharding import ShardingCodecIndexLocation
 
 from pipelines.errors import StoreError
-from pipelines.schema import digest_name
-from pipelines.store.attributes import Place, array_of, open_group
-from pipelines.store.items import ItemArray
+from pipelines.store.attributes import array_of, open_group
+from pipelines.store.description import ArrayDescription, ItemReader
 from pipelines.store.mapped import Mapped
 from pipelines.store.sharded import Sharded, fetch_from, fetch_local
 
 
-def open_items(path: Place, name: str, digests: np.ndarray | None = None) -> ItemArray:
-    """The items of one array of a store, by slot, whatever the store's profile.
-
-    Args:
-        path: the store's folder, or its URL for fsspec (profile `remote` only).
-        name: of an array with a digest an item: `image`, `mask`, `label`, `feature`.
-        digests: of the items, where the store's table does not have them yet.
+def describe(path: str, name: str) -> tuple[ArrayDescription, ItemReader]:
+    """An array and the reader of its items, whatever the store's profile.
 
     Raises:
         StoreError: no such array there, or one in a layout that is not a profile's.
     """
-    path = str(path)
-    array = _array(path, name)
-    if digests is None:
-        digests = np.asarray(_array(path, digest_name(name))[:])
+    array = find_array(path, name)
     filesystem, root = url_to_fs(path)
     local = isinstance(filesystem, LocalFileSystem)
     codecs = array.metadata.codecs  # type: ignore[union-attr]
@@ -41,14 +30,8 @@ def open_items(path: Place, name: str, digests: np.ndarray | None = None) -> Ite
         key = array.metadata.encode_chunk_key((chunk, *(0,) * (array.ndim - 1)))
         return f"{root}/{name}/{key}"
 
-    common: dict[str, Any] = {
-        "path": path,
-        "name": name,
-        "shape": array.shape,
-        "dtype": np.dtype(array.dtype),
-        "digests": digests,
-        "file": file,
-    }
+    unit = (array.shards or array.chunks)[0]
+    described = ArrayDescription(path, name, array.shape, np.dtype(array.dtype), unit, file)
     whole_items = array.chunks[1:] == array.shape[1:]
     if whole_items and _types(codecs) == [BytesCodec]:
         if not local:
@@ -57,11 +40,9 @@ def open_items(path: Place, name: str, digests: np.ndarray | None = None) -> Ite
                 "one of profile local, whose files can be mapped on this machine only",
                 "copy it here, or write it again with --profile remote",
             )
-        return Mapped(**common, unit=array.chunks[0])
+        return described, Mapped(described)
     if whole_items and array.chunks[0] == 1 and _is_remote(codecs):
-        assert array.shards is not None
-        fetch = fetch_local if local else fetch_from(filesystem)
-        return Sharded(**common, unit=array.shards[0], fetch=fetch)
+        return described, Sharded(described, fetch_local if local else fetch_from(filesystem))
     raise StoreError(
         f"{name} of {path} in the layout of profile local or remote",
         f"chunks of {array.chunks} with {', '.join(t.__name__ for t in _types(codecs))}",
@@ -69,16 +50,12 @@ def open_items(path: Place, name: str, digests: np.ndarray | None = None) -> Ite
     )
 
 
-def valid_slots(path: Place) -> np.ndarray:
-    """Slots of the items that are not quarantined, int64, ascending: the rows of `open_store`.
+def find_array(path: str, name: str) -> zarr.Array:
+    """An array of a store, as zarr opens it.
 
     Raises:
-        StoreError: no store there.
+        StoreError: no such array there.
     """
-    return np.flatnonzero(np.asarray(_array(str(path), "valid")[:]))
-
-
-def _array(path: str, name: str) -> zarr.Array:
     try:
         return array_of(open_group(path), name)
     except (OSError, ValueError, KeyError) as error:

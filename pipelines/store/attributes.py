@@ -1,4 +1,4 @@
-"""What a store says of itself, and the refusal of what is none: by folder or by URL."""
+"""Attributes of a store in a folder or at a URL, and the errors where there is none."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import zarr
 
 from pipelines.errors import StoreError
-from pipelines.schema import KINDS, SCHEMA_VERSION
+from pipelines.schema import KIND, SCHEMA_VERSION
 
 Place = Path | str
 """A folder, or a URL that fsspec knows, as in s3://bucket/coco.zarr."""
@@ -44,9 +44,9 @@ def read_attributes(place: Place) -> dict[str, Any]:
             found,
             f"write one: python -m pipelines run bsds --root <dataset> --store {place}",
         ) from error
-    if attributes.get("kind") not in KINDS:
+    if not str(attributes.get("kind")).startswith(KIND):
         raise StoreError(
-            f"a store of scenes, regions or features in {place}",
+            f"a store of scenes, regions or other items in {place}",
             f"a zarr group of kind {attributes.get('kind')!r}",
             "name another folder",
         )

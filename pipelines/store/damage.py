@@ -1,4 +1,4 @@
-"""The error of a part of a store that is not what was written: whose it is, and what mends it."""
+"""The error for a damaged part of a store: the item, its raw file, and what mends it."""
 
 from typing import Any
 

@@ -9,48 +9,73 @@ Readers are safe to use from several threads, and a copy in another process open
 """
 
 import math
-from abc import ABC, abstractmethod
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from pipelines.errors import StoreError
-from pipelines.store.damage import damaged
+from pipelines.schema import digest_name
+from pipelines.store.arrays import describe, find_array
+from pipelines.store.attributes import Place
+from pipelines.store.description import ArrayDescription, ItemReader
 
 
-class ItemArray(ABC):
+def open_items(path: Place, name: str, digests: np.ndarray | None = None) -> "ItemArray":
+    """The items of one array of a store, by slot, whatever the store's profile.
+
+    Args:
+        path: the store's folder, or its URL for fsspec (profile `remote` only).
+        name: of an array with a digest an item: `image`, `mask`, `label`, `feature`.
+        digests: of the items, where the store's table does not have them yet.
+
+    Raises:
+        StoreError: no such array there, or one in a layout that is not a profile's.
+    """
+    described, reader = describe(str(path), name)
+    if digests is None:
+        digests = np.asarray(find_array(str(path), digest_name(name))[:])
+    return ItemArray(described, reader, digests)
+
+
+def valid_slots(path: Place) -> np.ndarray:
+    """Slots of the items that are not quarantined, int64, ascending: the rows of `open_store`.
+
+    Raises:
+        StoreError: no store there.
+    """
+    return np.flatnonzero(np.asarray(find_array(str(path), "valid")[:]))
+
+
+class ItemArray:
     """One array of a store, read item by item.
+
+    Args:
+        array: the array.
+        reader: reads its items.
+        digests: (items,) uint64, XXH3 of each item's bytes.
 
     Attributes:
         path: the store's folder or URL.
         name: the array's name.
         shape: items, then an item's shape.
         dtype: of the values.
+        item_bytes: bytes of one item.
     """
 
-    def __init__(
-        self, path: str, name: str, shape: tuple[int, ...], dtype: np.dtype, digests: np.ndarray
-    ) -> None:
-        self.path, self.name, self.shape, self.dtype = path, name, shape, dtype
-        self._digests = digests
+    def __init__(self, array: ArrayDescription, reader: ItemReader, digests: np.ndarray) -> None:
+        self.path, self.name, self.shape = array.path, array.name, array.shape
+        self.dtype, self.item_bytes = array.dtype, array.item_bytes
+        self._array, self._reader, self._digests = array, reader, digests
         self._checked = np.zeros(len(digests), bool)
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name} {self.shape} {self.dtype} in {self.path})"
+        return f"ItemArray({self.name} {self.shape} {self.dtype} in {self.path})"
 
     def __reduce__(self) -> tuple:
-        # Neither maps nor what was checked travel: another process sees for itself.
-        from pipelines.store.arrays import open_items
-
+        # Neither maps nor the checked slots are copied: another process opens the store anew.
         return open_items, (self.path, self.name)
-
-    @property
-    def item_bytes(self) -> int:
-        """Bytes of one item."""
-        return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def gather(self, slots: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Items in the order of their slots.
@@ -81,31 +106,15 @@ class ItemArray(ABC):
                 f"a C-contiguous {self.dtype} array of {shape} expected, "
                 f"{out.dtype} of {out.shape} found; allocate it with np.empty"
             )
-        self._read(slots.tolist(), out.reshape(len(slots), math.prod(shape[1:])).view(np.uint8))
+        content = out.reshape(len(slots), math.prod(shape[1:])).view(np.uint8)
+        self._reader.read(slots.tolist(), content, self._checked)
         self._compare(slots, out)
         return out
 
-    @abstractmethod
-    def _read(self, slots: list[int], out: np.ndarray) -> None:
-        """Fill `out`, (n, bytes of an item) uint8, with the items' bytes."""
-
     def _compare(self, slots: np.ndarray, items: np.ndarray) -> None:
-        """Hold what was not read before against its digest."""
+        """Compare the items that are read for the first time with their digests."""
         for position in np.flatnonzero(~self._checked[slots]).tolist():
             slot = int(slots[position])
             if xxh3_64_intdigest(items[position]) != self._digests[slot]:
-                raise self._damaged(slot, "its values are not those that were written")
+                raise self._array.damaged(slot, "its values are not those that were written")
             self._checked[slot] = True
-
-    def _damaged(self, slot: int, what: str) -> StoreError:
-        return damaged(self.path, self.name, slot, what)
-
-    def _unreadable(self, slot: int, error: Exception) -> StoreError:
-        """The error for a read that failed: a missing file is damage, anything else is not."""
-        if isinstance(error, FileNotFoundError):
-            return self._damaged(slot, "its chunk is missing")
-        return StoreError(
-            f"to read {self.name} of slot {slot} in {self.path}",
-            f"{type(error).__name__}: {error}",
-            "check access to the store and its medium, then try again",
-        )

@@ -6,16 +6,19 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import ZarrUserWarning
 
-from pipelines import profiles
+from pipelines.chunks import LEVEL
 from pipelines.errors import StoreError
 from pipelines.ledger import Ledger
 from pipelines.plan import Plan
-from pipelines.schema import KINDS, STRING
+from pipelines.profiles import LOCAL, TABLE_ROWS
+from pipelines.schema import KIND, STRING, Field
 from pipelines.store.attributes import array_of, open_group
 
 LIBRARIES = ("zarr", "numpy", "pillow", "scipy", "pycocotools", "dask")
@@ -51,18 +54,12 @@ def create(plan: Plan, path: Path | str) -> None:
         },
     )
     for field in (*plan.schema.pixels, *plan.schema.table):
-        pixels = field in plan.schema.pixels
-        layout = (
-            profiles.pixel_layout(plan.profile, field, plan.unit)
-            if pixels
-            else profiles.table_layout(field, plan.unit)
-        )
         group.create_array(
             field.name,
             shape=(plan.items, *field.shape),
             dtype=str if field.dtype == STRING else field.dtype,
             dimension_names=(plan.item, *field.dims),
-            **layout,
+            **_array_layout(plan, field),
         )
     _consolidate(draft)
     draft.replace(path)
@@ -78,7 +75,7 @@ def finish(plan: Plan, path: Path | str, digest: str) -> None:
     """
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
     ledger = Ledger(path)
-    units = max(1, profiles.TABLE_ROWS // plan.unit)
+    units = max(1, TABLE_ROWS // plan.unit)
     for first in range(0, len(plan.units), units):
         together = plan.units[first : first + units]
         rows = [ledger.columns(unit.index) for unit in together]
@@ -105,7 +102,12 @@ def remove(path: Path | str) -> None:
         kind = open_group(path).attrs.get("kind")
     except (OSError, ValueError, KeyError):
         kind = None
-    if path.exists() and kind not in KINDS and not ledger.exists() and not _is_empty(path):
+    if (
+        path.exists()
+        and not str(kind).startswith(KIND)
+        and not ledger.exists()
+        and not _is_empty(path)
+    ):
         raise StoreError(
             f"a store to overwrite in {path}",
             "something else",
@@ -128,6 +130,18 @@ def sweep(plan: Plan, path: Path) -> None:
         left.unlink(missing_ok=True)
 
 
+def _array_layout(plan: Plan, field: Field) -> dict[str, Any]:
+    """The chunks and compressors of an array, as `zarr.Group.create_array` takes them."""
+    codecs = [ZstdCodec(level=LEVEL), Crc32cCodec()]
+    whole = (plan.unit, *field.shape)
+    if field not in plan.schema.pixels:
+        rows = plan.unit * max(1, TABLE_ROWS // plan.unit)  # chunks end where units end
+        return {"chunks": (rows, *field.shape), "compressors": codecs}
+    if plan.profile == LOCAL:
+        return {"chunks": whole, "compressors": None}
+    return {"shards": whole, "chunks": (1, *field.shape), "compressors": codecs}
+
+
 def _joined(parts: Iterable[list], dtype: np.dtype) -> np.ndarray:
     return np.concatenate([np.array(part, dtype) for part in parts])
 
@@ -137,7 +151,7 @@ def _is_empty(path: Path) -> bool:
 
 
 def _consolidate(path: Path | str) -> None:
-    """One read opens the store: the arrays' metadata beside the group's."""
+    """Keep the arrays' metadata beside the group's, so that one read opens the store."""
     with warnings.catch_warnings():
         # zarr's version 3 has it as an extension that zarr and xarray both read.
         warnings.filterwarnings("ignore", "Consolidated metadata", ZarrUserWarning)

@@ -18,16 +18,15 @@ pipelines never do that: they replace files whole, and a map keeps the file that
 import mmap
 import os
 import resource
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.store.items import ItemArray
+from pipelines.store.description import ArrayDescription
 
 
 def default_maps() -> int:
-    """How many files an array keeps mapped: an eighth of the descriptors that a process may have.
+    """Number of files that an array keeps mapped: an eighth of the process's descriptors.
 
     Images and masks of two splits then leave half of them to the rest of the program.
     """
@@ -47,35 +46,19 @@ class _Map(NamedTuple):
     items: np.ndarray
 
 
-class Mapped(ItemArray):
-    """An array whose chunk files are mapped into memory.
+class Mapped:
+    """A reader of an array whose chunk files are mapped into memory."""
 
-    Args:
-        path, name, shape, dtype, digests: as for `ItemArray`.
-        unit: items a chunk.
-        file: the path of a chunk by its index.
-    """
-
-    def __init__(
-        self,
-        path: str,
-        name: str,
-        shape: tuple[int, ...],
-        dtype: np.dtype,
-        digests: np.ndarray,
-        *,
-        unit: int,
-        file: Callable[[int], str],
-    ) -> None:
-        super().__init__(path, name, shape, dtype, digests)
-        self._unit, self._file = unit, file
+    def __init__(self, array: ArrayDescription) -> None:
+        self._array, self._unit, self._item_bytes = array, array.unit, array.item_bytes
         self._most_maps = default_maps()
         self._maps: dict[int, _Map] = {}
-        self._stays_cached = len(self) * self.item_bytes <= memory_bytes() // 2
+        self._stays_cached = array.shape[0] * self._item_bytes <= memory_bytes() // 2
 
-    def _read(self, slots: list[int], out: np.ndarray) -> None:
+    def read(self, slots: list[int], out: np.ndarray, read_before: np.ndarray) -> None:
+        """Fill `out`, (n, bytes of an item) uint8; see `ItemReader`."""
         for slot in slots:
-            if not (self._stays_cached and self._checked[slot]):
+            if not (self._stays_cached and read_before[slot]):
                 self._announce(slot)
         # One copy an item: numpy releases the interpreter's lock for each.
         for item, slot in zip(out, slots, strict=True):
@@ -94,17 +77,17 @@ class Mapped(ItemArray):
             if len(self._maps) >= self._most_maps:
                 return
             mapped = self._maps[chunk] = self._map(chunk, slot)
-        start = position * self.item_bytes
+        start = position * self._item_bytes
         page = start - start % mmap.PAGESIZE
-        mapped.memory.madvise(mmap.MADV_WILLNEED, page, start + self.item_bytes - page)
+        mapped.memory.madvise(mmap.MADV_WILLNEED, page, start + self._item_bytes - page)
 
     def _map(self, chunk: int, slot: int) -> _Map:
-        size = self._unit * self.item_bytes
+        size = self._unit * self._item_bytes
         descriptor = self._open(chunk, slot)
         try:
             found = os.fstat(descriptor).st_size
             if found != size:
-                raise self._damaged(slot, f"its chunk has {found} bytes instead of {size}")
+                raise self._array.damaged(slot, f"its chunk has {found} bytes instead of {size}")
             memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
         finally:
             os.close(descriptor)
@@ -117,12 +100,12 @@ class Mapped(ItemArray):
         finally:
             os.close(descriptor)
         if got != len(item):
-            raise self._damaged(
+            raise self._array.damaged(
                 slot, f"its chunk ended after {got} of the item's {len(item)} bytes"
             )
 
     def _open(self, chunk: int, slot: int) -> int:
         try:
-            return os.open(self._file(chunk), os.O_RDONLY | os.O_CLOEXEC)
+            return os.open(self._array.file(chunk), os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            raise self._unreadable(slot, error) from error
+            raise self._array.unreadable(slot, error) from error

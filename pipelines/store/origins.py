@@ -1,4 +1,4 @@
-"""Where a store's items come from: raw file, unit, quarantine. What the ledger knows, for readers.
+"""Origins of a store's items: raw file, unit, quarantine, as the ledger has them.
 
 A store that was copied without its ledger, or lies behind a URL, still has names and digests of its
 raw files in its table; where they lie, and why an item is missing, only the ledger says.
@@ -16,7 +16,7 @@ from pipelines.store.attributes import Place, is_url, read_attributes
 
 @dataclass(frozen=True)
 class Origin:
-    """Where one item comes from.
+    """Origin of one item.
 
     Attributes:
         slot: its place in the store, quarantined items counted.

@@ -14,9 +14,9 @@ from xarray.core import indexing
 from pipelines.errors import StoreError
 from pipelines.ledger import Ledger
 from pipelines.schema import digest_name
-from pipelines.store.arrays import open_items
 from pipelines.store.attributes import Place, array_of, is_url, open_group, read_attributes
 from pipelines.store.damage import damaged
+from pipelines.store.items import open_items
 
 
 def open_store(path: Place, *, allow_incomplete: bool = False) -> xr.Dataset:

@@ -13,10 +13,9 @@ import numpy as np
 from fsspec import AbstractFileSystem
 from numcodecs import zstd
 
-from pipelines.store.items import ItemArray
+from pipelines.chunks import ABSENT
+from pipelines.store.description import ArrayDescription
 
-ABSENT = 2**64 - 1
-"""Offset and length of an inner chunk that was not written."""
 CHECKSUM = 4
 """Bytes of a CRC-32C, little-endian, after what it covers."""
 RESIDUE = 0x48674BC7
@@ -60,33 +59,20 @@ def fetch_from(filesystem: AbstractFileSystem) -> Fetch:
     return fetch
 
 
-class Sharded(ItemArray):
-    """An array of shards whose inner chunks are items.
+class Sharded:
+    """A reader of an array of shards whose inner chunks are items.
 
     Args:
-        path, name, shape, dtype, digests: as for `ItemArray`.
-        unit: items a shard.
-        file: where `fetch` finds a shard, by its index.
-        fetch: how to read ranges of it.
+        array: the array, whose `file` names shards for `fetch`.
+        fetch: reads ranges of files.
     """
 
-    def __init__(
-        self,
-        path: str,
-        name: str,
-        shape: tuple[int, ...],
-        dtype: np.dtype,
-        digests: np.ndarray,
-        *,
-        unit: int,
-        file: Callable[[int], str],
-        fetch: Fetch,
-    ) -> None:
-        super().__init__(path, name, shape, dtype, digests)
-        self._unit, self._file, self._fetch = unit, file, fetch
+    def __init__(self, array: ArrayDescription, fetch: Fetch) -> None:
+        self._array, self._unit, self._fetch = array, array.unit, fetch
         self._indexes: dict[int, np.ndarray] = {}
 
-    def _read(self, slots: list[int], out: np.ndarray) -> None:
+    def read(self, slots: list[int], out: np.ndarray, read_before: np.ndarray) -> None:
+        """Fill `out`, (n, bytes of an item) uint8; see `ItemReader`."""
         shards = [slot // self._unit for slot in slots]
         self._read_indexes(shards, slots)
         where: list[list[int]] = [
@@ -95,9 +81,9 @@ class Sharded(ItemArray):
         ]
         for slot, found in zip(slots, where, strict=True):
             if found == [ABSENT, ABSENT]:
-                raise self._damaged(slot, "its chunk is missing in its shard")
+                raise self._array.damaged(slot, "its chunk is missing in its shard")
         payloads = self._fetch(
-            [self._file(shard) for shard in shards],
+            [self._array.file(shard) for shard in shards],
             [offset for offset, _ in where],
             [size for _, size in where],
         )
@@ -106,14 +92,14 @@ class Sharded(ItemArray):
             try:
                 zstd.decompress(body, item)
             except RuntimeError as error:
-                raise self._damaged(slot, f"its chunk is damaged ({error})") from error
+                raise self._array.damaged(slot, f"its chunk is damaged ({error})") from error
 
     def _read_indexes(self, shards: list[int], slots: list[int]) -> None:
         """Read and check the indexes of shards that are met for the first time."""
         pairs = zip(shards, slots, strict=True)
         new = {shard: slot for shard, slot in pairs if shard not in self._indexes}
         size = 16 * self._unit + CHECKSUM
-        files = [self._file(shard) for shard in new]
+        files = [self._array.file(shard) for shard in new]
         found = self._fetch(files, [-size] * len(new), [size] * len(new))
         for (shard, slot), payload in zip(new.items(), found, strict=True):
             body = self._checked_body(slot, payload, size, "its shard's index")
@@ -122,11 +108,11 @@ class Sharded(ItemArray):
     def _checked_body(
         self, slot: int, payload: bytes | Exception, size: int, what: str
     ) -> memoryview:
-        """What precedes a checksum, if it is all there and agrees with it."""
+        """Content before a checksum, if it is complete and agrees with it."""
         if isinstance(payload, Exception):
-            raise self._unreadable(slot, payload) from payload
+            raise self._array.unreadable(slot, payload) from payload
         if len(payload) != size:
-            raise self._damaged(slot, f"{what} has {len(payload)} bytes instead of {size}")
+            raise self._array.damaged(slot, f"{what} has {len(payload)} bytes instead of {size}")
         if google_crc32c.value(payload) != RESIDUE:
-            raise self._damaged(slot, f"{what} does not agree with its checksum")
+            raise self._array.damaged(slot, f"{what} does not agree with its checksum")
         return memoryview(payload)[:-CHECKSUM]

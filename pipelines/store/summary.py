@@ -1,4 +1,4 @@
-"""What is in a store, for a person: one look before any work on it."""
+"""Summary of a store in words, without reading pixels."""
 
 import html
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from pipelines.store.attributes import Place, array_of, open_group, read_attribu
 from pipelines.store.reading import read_table
 
 MOST = 20
-"""Of the categories, the most frequent ones are shown."""
+"""Number of categories that are shown, the most frequent ones."""
 
 
 @dataclass(frozen=True)
 class StoreSummary:
-    """What is in a store; prints as text, and as a table in a notebook.
+    """Contents of a store; prints as text, and as a table in a notebook.
 
     Attributes:
         path: the store's folder or URL.
@@ -39,7 +39,7 @@ class StoreSummary:
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """What is shown, line by line."""
+        """Names and texts of the lines that are shown."""
         attributes = self.attributes
         complete = "complete" if attributes["complete"] else "unfinished"
         rows = [
@@ -101,9 +101,9 @@ def summary(path: Place) -> StoreSummary:
 
 
 def _categories(path: Place, attributes: dict[str, Any], valid: np.ndarray) -> dict[str, int]:
-    """How many objects of valid items there are of each category."""
+    """Number of objects of valid items by category; empty where the table has no categories."""
     names = [each["name"] for each in attributes["categories"]]
-    if not names:
+    if not names or "category" not in open_group(path):  # features of scenes leave it out
         return {}
     numbers = read_table(path, "category")[valid]
     if numbers.ndim > 1:  # a scene lists those of its objects, as many as it has

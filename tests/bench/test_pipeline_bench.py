@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pipelines import jobs
-from pipelines.sources.coco import ImageRecord
+from pipelines.sources.coco_records import ImageRecord
 from pipelines.sources.sample import write_sample
 from workbench.bench.pipeline.data import part_of, synthetic_coco
 from workbench.bench.pipeline.loading import (

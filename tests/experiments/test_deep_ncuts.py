@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipelines.datasets import Request, prepare
+from pipelines.datasets import prepare
 from pipelines.errors import PipelineError
 from pipelines.execute import store_digest
 from pipelines.jobs import begin
@@ -222,10 +222,8 @@ def test_training_on_kept_features_is_training_on_images(
         config, architecture=shape, frozen=True, weights=str(weights), learning_rate=1e-4, passes=1
     )
     plan = Ledger(config.store).plan()
-    asked = Request(
-        "bsds", features=f"tiny:{'+'.join(taps)}", weights=str(weights), enlarge=1.0, mirrored=True
-    )
-    made = prepare(asked, Path(plan.root))
+    asked = {"features": f"tiny:{'+'.join(taps)}", "weights": str(weights)}
+    made = prepare("bsds", Path(plan.root), enlarge=1.0, mirrored=True, **asked)
     begin(made, tmp_path / "features.zarr")
     for unit in made.plan.units:
         write_unit(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipelines.datasets import Request, prepare
+from pipelines.datasets import prepare
 from pipelines.errors import PipelineError
 from pipelines.execute import store_digest
 from pipelines.jobs import begin
@@ -36,7 +36,7 @@ Write = Callable[..., str]
 
 def write(root: Path, store: Path, **request: Any) -> str:
     """In this process: workers of a cluster need not have the entry point of features."""
-    made = prepare(Request("coco", **FRAMES, **request), root)
+    made = prepare("coco", root, **FRAMES, **request)
     begin(made, store)
     for unit in made.plan.units:
         write_unit(unit.index, str(store), made.plan.fingerprint, made.plan.root)

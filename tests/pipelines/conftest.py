@@ -13,6 +13,8 @@ from pipelines.execute import Summary
 from pipelines.sources.sample import write_sample
 
 UNIT = 2
+SMALL = {"unit": 8, "longest": 24, "size": 28}
+"""Regions in eight units."""
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +66,32 @@ def build(client: Client, root: Path, tmp_path: Path) -> Build:
     return build
 
 
+@pytest.fixture(scope="session")
+def stores(
+    samples: Path, coco: Path, client: Client, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Finished stores, not to be changed: scenes/ of bsds500/, local/ and remote/ of coco/."""
+    folder = tmp_path_factory.mktemp("stores")
+    quiet = {"client": client, "progress": False}
+    jobs.run("bsds", samples / "bsds500", folder / "scenes", unit=UNIT, **quiet)
+    for profile in ("local", "remote"):
+        jobs.run("coco", coco, folder / profile, profile=profile, **SMALL, **quiet)
+    return folder
+
+
+def copied(stores: Path, name: str, store: Path) -> Path:
+    """A store with its ledger, to be changed."""
+    shutil.copytree(stores / f"{name}.ledger", store.with_name(f"{store.name}.ledger"))
+    return shutil.copytree(stores / name, store)
+
+
 @pytest.fixture
-def store(build: Build) -> Path:
-    """A finished store of the dataset in `root`."""
-    return build().store
+def store(stores: Path, tmp_path: Path) -> Path:
+    """A finished store of BSDS500's scenes."""
+    return copied(stores, "scenes", tmp_path / "store.zarr")
+
+
+@pytest.fixture
+def finished(stores: Path, tmp_path: Path, profile: str) -> Path:
+    """A finished store of COCO's regions in a profile."""
+    return copied(stores, profile, tmp_path / "a.zarr")

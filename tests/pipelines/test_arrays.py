@@ -13,9 +13,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.store import StoreError, open_store
-from pipelines.store.arrays import open_items, valid_slots
-from pipelines.store.items import ItemArray
+from pipelines.store import ItemArray, StoreError, open_items, open_store, valid_slots
 from pipelines.store.mapped import Mapped
 from pipelines.store.sharded import Sharded
 from tests.data.stores import write_arrays, write_items, write_regions
@@ -45,7 +43,7 @@ def test_items_come_in_the_order_of_their_slots(
     stores: dict[str, Path], images: np.ndarray, profile: str
 ) -> None:
     items = open_items(stores[profile], "image")
-    assert isinstance(items, {"local": Mapped, "remote": Sharded}[profile])
+    assert isinstance(items._reader, {"local": Mapped, "remote": Sharded}[profile])
     assert items.shape == images.shape == (len(items), *images.shape[1:])
     assert items.item_bytes == images[0].nbytes
 

@@ -9,8 +9,9 @@ import pytest
 import scipy.io
 from PIL import Image
 
+from pipelines import images
 from pipelines.errors import BadInput, PipelineError
-from pipelines.sources import bsds, formats, images
+from pipelines.sources import bsds, formats
 from pipelines.sources.bsds import SceneRecord
 
 

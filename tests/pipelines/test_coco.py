@@ -14,9 +14,9 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 from pipelines import jobs
-from pipelines.datasets import Request, prepare, read_items
+from pipelines.datasets import prepare, read_items
 from pipelines.errors import PipelineError
-from pipelines.sources.records import Item
+from pipelines.records import Item
 from pipelines.sources.sample_scenes import draw_scene
 from pipelines.store import open_store
 from pipelines.verify import verify
@@ -34,7 +34,7 @@ def edit(root: Path, change: Callable[[dict], object], path: str = VAL) -> None:
 
 def read(root: Path, **request: Any) -> list[Item]:
     """The items of the split val, read in this process."""
-    made = prepare(Request("coco", **{**SMALL, **request}), root)
+    made = prepare("coco", root, **{**SMALL, **request})
     return [item for lines in made.records for item in read_items(made.plan, lines)]
 
 
@@ -258,7 +258,7 @@ def test_what_has_no_image_is_noted_and_nothing_else_lost(coco_to_damage: Path) 
 
     before = len(read(coco_to_damage))
     edit(coco_to_damage, change)
-    made = prepare(Request("coco", **SMALL), coco_to_damage)  # type: ignore[arg-type]
+    made = prepare("coco", coco_to_damage, **SMALL)  # type: ignore[arg-type]
     assert any("1 annotations in instances_val2017.json point at no image" in note
                for note in made.plan.notes)  # fmt: skip
     assert made.plan.items == before - 1
@@ -267,7 +267,7 @@ def test_what_has_no_image_is_noted_and_nothing_else_lost(coco_to_damage: Path) 
 def test_images_that_are_not_there_are_noted(coco_to_damage: Path) -> None:
     path = first_image(coco_to_damage)
     path.unlink()
-    made = prepare(Request("coco", **SMALL), coco_to_damage)  # type: ignore[arg-type]
+    made = prepare("coco", coco_to_damage, **SMALL)  # type: ignore[arg-type]
     assert any(f"1 images in instances_val2017.json have no file in val2017/ and are left out "
                f"with their objects: {path.name}" == note for note in made.plan.notes)  # fmt: skip
 
@@ -310,10 +310,10 @@ def test_malformed_json_is_an_error(coco_to_damage: Path) -> None:
 
 
 def test_json_over_several_lines_is_the_same(coco_to_damage: Path) -> None:
-    before = prepare(Request("coco"), coco_to_damage)
+    before = prepare("coco", coco_to_damage)
     path = coco_to_damage / VAL
     path.write_text(json.dumps(json.loads(path.read_text()), indent=1))
-    after = prepare(Request("coco"), coco_to_damage)
+    after = prepare("coco", coco_to_damage)
     assert all(lines.count(b"\n") == lines.count(b'"objects"') for lines in after.records)
     items = [list(read_items(m.plan, b"".join(m.records))) for m in (before, after)]
     for one, other in zip(*items, strict=True):

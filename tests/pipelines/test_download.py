@@ -1,6 +1,7 @@
 """Downloads from a server on this machine that does all that servers do: cut, change, refuse."""
 
 import fcntl
+import gzip
 import hashlib
 import io
 import json
@@ -130,7 +131,11 @@ Files = dict[str, bytes | None]
 def tar(files: Files) -> bytes:
     """A gzipped tar; a name without content is a symbolic link."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+    # Without the time of day in gzip's header: the same files are the same archive.
+    with (
+        gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w") as archive,
+    ):
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             if content is None:

@@ -10,7 +10,7 @@ from distributed import Client
 
 from pipelines import execute as execution
 from pipelines import jobs
-from pipelines.datasets import Request, prepare
+from pipelines.datasets import prepare
 from pipelines.errors import PipelineError
 from pipelines.execute import Summary, UnitError
 from pipelines.ledger import Ledger
@@ -79,7 +79,7 @@ def test_a_unit_that_fails_does_not_stop_the_others(
 ) -> None:
     image = root / "images" / "train" / "1002.jpg"
     store = root.parent / "store.zarr"
-    jobs.begin(prepare(Request("bsds", unit=2), root), store)
+    jobs.begin(prepare("bsds", root, unit=2), store)
     content = image.read_bytes()
     image.unlink()
     image.mkdir()  # reading it is an OSError: the disk's fault, not the scene's

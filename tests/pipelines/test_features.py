@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from pipelines import features, jobs
-from pipelines.datasets import Request, prepare, request_of
+from pipelines.datasets import prepare, prepare_again
 from pipelines.errors import PipelineError, UserError
 from pipelines.execute import store_digest
 from pipelines.ledger import Ledger
@@ -41,7 +41,7 @@ def model(tmp_path: Path) -> DeepNCuts:
 
 def write(root: Path, store: Path, dataset: str = "bsds", **request: object) -> Path:
     """In this process: workers of the tests' cluster do not see the entry point."""
-    made = prepare(Request(dataset, **request), root)  # type: ignore[arg-type]
+    made = prepare(dataset, root, **request)  # type: ignore[arg-type]
     jobs.begin(made, store)
     for unit in made.plan.units:
         write_unit(unit.index, str(store), made.plan.fingerprint, made.plan.root)
@@ -80,8 +80,8 @@ def test_moved_weights_are_the_same_and_other_weights_are_not(root: Path, tmp_pa
     path = tmp_path / "tiny.safetensors"
 
     def fingerprint(weights: Path, **more: object) -> str:
-        request = Request("bsds", features="tiny:relu3", weights=str(weights), **more)  # type: ignore[arg-type]
-        return prepare(request, root).plan.fingerprint
+        given = {"features": "tiny:relu3", "weights": str(weights), **more}
+        return prepare("bsds", root, **given).plan.fingerprint
 
     first = fingerprint(path)
     moved = path.rename(tmp_path / "elsewhere.safetensors")
@@ -126,7 +126,9 @@ def test_features_of_regions_are_those_of_the_frames_in_their_slots(
             expected = [model.backbone(each[None])[0][0].half().numpy() for each in frame]
         np.testing.assert_array_equal(found[name].values, np.stack(expected))
     assert verify(path).ok
-    assert request_of(Ledger(path).plan()).checked().product == "region-features"
+    plan = Ledger(path).plan()
+    assert plan.product == "region-features"
+    assert prepare_again(plan, coco_to_damage).plan == plan
 
 
 @pytest.mark.usefixtures("_installed", "model")

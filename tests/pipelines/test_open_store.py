@@ -1,8 +1,8 @@
 """Reading through xarray: every damage raises, and says whose it is and what mends it."""
 
 import pickle
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import fsspec
@@ -12,27 +12,12 @@ import xarray as xr
 from distributed import Client
 
 from pipelines import jobs
-from pipelines.store import StoreError, open_store, summary
-from pipelines.store.layout import create
+from pipelines.datasets import prepare
+from pipelines.store import StoreError, layout, open_store, summary
+from pipelines.task import write_unit
 
 PROFILES = pytest.mark.parametrize("profile", ["local", "remote"])
 UNIT, ITEMS = 8, 58
-
-
-@pytest.fixture(scope="module")
-def stores(coco: Path, client: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished store of each profile; not to be changed."""
-    folder = tmp_path_factory.mktemp("profiles")
-    for profile in ("local", "remote"):
-        request = {"unit": UNIT, "longest": 24, "size": 28, "profile": profile}
-        jobs.run("coco", coco, folder / profile, client=client, progress=False, **request)
-    return folder
-
-
-@pytest.fixture
-def finished(stores: Path, tmp_path: Path, profile: str) -> Path:
-    shutil.copytree(stores / f"{profile}.ledger", tmp_path / "a.zarr.ledger")
-    return shutil.copytree(stores / profile, tmp_path / "a.zarr")
 
 
 def chunk(store: Path) -> Path:
@@ -156,6 +141,18 @@ def test_a_summary_of_scenes_counts_objects(coco: Path, client: Client, tmp_path
     assert sum(summary(store).categories.values()) == ITEMS
 
 
+def test_a_summary_of_features_of_scenes_counts_no_objects(coco: Path, tmp_path: Path) -> None:
+    """Their table has no categories, although the dataset does."""
+    made = prepare("coco", coco, product="scenes", unit=100)
+    values = tuple(each for each in made.plan.schema.values if each.name != "category")
+    plan = replace(made.plan, schema=replace(made.plan.schema, values=values))
+    store = tmp_path / "a.zarr"
+    jobs.begin(replace(made, plan=plan), store)
+    write_unit(0, str(store), plan.fingerprint, plan.root)
+    layout.finish(plan, store, "digest")
+    assert summary(store).categories == {}
+
+
 def test_a_summary_of_an_unfinished_store(coco: Path, tmp_path: Path) -> None:
-    create(jobs.plan("coco", coco), tmp_path / "new.zarr")
+    layout.create(jobs.plan("coco", coco), tmp_path / "new.zarr")
     assert "unfinished" in str(summary(tmp_path / "new.zarr"))

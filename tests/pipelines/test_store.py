@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipelines import jobs
-from pipelines.datasets import Request, prepare
+from pipelines import images, jobs
+from pipelines.datasets import prepare
 from pipelines.execute import store_digest
 from pipelines.ledger import Ledger
-from pipelines.sources import bsds, formats, images
+from pipelines.sources import bsds, formats
 from pipelines.store import StoreError, layout, open_store
 from pipelines.task import write_unit
 
 
 def write_in_this_process(root: Path, store: Path, unit: int) -> None:
-    made = prepare(Request("bsds", unit=unit), root)
+    made = prepare("bsds", root, unit=unit)
     jobs.begin(made, store)
     for each in made.plan.units:
         write_unit(each.index, str(store), made.plan.fingerprint, made.plan.root)
@@ -131,7 +131,7 @@ def test_a_store_of_another_version(store: Path) -> None:
 
 
 def test_an_unfinished_store(root: Path, tmp_path: Path) -> None:
-    made = prepare(Request("bsds", unit=2), root)
+    made = prepare("bsds", root, unit=2)
     store = tmp_path / "store.zarr"
     jobs.begin(made, store)
     write_unit(1, str(store), made.plan.fingerprint, made.plan.root)
@@ -150,7 +150,7 @@ def test_nothing_but_a_store_is_overwritten(
     if place.is_dir():
         (place / "thesis.tex").write_text("mine")
     with pytest.raises(StoreError, match="a store to overwrite"):
-        jobs.begin(prepare(Request("bsds"), root), place, overwrite=True)
+        jobs.begin(prepare("bsds", root), place, overwrite=True)
     assert place.exists()
 
 

@@ -10,19 +10,11 @@ from distributed import Client
 
 from pipelines import jobs
 from pipelines.errors import PipelineError
-from pipelines.ledger import Ledger, write_atomically
+from pipelines.files import atomic_write
+from pipelines.ledger import Ledger
 from pipelines.verify import verify
 
 PROFILES = pytest.mark.parametrize("profile", ["local", "remote"])
-
-
-@pytest.fixture
-def finished(coco: Path, client: Client, tmp_path: Path, profile: str) -> Path:
-    """A store of regions in units of eight."""
-    store = tmp_path / f"{profile}.zarr"
-    small = {"unit": 8, "longest": 24, "size": 28, "profile": profile}
-    jobs.run("coco", coco, store, client=client, progress=False, **small)
-    return store
 
 
 def chunk(store: Path, index: int = 1) -> Path:
@@ -139,9 +131,16 @@ def test_a_broken_mark_is_named(store: Path, client: Client) -> None:
 
 
 def test_a_mark_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "mark.json", b"units", b": 1")
+    with atomic_write(tmp_path / "mark.json") as file:
+        file.write(b"units: 1")
+
+    def fail() -> None:
+        with atomic_write(tmp_path / "mark.json") as file:
+            file.write(b"units: 2")
+            raise TypeError
+
     with pytest.raises(TypeError):
-        write_atomically(tmp_path / "mark.json", b"units", object())  # type: ignore[arg-type]
+        fail()
     assert [path.name for path in tmp_path.iterdir()] == ["mark.json"]
     assert (tmp_path / "mark.json").read_bytes() == b"units: 1"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from pipelines import jobs, task
-from pipelines.datasets import Request, prepare
+from pipelines.datasets import prepare
 from pipelines.errors import StoreError
 from pipelines.store import open_store
 from pipelines.verify import verify
@@ -34,7 +34,7 @@ class States(RuleBasedStateMachine):
         self.store = folder / STORE
         request: dict[str, Any] = {**case.request}
         del request["progress"]
-        made = prepare(Request(case.dataset, **request), case.root)
+        made = prepare(case.dataset, case.root, **request)
         jobs.begin(made, self.store)
         self.plan = made.plan
         self.whole: set[int] = set()

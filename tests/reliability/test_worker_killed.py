@@ -11,7 +11,7 @@ import pytest
 from distributed import Client, Scheduler, Worker, WorkerPlugin
 
 from pipelines import jobs
-from pipelines.datasets import Request, prepare
+from pipelines.datasets import prepare
 from pipelines.execute import UnitError
 from pipelines.ledger import Ledger
 from pipelines.store import layout
@@ -78,7 +78,7 @@ def test_killed_at_every_step_of_a_unit(case: Case, client: Client, tmp_path: Pa
     """Before a file, within it, between data and mark: a unit is marked only if it is whole."""
     request: dict[str, Any] = {**case.request}
     del request["progress"]
-    made = prepare(Request(case.dataset, **request), case.root)
+    made = prepare(case.dataset, case.root, **request)
     store = tmp_path / STORE
     jobs.begin(made, store)
     data = {name: content for name, content in case.files.items() if "/c/1/" in name}

@@ -14,8 +14,7 @@ import xarray as xr
 from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 
-from pipelines.store import Origin, Origins, open_store
-from pipelines.store.arrays import valid_slots
+from pipelines.store import Origin, Origins, open_store, valid_slots
 from workbench.data.sheet import OUTLINE, outline_of
 from workbench.errors import WorkbenchError
 

@@ -7,8 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Float32
 from torch import Tensor
 
-from pipelines.store import open_store
-from pipelines.store.arrays import open_items, valid_slots
+from pipelines.store import open_items, open_store, valid_slots
 from workbench.data.regions import Regions
 from workbench.data.scenes import Scenes
 from workbench.errors import WorkbenchError

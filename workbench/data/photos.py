@@ -1,12 +1,13 @@
 """A photograph of any kind as RGB pixels: the way it is to be looked at, or a sentence why not."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from pipelines.errors import BadInput
+from pipelines.images import decode_upright_image
 from workbench.errors import WorkbenchError
 
 LEAST_SIDE = 32
@@ -29,23 +30,13 @@ def read_photo(path: Path) -> Pixels:
     if not path.is_file():
         raise WorkbenchError("a photograph", f"no file {path}", "check the path")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                _check_size(path, *image.size)
-                return np.array(_rgb(ImageOps.exif_transpose(image)))
-    except UnidentifiedImageError as error:
-        raise WorkbenchError(
-            "a photograph in JPEG, PNG or another format that Pillow reads",
-            f"something else in {path}",
-            "convert it first",
-        ) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(path, str(error)) from error
-    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on damaged files
-        raise WorkbenchError(
-            "a whole photograph", f"{path}, which does not decode ({error})", "copy it again"
-        ) from error
+        return decode_upright_image(
+            path.read_bytes(), str(path), least_side=LEAST_SIDE, most_pixels=MOST_PIXELS
+        )
+    except BadInput as error:
+        raise WorkbenchError(error.expected, error.found, error.remedy) from error
+    except OSError as error:
+        raise WorkbenchError("a readable photograph", f"{error}", "give permission") from error
 
 
 def working_size(size: tuple[int, int], side: int) -> tuple[int, int]:
@@ -69,34 +60,3 @@ def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     height, width = size
     image = Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX, reducing_gap=3.0)
     return np.array(image)
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MOST_PIXELS:
-        raise _too_large(path, f"{width}×{height} pixels")
-    if min(width, height) < LEAST_SIDE:
-        raise WorkbenchError(
-            f"a photograph of at least {LEAST_SIDE}×{LEAST_SIDE} pixels",
-            f"{width}×{height} in {path}",
-            "take a larger one",
-        )
-
-
-def _too_large(path: Path, found: str) -> WorkbenchError:
-    return WorkbenchError(
-        f"a photograph of at most {MOST_PIXELS / 1e6:.0f} million pixels",
-        f"{path}: {found}",
-        "reduce it first",
-    )
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:  # 16 bits in a PNG or TIFF
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode != "F" else max(float(values.max()), 1e-12)
-        image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        ground = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(ground, layer)
-    return image.convert("RGB")

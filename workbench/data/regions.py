@@ -11,9 +11,7 @@ import xarray as xr
 import xxhash
 from jaxtyping import Bool, Int, Integer, UInt8
 
-from pipelines.store import open_store
-from pipelines.store.arrays import open_items, valid_slots
-from pipelines.store.items import ItemArray
+from pipelines.store import ItemArray, open_items, open_store, valid_slots
 from workbench.data.sheet import Tile, contact_sheet, evenly, facts, outline_of
 from workbench.errors import WorkbenchError
 

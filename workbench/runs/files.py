@@ -2,43 +2,13 @@
 
 import json
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from pipelines.files import atomic_write
 from workbench.errors import WorkbenchError
 
-
-@contextmanager
-def atomic_write(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """A binary file to write to, which takes its name when the block ends without an error.
-
-    Until then a file of that name stays what it was; a process killed inside leaves a hidden
-    `.tmp` file behind and nothing else.
-
-    Args:
-        path: the final name; its folder is made where missing.
-        sync: survive a power failure too, at the price of waiting for the disk.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            if sync:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    if sync:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the name is the folder's content
-        finally:
-            os.close(folder)
+__all__ = ["atomic_write", "read_json_object", "to_json"]
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

@@ -29,11 +29,11 @@ from distributed import Client
 from PIL import Image
 from pycocotools.coco import COCO
 
-from pipelines import jobs
+from pipelines import images, jobs
 from pipelines.cluster import connect
 from pipelines.plan import Planned
-from pipelines.sources import images, masks
-from pipelines.sources.coco import Annotation, ImageRecord
+from pipelines.sources import masks
+from pipelines.sources.coco_records import Annotation, ImageRecord
 from workbench.bench.pipeline.data import ANNOTATIONS
 from workbench.bench.pipeline.report import Rate, Task, in_turn, rates
 

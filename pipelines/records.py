@@ -1,4 +1,4 @@
-"""What a source hands on: small records for the plan, and an item's pixels on request.
+"""Records: what a source tells a plan of an image file, and the items that it reads from one.
 
 A record is one image file with what is known about it: identity, sizes, annotations, no pixels.
 Records are written as lines of JSON beside the store, and a task reads those of its own unit:
@@ -17,7 +17,7 @@ from pipelines.errors import PipelineError
 from pipelines.schema import Schema
 
 Value = str | int | bool | float
-"""Of a plan's parameter."""
+"""The value of a plan's parameter."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Record(Protocol):
 
     @property
     def items(self) -> int:
-        """How many slots of the store it fills."""
+        """Number of slots of the store that the record fills."""
 
     def part(self, start: int, stop: int) -> "Record":
         """The record of some of its items."""
@@ -42,7 +42,7 @@ class Record(Protocol):
 
 @dataclass(frozen=True)
 class Listing:
-    """What discovery found in a dataset's folder.
+    """The content of a dataset's folder, as discovery found it.
 
     Attributes:
         root: the folder that the records' paths are relative to.
@@ -54,7 +54,7 @@ class Listing:
         largest: height and width of the largest image.
         categories: official id and name of each category; its position is its contiguous number.
         notes: sentences about what was left out, and why.
-        attributes: of the store, by name: what its product has to say of itself.
+        attributes: attributes of the store that its product adds, by name.
     """
 
     root: Path
@@ -71,10 +71,10 @@ class Listing:
 
 @dataclass(frozen=True)
 class Item:
-    """What fills one slot of a store.
+    """The content of one slot of a store.
 
     Attributes:
-        id: how a person names it.
+        id: the name for messages.
         source: the image file, relative to the dataset's folder.
         row: the values of the table, by column.
         pixels: the content by pixel array, or None: it is quarantined, and `problem` says why.

@@ -1,0 +1,139 @@
+"""The one reader of image files: RGB as stored, or turned upright as EXIF asks for.
+
+Grey, palette and CMYK images become RGB as Pillow converts them, 16-bit and float ones are scaled
+to 8 bits, and transparent pixels are laid on white. Every function that decodes raises `BadInput`
+for content that it cannot take, and nothing else.
+"""
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipelines.errors import BadInput
+
+EXIF_ORIENTATION = 0x0112
+SIDEWAYS = range(5, 9)
+"""The EXIF orientations that exchange height and width."""
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+"""The most pixels that Pillow decodes."""
+
+
+def peek_image(path: Path) -> tuple[int, int]:
+    """Height and width by the header; their larger one twice where EXIF may turn the image."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS:
+                height = width = max(height, width)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0, 0
+    return height, width
+
+
+def decode_image(content: bytes, name: str) -> np.ndarray:
+    """An image file as (height, width, 3) uint8 RGB, as its pixels are stored."""
+    return np.array(as_rgb(open_image(content, name)))
+
+
+def decode_upright_image(
+    content: bytes, name: str, *, least_side: int = 1, most_pixels: int = MOST_PIXELS
+) -> np.ndarray:
+    """An image file as (height, width, 3) uint8 RGB, turned upright by its EXIF orientation.
+
+    Args:
+        content: of the file; of an animation the first picture is decoded.
+        name: of the file, for errors.
+        least_side: pixels that height and width must have.
+        most_pixels: pixels that the image may have; a larger one is refused undecoded.
+    """
+    image = open_image(content, name, least_side=least_side, most_pixels=most_pixels)
+    with _explained(name):
+        return np.array(as_rgb(ImageOps.exif_transpose(image)))
+
+
+def open_annotated(content: bytes, name: str, height: int, width: int) -> Image.Image:
+    """The RGB image that annotations of height × width pixels refer to.
+
+    Those of COCO refer to the pixels as they are stored: pycocotools' users open images with
+    libraries that leave EXIF alone, and the published files have no orientation. Where only the
+    upright image has the annotated size, the annotator has seen that one.
+
+    Raises:
+        BadInput: no image, a broken one, or one of another size either way.
+    """
+    image = open_image(content, name)
+    if image.size != (width, height):
+        upright = ImageOps.exif_transpose(image)
+        if upright.size != (width, height):
+            raise BadInput(
+                f"{width}×{height} pixels in {name} by its annotations",
+                f"{image.width}×{image.height}",
+                "restore the file that is not the original",
+            )
+        image = upright
+    return as_rgb(image)
+
+
+def open_image(
+    content: bytes, name: str, *, least_side: int = 1, most_pixels: int = MOST_PIXELS
+) -> Image.Image:
+    """The decoded image, in the mode of the file; arguments as for `decode_upright_image`."""
+    with _explained(name, most_pixels):
+        with warnings.catch_warnings():  # the limit here is `most_pixels`
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content))
+        if image.width * image.height > most_pixels:
+            raise _too_large(name, f"{image.width}×{image.height} pixels", most_pixels)
+        if min(image.size) < least_side:
+            raise BadInput(
+                f"an image of at least {least_side}×{least_side} pixels in {name}",
+                f"{image.width}×{image.height}",
+                "take a larger one",
+            )
+        image.load()
+    return image
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image of any mode as 8-bit RGB: 16 bits and floats scaled, transparency laid on white."""
+    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:  # 16 bits in a PNG or TIFF
+        values = np.asarray(image, np.float64)
+        top = 65535.0 if image.mode != "F" else max(float(values.max()), 1e-12)
+        image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, "white")
+        image = Image.alpha_composite(ground, layer)
+    return image.convert("RGB")
+
+
+@contextmanager
+def _explained(name: str, most_pixels: int = MOST_PIXELS) -> Iterator[None]:
+    """Pillow's errors inside the block become `BadInput`."""
+    try:
+        yield
+    except UnidentifiedImageError as error:
+        raise BadInput(
+            f"an image in {name} in JPEG, PNG or another format that Pillow reads",
+            "something else",
+            "restore the file, or convert it first",
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_large(name, str(error), most_pixels) from error
+    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
+        raise BadInput(
+            f"a whole image in {name}", f"one that does not decode ({error})", "restore the file"
+        ) from error
+
+
+def _too_large(name: str, found: str, most_pixels: int) -> BadInput:
+    return BadInput(
+        f"an image of at most {most_pixels / 1e6:.0f} million pixels in {name}",
+        found,
+        "reduce it first",
+    )
