@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -39,6 +39,22 @@ def atomic_write(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
             os.fsync(folder)  # the name is the folder's content
         finally:
             os.close(folder)
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files, each whole or not at all.
+
+    Args:
+        folder: where to; made if it is not there.
+        contents: by name.
+
+    Returns:
+        Their paths, in the same order.
+    """
+    for name, content in contents.items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

@@ -23,7 +23,6 @@ from workbench.evaluation.scenes.cut_heights import (
 )
 from workbench.evaluation.scenes.networks import CutConfig, cut
 from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
-from workbench.evaluation.scenes.scores import MethodScores
 from workbench.experiments.scenes.columns import FLAT, Column
 from workbench.experiments.scenes.results import ColumnResult, CutResult
 from workbench.models import DeepNCuts
@@ -137,7 +136,7 @@ class _Tally:
         """Of every cut."""
         return {
             name: CutResult(
-                MethodScores(name, self.scores[name]),
+                self.scores[name],
                 float(np.median(self.seconds[name])),
                 config.heights if isinstance(config, HierarchyConfig) else None,
             )

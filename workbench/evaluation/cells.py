@@ -1,0 +1,55 @@
+"""Figures as cells of tables: numbers, percent, intervals, probabilities; "–" where one is missing.
+
+None and NaN both count as missing: assembled tables are strict JSON, which has no NaN.
+"""
+
+import math
+from collections.abc import Mapping
+
+MISSING = "–"
+
+
+def number(value: float | None, form: str = ".3f", scale: float = 1) -> str:
+    """A figure.
+
+    Args:
+        value: the figure.
+        form: of Python's format language.
+        scale: it is multiplied by this first.
+    """
+    return MISSING if value is None or math.isnan(value) else f"{scale * value:{form}}"
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 in percent."""
+    return number(share, ".1f", 100)
+
+
+def pair(figures: Mapping[str, float] | None, form: str = ".2f") -> str:
+    """Best and, in brackets, average covering, as the paper's Table 2 has them."""
+    if figures is None:
+        return MISSING
+    return f"{figures['best']:{form}} ({figures['average']:{form}})"
+
+
+def interval(low: float | None, high: float | None, form: str = ".3f", scale: float = 1) -> str:
+    """An interval by its ends; other arguments as `number`."""
+    if low is None or math.isnan(low):
+        return MISSING
+    return f"[{number(low, form, scale)}, {number(high, form, scale)}]"
+
+
+def difference(found: Mapping[str, float | None], form: str = "+.3f", scale: float = 1) -> str:
+    """A difference and its interval, if there is one.
+
+    Args:
+        found: an `evaluation.statistics.Difference` as a mapping.
+        form, scale: as in `number`.
+    """
+    ends = interval(found["low"], found["high"], form, scale)
+    return f"{number(found['mean'], form, scale)} {ends}".removesuffix(f" {MISSING}")
+
+
+def chance(p: float) -> str:
+    """The probability of a test."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

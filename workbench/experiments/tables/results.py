@@ -1,0 +1,58 @@
+"""Results of columns: one JSON file for each seed, which remembers the question that it answers."""
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+
+from workbench.errors import WorkbenchError
+from workbench.runs.files import atomic_write, read_json_object, to_json
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """One seed of a column; a table's own kind adds what was found.
+
+    Attributes:
+        question: what was asked, plain values.
+        provenance: see `runs.provenance`.
+    """
+
+    question: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def said(self) -> str:
+        """The outcome in a few words, for the terminal; may be empty."""
+        return ""
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all."""
+        with atomic_write(path) as file:
+            file.write(to_json(asdict(self)).encode())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Back from `write`.
+
+        Raises:
+            WorkbenchError: the file is damaged, or another version's.
+        """
+        values = read_json_object(path)
+        try:
+            if strangers := values.keys() - {field.name for field in fields(cls)}:
+                raise ValueError(f"unknown {', '.join(sorted(strangers))}")
+            return msgspec.convert(values, cls, dec_hook=_array)
+        except (ValueError, WorkbenchError) as error:
+            raise WorkbenchError(
+                f"the result of a column in {path}",
+                f"something else ({type(error).__name__}: {error})",
+                "delete it, and it is evaluated again",
+            ) from error
+
+
+def _array(kind: type[Any], values: list[Any]) -> np.ndarray:
+    """Lists become arrays; msgspec holds their dtype and dimensions against the annotation."""
+    return np.array(values)
