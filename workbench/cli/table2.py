@@ -10,7 +10,7 @@ import click
 from workbench.cli.tables import table_command
 from workbench.evaluation.cells import pair
 from workbench.evaluation.rendering import Rows
-from workbench.experiments.scenes.columns import Column
+from workbench.experiments.scenes.columns import Column, Figures
 from workbench.experiments.scenes.table2 import TABLE2
 from workbench.training.config import PRECISIONS
 from workbench.views.scenes.figure3 import draw_figure3
@@ -31,11 +31,12 @@ Example:
 
 def _listed(columns: Sequence[Column]) -> Rows:
     """Columns with the paper's figures, best (average) covering, those to expect, and minutes."""
-    rows = [
-        [c.name, *(pair(each and asdict(each)) for each in (c.paper, c.expected)), f"{c.minutes}"]
-        for c in columns
-    ]
-    return [["column", "the paper's", "expected here", "minutes a seed"], *rows]
+
+    def cell(figures: Figures | None) -> str:
+        return pair(asdict(figures) if figures else None)
+
+    header = ["column", "the paper's", "expected here", "minutes a seed"]
+    return [header, *([c.name, cell(c.paper), cell(c.expected), f"{c.minutes}"] for c in columns)]
 
 
 def _look(out: Path, values: dict[str, Any]) -> tuple[TableView, list[Path]]:

@@ -5,11 +5,14 @@ None and NaN both count as missing: assembled tables are strict JSON, which has 
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 MISSING = "–"
+Number = float | int
+"""JSON has both."""
 
 
-def number(value: float | None, form: str = ".3f", scale: float = 1) -> str:
+def number(value: Number | None, form: str = ".3f", scale: Number = 1) -> str:
     """A figure.
 
     Args:
@@ -20,26 +23,26 @@ def number(value: float | None, form: str = ".3f", scale: float = 1) -> str:
     return MISSING if value is None or math.isnan(value) else f"{scale * value:{form}}"
 
 
-def percent(share: float | None) -> str:
+def percent(share: Number | None) -> str:
     """A share of 1 in percent."""
     return number(share, ".1f", 100)
 
 
-def pair(figures: Mapping[str, float] | None, form: str = ".2f") -> str:
+def pair(figures: Mapping[str, Number] | None, form: str = ".2f") -> str:
     """Best and, in brackets, average covering, as the paper's Table 2 has them."""
     if figures is None:
         return MISSING
     return f"{figures['best']:{form}} ({figures['average']:{form}})"
 
 
-def interval(low: float | None, high: float | None, form: str = ".3f", scale: float = 1) -> str:
+def interval(low: Number | None, high: Number | None, form: str = ".3f", scale: Number = 1) -> str:
     """An interval by its ends; other arguments as `number`."""
     if low is None or math.isnan(low):
         return MISSING
     return f"[{number(low, form, scale)}, {number(high, form, scale)}]"
 
 
-def difference(found: Mapping[str, float | None], form: str = "+.3f", scale: float = 1) -> str:
+def difference(found: Mapping[str, Any], form: str = "+.3f", scale: Number = 1) -> str:
     """A difference and its interval, if there is one.
 
     Args:
@@ -50,6 +53,6 @@ def difference(found: Mapping[str, float | None], form: str = "+.3f", scale: flo
     return f"{number(found['mean'], form, scale)} {ends}".removesuffix(f" {MISSING}")
 
 
-def chance(p: float) -> str:
+def chance(p: Number) -> str:
     """The probability of a test."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -51,8 +51,10 @@ def machine_in_words(machine: Mapping[str, Any], threads: bool = False) -> str:
         machine: the value of that name.
         threads: say how many of the cores were used.
     """
+    if machine["device"]:
+        return str(machine["device"])
     used = f"{machine['threads']} of " if threads else ""
-    return machine["device"] or f"{machine['cpu']}, {used}{machine['cores']} cores"
+    return f"{machine['cpu']}, {used}{machine['cores']} cores"
 
 
 def _code() -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
 from workbench.errors import WorkbenchError
 from workbench.runs.files import atomic_write, read_json_object, to_json
+
+Own = TypeVar("Own")
+"""The class itself, or a subclass of it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class TableResult:
             file.write(to_json(asdict(self)).encode())
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls: type[Own], path: Path) -> Own:
         """Back from `write`.
 
         Raises:
@@ -42,7 +45,8 @@ class TableResult:
         """
         values = read_json_object(path)
         try:
-            if strangers := values.keys() - {field.name for field in fields(cls)}:
+            known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+            if strangers := values.keys() - known:
                 raise ValueError(f"unknown {', '.join(sorted(strangers))}")
             return msgspec.convert(values, cls, dec_hook=_array)
         except (ValueError, WorkbenchError) as error:

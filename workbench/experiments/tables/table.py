@@ -9,10 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
 from workbench.errors import WorkbenchError
-from workbench.experiments.tables.results import TableResult
+from workbench.experiments.tables.results import Own, TableResult
 from workbench.training.config import Precision
 
 FROZEN = "-frozen"
@@ -57,7 +57,7 @@ class TableColumn(ABC):
         """The name that it shares with its variant."""
         return self.varies or self.name
 
-    def frozen_variant(self) -> Self:
+    def frozen_variant(self: Own) -> Own:
         """The column whose backbone keeps its weights; itself where nothing would be another."""
         return self
 

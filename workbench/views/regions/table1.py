@@ -214,7 +214,7 @@ def table_view(values: Mapping[str, Any], picture: Picture | None = None) -> Tab
         NOTES,
         error_chart(values),
         remarks={"The paper's orderings": verdicts(values)},
-        close_up=picture and _close_up(values, picture),
+        close_up=_close_up(values, picture) if picture else None,
     )
 
 

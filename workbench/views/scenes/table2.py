@@ -118,7 +118,7 @@ def table_view(values: Mapping[str, Any], figure: str | None = None) -> TableVie
         [*NOTES, *reduced(values)],
         covering_chart(values),
         named=False,
-        link=figure and Link("Segmentations of a few scenes:", "Figure 3", figure),
+        link=Link("Segmentations of a few scenes:", "Figure 3", figure) if figure else None,
     )
 
 
