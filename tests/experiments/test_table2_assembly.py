@@ -129,10 +129,11 @@ def test_gpb_is_left_out_where_its_images_are_not_ours(
     assert assemble(TABLE2, gpb, [column("deep", trained=True)])["tests"] == []
 
 
-def test_a_result_without_images_is_named(tmp_path: Path) -> None:
+def test_a_result_reads_back_and_a_damaged_one_is_named(tmp_path: Path) -> None:
     path = result_path(tmp_path, "plain", 0)
-    write(tmp_path, "plain", 0, {"a": pool([0.2])})
-    assert ColumnResult.read(path).cuts["flat"].images["a"].coverings.tolist() == [[0.2]]
+    write(tmp_path, "plain", 0, {"a": pool([0.2]), "b": pool([0.2, 0.4])})
+    images = ColumnResult.read(path).cuts["flat"].images
+    assert [each.coverings.tolist() for each in images.values()] == [[[0.2]], [[0.2, 0.4]]]
     values = json.loads(path.read_text())
     for broken in ({}, {"images": {"a": {}}, "seconds": 0.25, "heights": None}):
         path.write_text(json.dumps(values | {"cuts": {"flat": broken}}))

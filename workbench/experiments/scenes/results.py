@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from workbench.evaluation.scenes.pool import PoolScores
-from workbench.experiments.tables.results import TableResult
+from workbench.experiments.tables.results import TableResult, converted
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,10 @@ class ColumnResult(TableResult):
     effective_rank: float | None = None
     effective_rank_before: float | None = None
     effective_rank_after: float | None = None
+
+    @classmethod
+    def prepared(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Scores image by image: each has annotators of its own."""
+        for cut in values["cuts"].values():
+            cut["images"] = {id: converted(each, PoolScores) for id, each in cut["images"].items()}
+        return values

@@ -37,6 +37,14 @@ class TableResult:
             file.write(to_json(asdict(self)).encode())
 
     @classmethod
+    def prepared(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Plain values before they are converted; parts may be converted here by themselves.
+
+        Arrays that share a dimension's name, and not its size, must not be converted in one call.
+        """
+        return values
+
+    @classmethod
     def read(cls: type[Own], path: Path) -> Own:
         """Back from `write`.
 
@@ -48,13 +56,22 @@ class TableResult:
             known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
             if strangers := values.keys() - known:
                 raise ValueError(f"unknown {', '.join(sorted(strangers))}")
-            return msgspec.convert(values, cls, dec_hook=_array)
-        except (ValueError, WorkbenchError) as error:
+            return converted(cls.prepared(values), cls)  # type: ignore[attr-defined]
+        except (AttributeError, KeyError, TypeError, ValueError, WorkbenchError) as error:
             raise WorkbenchError(
                 f"the result of a column in {path}",
                 f"something else ({type(error).__name__}: {error})",
                 "delete it, and it is evaluated again",
             ) from error
+
+
+def converted(values: Any, kind: type[Own]) -> Own:
+    """Plain values as a dataclass whose fields may be arrays.
+
+    Raises:
+        ValueError: they are another's; the message says where.
+    """
+    return msgspec.convert(values, kind, dec_hook=_array)
 
 
 def _array(kind: type[Any], values: list[Any]) -> np.ndarray:
