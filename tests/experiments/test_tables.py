@@ -128,7 +128,7 @@ def view_of(values: Mapping[str, Any], **more: Any) -> TableView:
     rows = [["guess", "error"], *([t, number(e)] for t, (e, _) in zip(titles, errors, strict=True))]
     chart = row_chart([hv.Scatter(errors)], titles, "error", 0.1, (24, 100), (6.0, 0.3, 0.5))
     return TableView(
-        "guesses", "Guesses", Markup("How <i>far</i> off."), values,
+        "guesses", "Guesses", [Markup("How <i>far</i> off.")], values,
         {"Errors": rows, "Nothing": [["a header"]]}, ["Less is better."], chart, **more,
     )  # fmt: skip
 

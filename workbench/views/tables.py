@@ -1,6 +1,6 @@
 """A table of results for the terminal, as markdown, as a page and as pictures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,11 @@ from workbench.runs.files import write_files
 from workbench.views import inline
 from workbench.views.style import as_chart, styled
 from workbench.views.templating import render
+
+PAPER = Markup(
+    "Ionescu, Vantzos, Sminchisescu, <i>Matrix Backpropagation for Deep Networks with Structured "
+    "Layers</i>, ICCV 2015"
+)
 
 
 @dataclass(frozen=True)
@@ -32,42 +37,31 @@ class CloseUp:
 
 
 @dataclass(frozen=True)
-class Link:
-    """A page beside the table's: words before it, its words, its file."""
-
-    before: str
-    words: str
-    file: str
-
-
-@dataclass(frozen=True)
 class TableView:
     """All that there is to see of an assembled table.
 
     Attributes:
         name: of its files.
         heading: what it is of.
-        lead: below the heading on the page.
+        lead: paragraphs below the heading of the page.
         values: of `experiments.tables.assemble`; rows' commands, and where they come from.
         tables: by their names, the first for the terminal too; those without a row are left out.
         notes: how to read them.
         chart: a picture of the whole.
         remarks: a sentence on a table, by its name.
         named: whether markdown has the names of the tables.
-        link: to a page beside it.
         close_up: of one column.
     """
 
     name: str
     heading: str
-    lead: Markup
+    lead: Sequence[Markup]
     values: Mapping[str, Any]
     tables: Mapping[str, Rows]
     notes: Sequence[str]
     chart: hv.Overlay
     remarks: Mapping[str, str] = field(default_factory=dict)
     named: bool = True
-    link: Link | None = None
     close_up: CloseUp | None = None
 
     def to_text(self) -> str:
@@ -85,43 +79,35 @@ class TableView:
 
     def to_html(self) -> bytes:
         """The page, which needs no other file."""
-        close_up = self.close_up
         return render(
             "table.html",
             title=self.heading,
             lead=self.lead,
-            link=self.link,
-            chart=Markup(inline.chart(self.chart)),
-            tables=[(name, Markup(as_html(rows))) for name, rows in self._shown()],
+            chart=self.chart,
+            tables=self._shown(),
             remarks=self.remarks,
-            close_up=close_up,
-            pictures=[(each.label, Markup(inline.chart(each))) for each in self._pictures()],
-            close_up_rows=close_up and Markup(as_html(close_up.rows)),
+            close_up=self.close_up,
+            drawn=lambda element: Markup(inline.chart(element)),
+            tabulated=lambda rows: Markup(as_html(rows)),
             notes=self._notes(),
             commands=dict.fromkeys(row["command"] for row in self.values["rows"]),
         )
 
     def write(self, folder: Path) -> list[Path]:
         """Write markdown, page and picture under the table's name, and a PNG a further picture."""
-        pictures = self.close_up.pictures if self.close_up else {}
-        return write_files(
-            folder,
-            {
-                f"{self.name}.md": self.to_markdown().encode(),
-                f"{self.name}.html": self.to_html(),
-                f"{self.name}.png": inline.png(self.chart),
-                **{f"{name}.png": inline.png(each) for name, each in pictures.items()},
-            },
-        )
+        pictures = {self.name: self.chart} | dict(self.close_up.pictures if self.close_up else {})
+        texts = {
+            f"{self.name}.md": self.to_markdown().encode(),
+            f"{self.name}.html": self.to_html(),
+        }
+        drawn = {f"{name}.png": inline.png(each) for name, each in pictures.items()}
+        return write_files(folder, texts | drawn)
 
     def _shown(self) -> list[tuple[str, Rows]]:
         return [(name, rows) for name, rows in self.tables.items() if len(rows) > 1]
 
     def _notes(self) -> list[str]:
         return [*self.notes, *origin(self.values)]
-
-    def _pictures(self) -> Iterable[Any]:
-        return self.close_up.pictures.values() if self.close_up else ()
 
 
 def origin(values: Mapping[str, Any]) -> list[str]:

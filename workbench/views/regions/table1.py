@@ -15,12 +15,10 @@ from workbench.views.regions.recognition import (
     reliability_diagram,
 )
 from workbench.views.style import AFTER, BEFORE, dots, styled
-from workbench.views.tables import CloseUp, TableView, places, row_chart
+from workbench.views.tables import PAPER, CloseUp, TableView, places, row_chart
 
-LEAD = Markup(
-    "Ionescu, Vantzos, Sminchisescu, <i>Matrix Backpropagation for Deep Networks with Structured "
-    "Layers</i>, ICCV 2015, Table 1: the paper’s classification errors on COCO’s regions, percent, "
-    "beside ours."
+LEAD = PAPER + Markup(
+    ", Table 1: the paper’s classification errors on COCO’s regions, percent, beside ours."
 )
 NOTES = (
     "Error: share of regions whose category was not predicted, percent. Intervals: 95 %, bootstrap "
@@ -208,7 +206,7 @@ def table_view(values: Mapping[str, Any], picture: Picture | None = None) -> Tab
     return TableView(
         "table1",
         heading(values),
-        LEAD,
+        [LEAD],
         values,
         tables,
         NOTES,

@@ -10,12 +10,10 @@ from markupsafe import Markup
 from workbench.evaluation.cells import chance, difference, interval, number, pair
 from workbench.evaluation.rendering import Rows
 from workbench.views.style import AFTER, dots, styled
-from workbench.views.tables import Link, TableView, places, row_chart
+from workbench.views.tables import PAPER, TableView, places, row_chart
 
-LEAD = Markup(
-    "Ionescu, Vantzos, Sminchisescu, <i>Matrix Backpropagation for Deep Networks with Structured "
-    "Layers</i>, ICCV 2015, Table 2: the paper’s figures, best (average) covering, beside ours."
-)
+LEAD = PAPER + Markup(", Table 2: the paper’s figures, best (average) covering, beside ours.")
+LINK = Markup('Segmentations of a few scenes: <a href="{}">Figure 3</a>.')
 NOTES = (
     "Best: maximum over eight segmentations and annotators; average: maximum over segmentations of "
     "the mean over annotators; both are means over images. Intervals: 95 %, bootstrap over images, "
@@ -112,13 +110,12 @@ def table_view(values: Mapping[str, Any], figure: str | None = None) -> TableVie
     return TableView(
         "table2",
         heading(values),
-        LEAD,
+        [LEAD, *([LINK.format(figure)] if figure else [])],
         values,
         tables,
         [*NOTES, *reduced(values)],
         covering_chart(values),
         named=False,
-        link=Link("Segmentations of a few scenes:", "Figure 3", figure) if figure else None,
     )
 
 
