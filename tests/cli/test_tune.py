@@ -56,9 +56,6 @@ def test_a_search_ends_with_the_command_that_uses_it(
     [
         (("tune", "sift-o2p", "--store", "s", "--out", "o"), "sift-o2p"),
         (("tune", "deep-o2p-s", "--store", "nowhere.zarr", "--out", "o"), "nowhere.zarr"),
-        (("table1", "--out", "o"), "--store"),
-        (("table1", "--out", "o", "--assemble"), "a finished column"),
-        (("table1", "--out", "o", "--store", "s", "--features", "alexnet"), "COLUMN=STORE"),
         (("table1", "--out", "o", "--store", "nowhere.zarr"), "nowhere.zarr"),
     ],
 )

@@ -21,7 +21,7 @@ from pipelines.store import layout
 from pipelines.task import write_unit
 from workbench.data import Regions, region_parts
 from workbench.errors import WorkbenchError
-from workbench.experiments.regions.columns import REGION_COLUMNS, region_columns_named
+from workbench.experiments.regions.columns import REGION_COLUMNS
 from workbench.experiments.regions.training import score_run, train_regions
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
@@ -279,11 +279,5 @@ def test_columns_state_what_the_paper_has() -> None:
         if column.training is not None:
             assert RegionConfig.from_dict(column.network.to_dict()) == column.network
             assert (column.network.batch, column.network.optimizer) == (100, "sgd")
-    assert [c.name for c in region_columns_named(("deep-o2p", "alexnet"))] == [
-        "alexnet",
-        "deep-o2p",
-    ]
-    with pytest.raises(WorkbenchError, match="columns out of sift-o2p"):
-        region_columns_named(("deep-o3p",))
     with pytest.raises(WorkbenchError, match="a column with a network to train"):
         _ = REGION_COLUMNS["sift-o2p"].network

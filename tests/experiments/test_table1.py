@@ -1,4 +1,7 @@
-"""Table 1 in small: resumed to the same figures, refused when asked otherwise, and what it says."""
+"""Table 1 in small: resumed to the same figures, refused when asked otherwise, and what it says.
+
+What it shares with other tables is tested in `test_tables`.
+"""
 
 import json
 import os
@@ -18,14 +21,16 @@ from workbench.experiments.regions import evaluate as region_evaluation
 from workbench.experiments.regions.columns import RegionColumn
 from workbench.experiments.regions.results import RegionResult
 from workbench.experiments.regions.sift_o2p import SiftO2PConfig
-from workbench.experiments.regions.summary import assemble, holm, picture_of
-from workbench.experiments.regions.table1 import Table1Request, run_columns
+from workbench.experiments.regions.summary import holm, picture_of
+from workbench.experiments.regions.table1 import TABLE1, Table1Request
+from workbench.experiments.tables.assemble import assemble, finished
+from workbench.experiments.tables.run import result_path, run_columns
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.models.sift import SiftConfig
 from workbench.runs import Run, Status
 from workbench.training.region_config import RegionConfig
-from workbench.views.regions.table1 import to_markdown, to_text, write_table1
+from workbench.views.regions.table1 import table_view
 
 TRAINING = RegionConfig(
     store="",
@@ -73,28 +78,28 @@ def whole(sample_regions: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     """Two seeds of all columns, never interrupted."""
     out = tmp_path_factory.mktemp("table1") / "whole"
     run_columns(
-        Table1Request(sample_regions, out, seeds=(0, 1), limit=90, device="cpu", workers=1), ALL
+        TABLE1,
+        Table1Request(sample_regions, out, seeds=(0, 1), limit=90, device="cpu", workers=1),
+        ALL,
     )
     return out
 
 
 @pytest.fixture
-def dies(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[int, Any]]:
-    """What happens at a step of a training when its monitor looks."""
-    happens: dict[int, Any] = {}
+def interrupted_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Steps of a training at which its monitor is told to stop."""
+    steps: list[int] = []
     look = ErrorMonitor.__call__
 
     def watched(self: ErrorMonitor, step: int) -> dict[str, float]:
-        event = happens.pop(step, None)
-        if event is KeyboardInterrupt:
-            raise KeyboardInterrupt
-        if event is not None:
-            os.kill(os.getpid(), event)
+        if step in steps:
+            steps.remove(step)
+            os.kill(os.getpid(), signal.SIGINT)
         return look(self, step)
 
     monkeypatch.setattr(ErrorMonitor, "__call__", watched)
-    yield happens
-    assert not happens, "it never came to that"
+    yield steps
+    assert not steps, "it never came to that"
 
 
 def essence(path: Path) -> dict[str, Any]:
@@ -104,30 +109,17 @@ def essence(path: Path) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in passing}
 
 
-@pytest.mark.parametrize(
-    ("step", "event", "left"),
-    [
-        (0, KeyboardInterrupt, Status.FAILED),
-        (STEPS, signal.SIGINT, Status.INTERRUPTED),
-    ],
-)
 def test_an_interrupted_table_goes_on_to_the_same_figures(
-    request_: Table1Request, whole: Path, dies: dict[int, Any],
-    capsys: pytest.CaptureFixture[str], step: int, event: Any, left: Status,
-) -> None:  # fmt: skip
-    run_columns(request_, [SIFT])
-    before = request_.results(SIFT, 0).read_bytes()
-    dies[step] = event
+    request_: Table1Request, whole: Path, interrupted_at: list[int]
+) -> None:
+    interrupted_at.append(STEPS)
     with pytest.raises(KeyboardInterrupt):
-        run_columns(request_, [SIFT, DEEP])
-    assert not request_.results(DEEP, 0).exists()
-    assert Run.open(request_.out / "runs/deep/seed0").status is left
-    capsys.readouterr()
-    run_columns(request_, [SIFT, DEEP])
-    assert "sift-o2p, seed 0: done before" in capsys.readouterr().out
-    assert request_.results(SIFT, 0).read_bytes() == before
-    expected = essence(whole / "results/deep/seed0.json")
-    assert essence(request_.results(DEEP, 0)) == expected
+        run_columns(TABLE1, request_, [DEEP])
+    path = result_path(request_.out, "deep", 0)
+    assert not path.exists()
+    assert Run.open(request_.out / "runs/deep/seed0").status is Status.INTERRUPTED
+    run_columns(TABLE1, request_, [DEEP])
+    assert essence(path) == essence(whole / "results/deep/seed0.json")
 
 
 def test_a_result_reads_back_as_it_was_written(whole: Path, tmp_path: Path) -> None:
@@ -135,8 +127,10 @@ def test_a_result_reads_back_as_it_was_written(whole: Path, tmp_path: Path) -> N
         path = whole / "results" / name / "seed0.json"
         RegionResult.read(path).write(tmp_path / name)
         assert json.loads((tmp_path / name).read_text()) == json.loads(path.read_text())
-    (tmp_path / "broken").write_text("{}")
-    with pytest.raises(WorkbenchError, match="delete it"):
+    values = json.loads((whole / "results/deep/seed0.json").read_text())
+    values["outcomes"]["rank"][0] = 0.5
+    (tmp_path / "broken").write_text(json.dumps(values))
+    with pytest.raises(WorkbenchError, match=r"outcomes.rank.*delete it"):
         RegionResult.read(tmp_path / "broken")
 
 
@@ -146,15 +140,13 @@ def test_what_was_asked_differently_before_is_refused_by_name(
     same = Table1Request(sample_regions, whole, seeds=(0, 1), limit=90, device="cpu", workers=1)
     longer = replace(DEEP, training=replace(DEEP.network, passes=3))
     with pytest.raises(WorkbenchError, match=r"deep, seed 0.*config\.passes 3, was 2;"):
-        run_columns(same, [longer])
+        run_columns(TABLE1, same, [longer])
     with pytest.raises(WorkbenchError, match=r'config\.precision "bf16-mixed", was "32-true"'):
-        run_columns(replace(same, precision="bf16-mixed"), [DEEP])
-    with pytest.raises(WorkbenchError, match=r"limit 40, was 90.*ask the same"):
-        run_columns(replace(same, limit=40), [PLAIN])
+        run_columns(TABLE1, replace(same, precision="bf16-mixed"), [DEEP])
     with pytest.raises(WorkbenchError, match=r'protocol "official", was "pooled"'):
-        run_columns(replace(same, protocol="official"), [PLAIN])
+        run_columns(TABLE1, replace(same, protocol="official"), [PLAIN])
     with pytest.raises(WorkbenchError, match="leave these or --frozen out"):
-        run_columns(replace(same, frozen=True), [PLAIN])
+        run_columns(TABLE1, same, [PLAIN.frozen_variant()])
 
 
 def test_a_network_may_begin_with_what_its_frozen_column_left(
@@ -165,22 +157,22 @@ def test_a_network_may_begin_with_what_its_frozen_column_left(
     monkeypatch.setattr("workbench.experiments.regions.table1.known_weights", lambda name: weights)
     column = replace(DEEP, pretrained=True, on_features={"passes": 3, "learning_rate": 0.02})
     both = replace(request_, head_first=True)
-    run_columns(both, [column])
+    run_columns(TABLE1, both, [column])
     head, whole = (Run.open(both.out / "runs" / name / "seed0") for name in ("deep-frozen", "deep"))
     assert (head.config["frozen"], head.config["passes"]) == (True, 3)
     assert (whole.config["frozen"], whole.config["start"]) == (False, str(head.path))
     before = head.metrics()["held_out_loss"].dropna().iloc[-1]
     assert whole.metrics()["held_out_loss"].iloc[0] == pytest.approx(before)
-    run_columns(replace(request_, frozen=True), [column])  # the same training, evaluated
+    run_columns(TABLE1, request_, [column.frozen_variant()])  # the same training, evaluated
     assert len(head.events("resumed")) == 0
     (result,) = (both.out / "results" / "deep").iterdir()
     assert RegionResult.read(result).question["head_first"]["passes"] == 3
     with pytest.raises(WorkbenchError, match="head_first"):
-        run_columns(request_, [column])
+        run_columns(TABLE1, request_, [column])
 
 
 def test_columns_are_tested_against_each_other_on_the_same_regions(whole: Path) -> None:
-    values = assemble(whole, [*ALL, RegionColumn("later", "Later", 0)])
+    values = assemble(TABLE1, whole, [*ALL, RegionColumn("later", "Later", 0)])
     assert json.loads(json.dumps(values, allow_nan=False)) == values
     assert [row["key"] for row in values["rows"]] == ["sift-o2p", "plain", "deep"]
     assert values["missing"] == ["later"]
@@ -201,7 +193,7 @@ def test_columns_are_tested_against_each_other_on_the_same_regions(whole: Path) 
 
 
 def test_orderings_of_the_paper_are_judged_by_paired_tests(whole: Path) -> None:
-    values = assemble(whole, ALL)
+    values = assemble(TABLE1, whole, ALL)
     pairs = {(each["better"], each["worse"]): each for each in values["orderings"]}
     assert set(pairs) == {("Plain", "Deep"), ("Plain", "SIFT-O2P"), ("Deep", "SIFT-O2P")}
     assert pairs["Plain", "Deep"]["paper"] == pytest.approx(25.3 - 28.6)
@@ -219,29 +211,21 @@ def test_holm_is_the_textbooks() -> None:
 
 
 def test_the_table_is_written_with_pictures_and_limits(whole: Path, tmp_path: Path) -> None:
-    from workbench.cli.table1 import _pictures
-
-    values = assemble(whole, ALL)
-    pictured = picture_of(whole, ALL, "deep")
-    paths = write_table1(values, tmp_path, "deep", _pictures(pictured))
-    assert {path.name for path in paths} == {
+    values, found = assemble(TABLE1, whole, ALL), finished(TABLE1, whole, ALL)
+    view = table_view(values, picture_of(found, "deep"))
+    assert {path.name for path in view.write(tmp_path)} == {
         "table1.md", "table1.html", "table1.png", "reliability.png", "confusion.png",
         "categories.png",
     }  # fmt: skip
-    text = to_markdown(values)
+    text = view.to_markdown()
     assert "| Deep | 28.6 |" in text
     assert "What limits them" in text
     page = (tmp_path / "table1.html").read_text()
     assert page.count("<svg") == 4
     assert "Deep, from close by" in page
-    assert "undecided" in to_text(values)
-    best = picture_of(whole, ALL).key
+    assert "undecided" in view.to_text()
+    best = picture_of(found).key
     means = {row["key"]: row["summary"]["error"]["mean"] for row in values["rows"]}
     assert means[best] == min(means.values())
     with pytest.raises(WorkbenchError, match="out of sift-o2p, plain, deep"):
-        picture_of(whole, ALL, "wide")
-
-
-def test_an_empty_folder_has_no_table(tmp_path: Path) -> None:
-    with pytest.raises(WorkbenchError, match="a finished column"):
-        assemble(tmp_path, ALL)
+        picture_of(found, "wide")

@@ -1,4 +1,7 @@
-"""Table 2 in small: resumed anywhere to the same figures, refused when asked something else."""
+"""Table 2 in small: resumed anywhere to the same figures, refused when asked something else.
+
+What it shares with other tables is tested in `test_tables`.
+"""
 
 import json
 import os
@@ -12,17 +15,17 @@ import pytest
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.monitor import CoveringMonitor
-from workbench.experiments.scenes.columns import COLUMNS, Column, Figures, columns_named
-from workbench.experiments.scenes.results import ColumnResult
-from workbench.experiments.scenes.summary import assemble
-from workbench.experiments.scenes.table2 import Table2Request, run_columns
+from workbench.experiments.scenes.columns import COLUMNS, Column, Figures
+from workbench.experiments.scenes.table2 import TABLE2, Table2Request
+from workbench.experiments.tables.assemble import assemble
+from workbench.experiments.tables.run import result_path, run_columns
 from workbench.models import ArchitectureConfig
 from workbench.runs import Run, Status
 from workbench.segmentation import PoolConfig
 from workbench.segmentation.contour_cuts import ContourConfig
 from workbench.training.config import DeepNCutsConfig
 from workbench.views.scenes.figure3 import draw_figure3
-from workbench.views.scenes.table2 import to_markdown, to_text, write_table2
+from workbench.views.scenes.table2 import table_view
 
 STAGE = DeepNCutsConfig(
     store="",
@@ -67,7 +70,8 @@ def request_(sample_store: Path, tmp_path: Path) -> Table2Request:
 def whole(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two seeds of all columns, never interrupted."""
     out = tmp_path_factory.mktemp("table2") / "whole"
-    run_columns(Table2Request(sample_store, out, seeds=(0, 1), limit=2, device="cpu"), ALL)
+    request = Table2Request(sample_store, out, seeds=(0, 1), limit=2, device="cpu")
+    run_columns(TABLE2, request, ALL)
     return out
 
 
@@ -117,28 +121,28 @@ def test_an_interrupted_table_goes_on_to_the_same_figures(
 ) -> None:
     dies[step] = event
     with pytest.raises(KeyboardInterrupt):
-        run_columns(request_, [PLAIN, DEEP])
-    done = request_.results(PLAIN, 0)
+        run_columns(TABLE2, request_, [PLAIN, DEEP])
+    done = result_path(request_.out, "plain", 0)
     before = done.read_bytes()
-    assert not request_.results(DEEP, 0).exists()
+    assert not result_path(request_.out, "deep", 0).exists()
     assert Run.open(request_.out / "runs/deep/seed0/1-frozen").status is left
     capsys.readouterr()
-    run_columns(request_, [PLAIN, DEEP])
+    run_columns(TABLE2, request_, [PLAIN, DEEP])
     assert "plain, seed 0: done before" in capsys.readouterr().out
     assert done.read_bytes() == before
     expected = scores_of(whole / "results/deep/seed0.json")
-    assert without_time(scores_of(request_.results(DEEP, 0))) == without_time(expected)
+    assert without_time(scores_of(result_path(request_.out, "deep", 0))) == without_time(expected)
 
 
 def test_between_two_stages_the_finished_one_is_not_trained_again(
     request_: Table2Request, dies: dict[int, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    frozen = replace(DEEP, stages=DEEP.stages[:1]).frozen()
+    frozen = replace(DEEP, stages=DEEP.stages[:1]).frozen_variant()
     assert frozen.name == "deep"  # nothing but frozen stages: it is its own variant
-    run_columns(request_, [DEEP.frozen()])
+    run_columns(TABLE2, request_, [DEEP.frozen_variant()])
     first = request_.out / "runs/deep/seed0/1-frozen/events.jsonl"
     before = first.read_bytes()
-    run_columns(request_, [DEEP])
+    run_columns(TABLE2, request_, [DEEP])
     assert "1-frozen: trained before" in capsys.readouterr().out
     assert first.read_bytes() == before
     assert {p.name for p in (request_.out / "results").iterdir()} == {"deep", "deep-frozen"}
@@ -150,16 +154,16 @@ def test_what_was_asked_differently_before_is_refused_by_name(
     same = Table2Request(sample_store, whole, seeds=(0, 1), limit=2, device="cpu")
     longer = replace(DEEP, stages=(replace(DEEP.stages[0], passes=3), DEEP.stages[1]))
     with pytest.raises(WorkbenchError, match=r"deep, seed 0.*stages\[0\]\.passes 3, was 2;"):
-        run_columns(same, [longer])
+        run_columns(TABLE2, same, [longer])
     with pytest.raises(WorkbenchError, match=r"cuts\.flat\.min_fraction 0\.1, was 0\.008"):
-        run_columns(same, [replace(CONTOURS, cuts=(("flat", PoolConfig(min_fraction=0.1)),))])
-    with pytest.raises(WorkbenchError, match="images 1, was 2; ask the same"):
-        run_columns(replace(same, limit=1), [CONTOURS])
+        run_columns(
+            TABLE2, same, [replace(CONTOURS, cuts=(("flat", PoolConfig(min_fraction=0.1)),))]
+        )
     with pytest.raises(WorkbenchError, match=r'split "train", was "test"'):
-        run_columns(replace(same, split="train"), [CONTOURS])
+        run_columns(TABLE2, replace(same, split="train"), [CONTOURS])
     # The stage on a frozen backbone is the same in every precision.
     with pytest.raises(WorkbenchError, match=r"found stages\[1\]\.precision [^;]*;"):
-        run_columns(replace(same, precision="bf16-mixed"), [CONTOURS, PLAIN, DEEP])
+        run_columns(TABLE2, replace(same, precision="bf16-mixed"), [CONTOURS, PLAIN, DEEP])
 
 
 def test_an_unfinished_training_is_not_continued_as_another_one(
@@ -167,14 +171,14 @@ def test_an_unfinished_training_is_not_continued_as_another_one(
 ) -> None:
     dies[2 * STEPS] = KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
-        run_columns(request_, [DEEP])
+        run_columns(TABLE2, request_, [DEEP])
     slower = replace(DEEP, stages=(replace(DEEP.stages[0], learning_rate=1e-3), DEEP.stages[1]))
     with pytest.raises(WorkbenchError, match=r"1-frozen.*learning_rate 0\.001, was 0\.003"):
-        run_columns(request_, [slower])
+        run_columns(TABLE2, request_, [slower])
 
 
 def test_the_table_says_what_was_found(whole: Path) -> None:
-    values = assemble(whole, [*ALL, COLUMNS["ncuts-vgg16-relu4"]])
+    values = assemble(TABLE2, whole, [*ALL, COLUMNS["ncuts-vgg16-relu4"]])
     json.dumps(values, allow_nan=False)
     rows = {row["key"]: row for row in values["rows"]}
     assert list(rows) == [
@@ -208,8 +212,8 @@ def test_the_table_says_what_was_found(whole: Path) -> None:
 
 
 def test_the_pages_are_written_and_need_nothing_else(whole: Path, tmp_path: Path) -> None:
-    values = assemble(whole, ALL)
-    markdown, table, chart = write_table2(values, tmp_path, "figure3.html")
+    view = table_view(assemble(TABLE2, whole, ALL), "figure3.html")
+    markdown, table, chart = view.write(tmp_path)
     for path in (markdown, table):
         text = path.read_text()
         assert "0.60 (0.50)" in text
@@ -220,49 +224,35 @@ def test_the_pages_are_written_and_need_nothing_else(whole: Path, tmp_path: Path
     assert page.read_text().count("<img") == 2 * (1 + 3 + 1)
     assert "http" not in page.read_text()
     assert picture.read_bytes().startswith(b"\xff\xd8")  # JPEG
-    assert "Table 2 on 2 images" in to_text(values)
-    assert to_markdown(values).count("| DeepNCuts tiny |") == 4
-    assert "convolutions in" not in to_markdown(values)
+    assert "Table 2 on 2 images" in view.to_text()
+    assert view.to_markdown().count("| DeepNCuts tiny |") == 4
+    assert "convolutions in" not in view.to_markdown()
 
 
 def test_a_training_in_less_than_float32_is_said(
     request_: Table2Request, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run_columns(replace(request_, precision="bf16-mixed"), [PLAIN, DEEP])
+    run_columns(TABLE2, replace(request_, precision="bf16-mixed"), [PLAIN, DEEP])
     said = capsys.readouterr().out
     assert "2-end-to-end: training" in said
-    values = assemble(request_.out, ALL)
+    values = assemble(TABLE2, request_.out, ALL)
     note = "Trained with convolutions in bf16-mixed: DeepNCuts tiny."
-    assert note in to_markdown(values)
+    assert note in table_view(values).to_markdown()
     commands = {row["column"]: row["command"].partition(" --precision ") for row in values["rows"]}
     assert [commands[name][2] for name in ("plain", "deep")] == ["", "bf16-mixed"]
     stages = [Run.open(p).config["precision"] for p in sorted(request_.out.glob("runs/deep/*/*"))]
     assert stages == ["32-true", "bf16-mixed"]
 
 
-def test_a_folder_without_results_has_no_table(tmp_path: Path) -> None:
-    with pytest.raises(WorkbenchError, match="a finished column"):
-        assemble(tmp_path, ALL)
-
-
-def test_a_damaged_result_is_named(request_: Table2Request) -> None:
-    run_columns(request_, [CONTOURS])
-    path = request_.results(CONTOURS, 0)
-    path.write_text('{"cuts": {"flat": {}}}')
-    with pytest.raises(WorkbenchError, match="delete it, and it is evaluated again"):
-        ColumnResult.read(path)
-
-
-def test_columns_are_chosen_by_name_and_varied() -> None:
-    assert [c.name for c in columns_named((), False, None)] == list(COLUMNS)
-    deep, hyper = columns_named(("deep-ncuts-hypercolumn", "deep-ncuts-vgg16-relu4"), True, 2)
+def test_columns_are_varied(tmp_path: Path) -> None:
+    names = ("deep-ncuts-hypercolumn", "deep-ncuts-vgg16-relu4")
+    deep, hyper = TABLE2.columns_named(names, frozen=True)
     assert deep.name == "deep-ncuts-vgg16-relu4-frozen"
-    assert [stage.passes for stage in deep.stages] == [2]
+    request = Table2Request(tmp_path, tmp_path, passes=2)
+    assert [stage.passes for stage in request.stages(deep, 0)] == [2]
     assert all(stage.frozen for stage in (*deep.stages, *hyper.stages))
     assert len(hyper.stages) == 1  # end-to-end training is left out
     assert "--column deep-ncuts-vgg16-relu4 --frozen" in deep.command
-    with pytest.raises(WorkbenchError, match="columns out of"):
-        columns_named(("ncuts-resnet",), False, None)
 
 
 def test_every_column_says_what_it_is() -> None:

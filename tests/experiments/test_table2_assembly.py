@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.evaluation import MethodScores, PoolScores
+from workbench.errors import WorkbenchError
+from workbench.evaluation import PoolScores
 from workbench.experiments.scenes.columns import Column
 from workbench.experiments.scenes.results import ColumnResult, CutResult
-from workbench.experiments.scenes.summary import assemble
+from workbench.experiments.scenes.table2 import TABLE2
+from workbench.experiments.tables.assemble import assemble
+from workbench.experiments.tables.run import result_path
 from workbench.segmentation import PoolConfig
 from workbench.training.config import DeepNCutsConfig
 
@@ -39,9 +42,9 @@ def pool(*coverings: list[float]) -> PoolScores:
 
 
 def write(out: Path, name: str, seed: int, images: dict[str, PoolScores], **more: float) -> None:
-    cut = CutResult(MethodScores("flat", images), 0.25, None)
+    cut = CutResult(images, 0.25, None)
     result = ColumnResult({"seed": seed, "stages": []}, PROVENANCE, {"flat": cut}, **more)
-    result.write(out / "results" / name / f"seed{seed}.json")
+    result.write(result_path(out, name, seed))
 
 
 def ask(out: Path, split: str, images: int) -> None:
@@ -62,7 +65,7 @@ def test_means_spread_and_leads(tmp_path: Path) -> None:
             "a": pool([0.2 + gain, 0.4 + gain], [0.4 + gain, 0.3 + gain]),
         }, rank=20.0, effective_rank=8.0 + seed, effective_rank_before=18.0,
             effective_rank_after=10.0 + seed)  # fmt: skip
-    values = assemble(tmp_path, [column("plain"), column("deep", "plain", trained=True)])
+    values = assemble(TABLE2, tmp_path, [column("plain"), column("deep", "plain", trained=True)])
     plain, deep = values["rows"]
     assert plain["mean"]["best"]["mean"] == pytest.approx(0.5)
     assert plain["mean"]["average"]["mean"] == pytest.approx(0.425)
@@ -104,7 +107,7 @@ def gpb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_gpb_is_a_constant_on_all_images_and_paired_on_those_at_hand(gpb: Path) -> None:
-    tests = assemble(gpb, [column("deep", trained=True)])["tests"]
+    tests = assemble(TABLE2, gpb, [column("deep", trained=True)])["tests"]
     single, paired = tests
     assert single["kind"] == "one sample, not paired"
     assert single["against"] == "gPb-owt-ucm 0.741 (0.634)"
@@ -121,6 +124,18 @@ def test_gpb_is_left_out_where_its_images_are_not_ours(
     gpb: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(os.environ, "WORKBENCH_DATA")
-    assert len(assemble(gpb, [column("deep", trained=True)])["tests"]) == 1
+    assert len(assemble(TABLE2, gpb, [column("deep", trained=True)])["tests"]) == 1
     ask(gpb, "train", 100)
-    assert assemble(gpb, [column("deep", trained=True)])["tests"] == []
+    assert assemble(TABLE2, gpb, [column("deep", trained=True)])["tests"] == []
+
+
+def test_a_result_reads_back_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    path = result_path(tmp_path, "plain", 0)
+    write(tmp_path, "plain", 0, {"a": pool([0.2]), "b": pool([0.2, 0.4])})
+    images = ColumnResult.read(path).cuts["flat"].images
+    assert [each.coverings.tolist() for each in images.values()] == [[[0.2]], [[0.2, 0.4]]]
+    values = json.loads(path.read_text())
+    for broken in ({}, {"images": {"a": {}}, "seconds": 0.25, "heights": None}):
+        path.write_text(json.dumps(values | {"cuts": {"flat": broken}}))
+        with pytest.raises(WorkbenchError, match="delete it, and it is evaluated again"):
+            ColumnResult.read(path)

@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.bench.records import Curves, Row, Target
 from workbench.evaluation.rendering import Rows, as_markdown, as_text
+from workbench.runs.provenance import commit_in_words
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,11 @@ class Report:
         return paths
 
     def _origin(self) -> str:
-        machine, commit = self.provenance["machine"], self.provenance["commit"]
+        machine = self.provenance["machine"]
         where = machine["device"] or machine["cpu"]
-        dirty = " with changes" if self.provenance["dirty"] else ""
         return (
             f"{machine['host']}, {where}, {machine['threads']} thread(s), "
-            f"commit {(commit or 'unknown')[:10]}{dirty}, {self.provenance['started']}"
+            f"commit {commit_in_words(self.provenance)}, {self.provenance['started']}"
         )
 
 

@@ -2,13 +2,30 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.files import atomic_write
 from workbench.errors import WorkbenchError
 
-__all__ = ["atomic_write", "read_json_object", "to_json"]
+__all__ = ["atomic_write", "read_json_object", "to_json", "write_files"]
+
+
+def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    """Write files, each whole or not at all.
+
+    Args:
+        folder: where to; made if it is not there.
+        contents: by name.
+
+    Returns:
+        Their paths, in the same order.
+    """
+    for name, content in contents.items():
+        with atomic_write(folder / name) as file:
+            file.write(content)
+    return [folder / name for name in contents]
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:

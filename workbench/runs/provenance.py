@@ -5,6 +5,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,6 +36,25 @@ def provenance() -> dict[str, Any]:
         "libraries": _versions(),
         "machine": _machine(),
     }
+
+
+def commit_in_words(found: Mapping[str, Any]) -> str:
+    """The code of a `provenance`: the beginning of its commit, and whether it was changed."""
+    changed = " with changes" if found["dirty"] else ""
+    return f"{(found['commit'] or 'unknown')[:10]}{changed}"
+
+
+def machine_in_words(machine: Mapping[str, Any], threads: bool = False) -> str:
+    """The machine of a `provenance`: its GPU, or its processor and cores.
+
+    Args:
+        machine: the value of that name.
+        threads: say how many of the cores were used.
+    """
+    if machine["device"]:
+        return str(machine["device"])
+    used = f"{machine['threads']} of " if threads else ""
+    return f"{machine['cpu']}, {used}{machine['cores']} cores"
 
 
 def _code() -> dict[str, Any]:

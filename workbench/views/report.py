@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import holoviews as hv
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from workbench.evaluation.cells import number
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views import inline, wording
 from workbench.views.panels import photo
 from workbench.views.scenes import affinity, scores, segments, spectrum
+from workbench.views.templating import render
 from workbench.views.training import curves
 
 LARGE, SMALL = 480, 300
@@ -90,7 +91,9 @@ def write_report(run: Run, path: Path) -> Path:
     """
     metrics = run.metrics()
     evaluations = [_evaluation(run, split) for split in _splits(run)]
-    page = _template().render(
+    page = render(
+        "report.html",
+        number=number,
         path=run.path,
         headline=wording.headline(run.config),
         summary=wording.what_it_is(run.config),
@@ -105,20 +108,8 @@ def write_report(run: Run, path: Path) -> Path:
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with run.atomic_write(path) as file:
-        file.write(page.encode())
+        file.write(page)
     return path
-
-
-def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("workbench.views"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure3"] = lambda value: "–" if value is None else f"{value:.3f}"
-    return environment.get_template("report.html")
 
 
 def _splits(run: Run) -> list[str]:

@@ -63,6 +63,27 @@ def styled(
     return element
 
 
+def dots(
+    points: Any, dimensions: tuple[str, str], fill: str, edge: str, sizes: tuple[int, int],
+    label: str = "",
+) -> hv.Scatter:  # fmt: skip
+    """Round marks.
+
+    Args:
+        points: (x, y) each.
+        dimensions: names of the two.
+        fill, edge: colours; a white fill makes hollow marks.
+        sizes: diameter in the browser, screen pixels, and area on paper, square points.
+        label: in the legend.
+    """
+    return styled(
+        hv.Scatter(points, *dimensions, label=label),
+        common={"color": fill},
+        bokeh={"size": sizes[0], "line_color": edge},
+        matplotlib={"s": sizes[1], "edgecolors": edge},
+    )
+
+
 def as_picture(element: Element) -> Element:
     """Draw without axes, in the aspect of the image, y downwards as pixels count."""
     return styled(

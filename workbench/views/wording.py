@@ -1,10 +1,11 @@
-"""A run in words: what was trained, how, where, and how far it came; and where a table is from."""
+"""A run in words: what was trained, how, where, and how far it came."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from workbench.models.backbones import BACKBONES
 from workbench.runs import Run, Status
+from workbench.runs.provenance import commit_in_words, machine_in_words
 
 
 def headline(config: Mapping[str, Any]) -> str:
@@ -43,15 +44,11 @@ def state(run: Run) -> str:
 
 def where_and_when(provenance: Mapping[str, Any]) -> list[str]:
     """Short facts for the page's header: start, machine, code."""
-    machine = provenance["machine"]
     facts = [
         f"started {provenance['started'].replace('T', ' ').replace('+00:00', ' UTC')}",
-        machine["device"] or f"{machine['cpu']}, {machine['cores']} cores",
+        machine_in_words(provenance["machine"]),
     ]
-    if provenance["commit"]:
-        changed = " with changes" if provenance["dirty"] else ""
-        facts.append(f"commit {provenance['commit'][:10]}{changed}")
-    return facts
+    return facts + [f"commit {commit_in_words(provenance)}"] * bool(provenance["commit"])
 
 
 def _backbone(config: Mapping[str, Any]) -> str:
@@ -62,13 +59,3 @@ def _backbone(config: Mapping[str, Any]) -> str:
 def _counted(number: int, noun: str) -> str:
     plural = "es" if noun.endswith("s") else "s"
     return f"{number} {noun}{'' if number == 1 else plural}"
-
-
-def origin(values: Mapping[str, Any]) -> list[str]:
-    """Where the figures of Table 1 or 2 come from, and what is missing."""
-    lines = [
-        f"Evaluated at commit {', '.join(values['commits'])} on {', '.join(values['machines'])}."
-    ]
-    if values["missing"]:
-        lines.append(f"Not run yet: {', '.join(values['missing'])}.")
-    return lines

@@ -5,13 +5,13 @@ the same image.
 """
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import chain
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.evaluation.cells import chance, interval, number
 from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
 from workbench.evaluation.scenes.scores import MethodScores, Summary, compare
 from workbench.evaluation.statistics import Difference
@@ -72,7 +72,7 @@ class BenchmarkTable:
             for scores in self.methods
         ]
         body = [
-            [image] + [_figure(frame.loc[image, key]) for key in _PER_IMAGE for frame in frames]
+            [image] + [number(frame.loc[image, key]) for key in _PER_IMAGE for frame in frames]
             for image in self.methods[0].images
         ]
         return [header, *body]
@@ -86,14 +86,14 @@ class BenchmarkTable:
         body = []
         for name, means in self.summaries().items():
             estimates = [
-                [_figure(e.mean), _figure(e.standard_error), _interval(e.low, e.high)]
+                [number(e.mean), number(e.standard_error), interval(e.low, e.high)]
                 for e in (means.best, means.average)
             ]
             choices = [
-                [_figure(c.ods), _figure(c.ois)] for c in (means.covering, means.pri, means.vi)
+                [number(c.ods), number(c.ois)] for c in (means.covering, means.pri, means.vi)
             ]
             covering, pri, vi = choices
-            benchmark_best = [_figure(means.benchmark_best)]
+            benchmark_best = [number(means.benchmark_best)]
             body.append(
                 [name, str(means.images), *chain(*estimates, covering, benchmark_best, pri, vi)]
             )
@@ -103,7 +103,7 @@ class BenchmarkTable:
         """A sentence for each method but the first and each measure."""
         return [
             f"{name} − {self.methods[0].method}, {measure} covering: {d.mean:+.3f} "
-            f"{_interval(d.low, d.high)}, p {_probability(d.p)} (paired, {d.images} images)"
+            f"{interval(d.low, d.high)}, p {_equal(chance(d.p))} (paired, {d.images} images)"
             for name, by_measure in self.differences().items()
             for measure, d in by_measure.items()
         ]
@@ -150,16 +150,8 @@ class BenchmarkTable:
         return as_html(self.mean_rows()) + (f"<ul>{lines}</ul>" if lines else "")
 
 
-def _figure(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def _interval(low: float, high: float) -> str:
-    return "–" if math.isnan(low) else f"[{low:.3f}, {high:.3f}]"
-
-
-def _probability(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+def _equal(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
 
 
 def _without_nan(values: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.experiments.tables.table import FROZEN, TableColumn
 from workbench.models.regions import RegionArchitecture
 from workbench.training.region_config import RegionConfig
 
@@ -18,34 +19,44 @@ FULLY_CONNECTED = (4096, 4096)
 
 
 @dataclass(frozen=True)
-class RegionColumn:
-    """One method of the table.
+class RegionColumn(TableColumn):
+    """One method of the table; what it shares with other tables' is in `TableColumn`.
 
     Attributes:
-        name: on the command line and in folders.
-        title: in the table; the paper's, where it has the column.
         paper: the paper's classification error on COCO's validation set, percent; None beyond it.
-        minutes: one training on the real subset (3,997 regions) takes about so long on two cores.
         training: paths, seed and device are filled in by the experiment; None: not a network
             (`experiments.regions.sift_o2p`).
         pretrained: whether the backbone starts from its ImageNet weights.
         on_features: settings of the training where the backbone is frozen, if they are others.
-        against: the columns that it is tested against, region by region.
     """
 
-    name: str
-    title: str
-    minutes: int
     paper: float | None = None
     training: RegionConfig | None = None
     pretrained: bool = True
     on_features: Mapping[str, Any] = field(default_factory=dict)
-    against: tuple[str, ...] = ()
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is a network."""
+        return self.training is not None
+
+    @property
+    def freezable(self) -> bool:
+        """Whether its backbone has weights to keep; what is no network stays as it is."""
+        return self.training is None or self.pretrained
 
     @property
     def command(self) -> str:
-        """What trains it."""
-        return f"workbench train {self.name} --store stores/coco.zarr --run runs/{self.name}"
+        """The command that trains it."""
+        return f"workbench train {self.family} --store stores/coco.zarr --run runs/{self.family}"
+
+    def frozen_variant(self) -> "RegionColumn":
+        """The column whose backbone keeps its weights; one that is no network is its own."""
+        if self.training is None or self.varies:
+            return self
+        return replace(
+            self, name=self.name + FROZEN, title=f"{self.title}, frozen", varies=self.name
+        )
 
     @property
     def network(self) -> RegionConfig:
@@ -186,20 +197,3 @@ REGION_COLUMNS = {
     )
 }
 """By name, in the order of the table."""
-
-
-def region_columns_named(names: tuple[str, ...]) -> list[RegionColumn]:
-    """The columns to run, in the table's order.
-
-    Args:
-        names: of columns; none: all.
-
-    Raises:
-        WorkbenchError: there is no column of such a name.
-    """
-    strangers = [name for name in names if name not in REGION_COLUMNS]
-    if strangers:
-        raise WorkbenchError(
-            f"columns out of {', '.join(REGION_COLUMNS)}", ", ".join(strangers), "name one of them"
-        )
-    return [column for name, column in REGION_COLUMNS.items() if not names or name in names]

@@ -1,25 +1,17 @@
-"""What is kept of a column of Table 1: one JSON file for each seed, and what it answers to.
-
-As in `column_results`, a result remembers the question that it answers.
-"""
+"""What is kept of one seed of a column of Table 1."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.diagnosis import Limits
 from workbench.evaluation.regions.outcomes import Outcomes
-from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.experiments.tables.results import TableResult
 
 
 @dataclass(frozen=True)
-class RegionResult:
+class RegionResult(TableResult):
     """One seed of a column.
 
     Attributes:
-        question: what was asked, plain values.
-        provenance: see `runs.provenance`.
         outcomes: on the test part.
         train_error: on (at most a thousand of) the training regions, as they are.
         held_error: on the regions that were held out of training; None of a column that chooses
@@ -33,8 +25,6 @@ class RegionResult:
         chosen: what the column chose by itself.
     """
 
-    question: dict[str, Any]
-    provenance: dict[str, Any]
     outcomes: Outcomes
     train_error: float | None
     held_error: float | None
@@ -46,30 +36,12 @@ class RegionResult:
     limits: Limits | None = None
     chosen: dict[str, float] | None = None
 
-    def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
-        values = vars(self) | {
-            "outcomes": self.outcomes.to_dict(),
-            "limits": self.limits and self.limits.to_dict(),
-        }
-        with atomic_write(path) as file:
-            file.write(to_json(values).encode())
+    @property
+    def error(self) -> float:
+        """Share of the test regions whose category was not predicted."""
+        return float((self.outcomes.rank > 0).mean())
 
-    @classmethod
-    def read(cls, path: Path) -> "RegionResult":
-        """Back from `write`.
-
-        Raises:
-            WorkbenchError: the file is damaged, or another version's.
-        """
-        values = read_json_object(path)
-        try:
-            outcomes = Outcomes.from_dict(values["outcomes"])
-            limits = values["limits"] and Limits.from_dict(values["limits"])
-            return cls(**values | {"outcomes": outcomes, "limits": limits})
-        except (KeyError, TypeError, ValueError) as error:
-            raise WorkbenchError(
-                f"the result of a column in {path}",
-                f"something else ({type(error).__name__}: {error})",
-                "delete it, and it is evaluated again",
-            ) from error
+    @property
+    def said(self) -> str:
+        """The error."""
+        return f"error {100 * self.error:.1f} %"

@@ -1,4 +1,4 @@
-"""Table 1 out of the results that a folder has: rows, tests, orderings; as plain values.
+"""Rows, tests and orderings of Table 1, out of the results of its columns; as plain values.
 
 Figures of a column are means over its seeds; intervals and tests resample images, with all of their
 regions. A test therefore speaks of these trainings on other images; how much trainings differ among
@@ -6,10 +6,8 @@ themselves is the spread beside it.
 """
 
 import itertools
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,9 +24,8 @@ from workbench.evaluation.regions.summary import (
 from workbench.evaluation.statistics import Difference
 from workbench.experiments.regions.columns import RegionColumn
 from workbench.experiments.regions.results import RegionResult
-from workbench.experiments.regions.table1 import FROZEN
-from workbench.runs.files import read_json_object, to_json
-from workbench.runs.provenance import provenance
+from workbench.experiments.tables.assemble import mean
+from workbench.experiments.tables.table import FROZEN, Finished
 
 LEVEL = 0.05
 """Of an ordering that holds, over all pairs together."""
@@ -36,23 +33,8 @@ CONFUSIONS = 10
 """Of the pictured column, in words."""
 
 
-@dataclass(frozen=True)
-class _Row:
-    column: RegionColumn
-    frozen: bool
-    results: tuple[RegionResult, ...]
-
-    @property
-    def key(self) -> str:
-        return self.column.name + FROZEN * self.frozen
-
-    @property
-    def title(self) -> str:
-        return self.column.title + ", frozen" * self.frozen
-
-    @property
-    def outcomes(self) -> list[Outcomes]:
-        return [result.outcomes for result in self.results]
+Row = Finished[RegionColumn, RegionResult]
+"""A column with the results of its seeds."""
 
 
 @dataclass(frozen=True)
@@ -75,106 +57,72 @@ class Picture:
     summary: RecognitionSummary
 
 
-def assemble(out: Path, columns: Iterable[RegionColumn]) -> dict[str, Any]:
-    """What the folder of a table has, in strict JSON's plain values.
+def summarise_columns(found: Sequence[Row], question: Mapping[str, Any]) -> dict[str, Any]:
+    """What Table 1 says of its finished columns.
 
-    Keys: protocol, regions, images, limit, rows, tests, orderings, missing, commits, machines,
-    provenance.
-
-    Args:
-        out: the folder.
-        columns: that may be in it, in the order of the table.
-
-    Raises:
-        WorkbenchError: no column is finished, or a file is damaged.
+    Keys: protocol, limit, regions, images, rows, tests, orderings.
     """
-    columns = list(columns)
-    rows = _rows(out, columns)
-    question = read_json_object(out / "question.json")
-    everything = [result for row in rows.values() for result in row.results]
-    found = [_row_values(row) for row in rows.values()]
-    values = {
+    rows = [_row_values(row) for row in found]
+    return {
         "protocol": question["protocol"],
         "limit": question["limit"],
         "regions": question["regions"],
-        "images": found[0]["summary"]["images"],
-        "rows": found,
-        "tests": _tests(rows),
-        "orderings": [*_orderings(rows, False), *_orderings(rows, True)],
-        "missing": [c.name for c in columns if not {c.name, c.name + FROZEN} & rows.keys()],
-        "commits": _distinct(everything, _commit),
-        "machines": _distinct(everything, _machine),
-        "provenance": provenance(),
+        "images": rows[0]["summary"]["images"],
+        "rows": rows,
+        "tests": _tests(found),
+        "orderings": [*_orderings(found, False), *_orderings(found, True)],
     }
-    plain: dict[str, Any] = json.loads(to_json(values), parse_constant=lambda _: None)
-    return plain
 
 
-def picture_of(out: Path, columns: Iterable[RegionColumn], key: str | None = None) -> Picture:
+def picture_of(found: Sequence[Row], key: str | None = None) -> Picture:
     """One column's pictures; without a key those of the one with the least error.
 
     Raises:
-        WorkbenchError: no such column is finished, or a file is damaged.
+        WorkbenchError: no such column is finished.
     """
-    rows = _rows(out, columns)
+    rows = {row.column.name: row for row in found}
     if key is None:
-        key = min(rows, key=lambda k: np.mean([(o.rank > 0).mean() for o in rows[k].outcomes]))
+        key = min(rows, key=lambda k: np.mean([result.error for result in rows[k].results]))
     if key not in rows:
         raise WorkbenchError(f"a finished column out of {', '.join(rows)}", key, "name one of them")
-    row = rows[key]
+    outcomes = _outcomes(rows[key])
     return Picture(
         key,
-        row.title,
-        row.outcomes[0].names,
-        mean_confusion(row.outcomes),
-        reliability(row.outcomes),
-        summarise(row.outcomes),
+        rows[key].column.title,
+        outcomes[0].names,
+        mean_confusion(outcomes),
+        reliability(outcomes),
+        summarise(outcomes),
     )
 
 
-def _rows(out: Path, columns: Iterable[RegionColumn]) -> dict[str, _Row]:
-    rows = [
-        _Row(column, frozen, _results(out / "results" / (column.name + FROZEN * frozen)))
-        for column in columns
-        for frozen in (False, True)
-    ]
-    found = {row.key: row for row in rows if row.results}
-    if not found:
-        raise WorkbenchError(
-            f"a finished column in {out}", "none", "run `workbench table1` without --assemble"
-        )
-    return found
+def _outcomes(row: Row) -> list[Outcomes]:
+    """What came of the regions, seed by seed."""
+    return [result.outcomes for result in row.results]
 
 
-def _results(folder: Path) -> tuple[RegionResult, ...]:
-    files = sorted(folder.glob("seed*.json"), key=lambda f: int(f.stem.removeprefix("seed")))
-    return tuple(RegionResult.read(file) for file in files)
-
-
-def _row_values(row: _Row) -> dict[str, Any]:
-    results = row.results
-    summary = summarise(row.outcomes)
-    confusions = strongest_confusions(
-        mean_confusion(row.outcomes), row.outcomes[0].names, CONFUSIONS
-    )
+def _row_values(row: Row) -> dict[str, Any]:
+    column, results, outcomes = row.column, row.results, _outcomes(row)
+    summary = summarise(outcomes)
+    confusions = strongest_confusions(mean_confusion(outcomes), outcomes[0].names, CONFUSIONS)
     return {
-        "key": row.key,
-        "column": row.column.name,
-        "title": row.title,
-        "frozen": row.frozen,
-        "paper": row.column.paper,
-        "command": row.column.command,
-        "seeds": [result.question["seed"] for result in results],
+        "key": column.name,
+        "column": column.family,
+        "title": column.title,
+        "frozen": bool(column.varies),
+        "paper": column.paper,
+        "command": column.command,
+        "seeds": row.seeds,
         "summary": summary.to_dict(),
         "spread": summary.spread,
-        "train_error": _mean([r.train_error for r in results]),
-        "held_error": _mean([r.held_error for r in results]),
+        "train_error": mean([r.train_error for r in results]),
+        "held_error": mean([r.held_error for r in results]),
         "entries": results[0].entries,
         "parameters": results[0].parameters,
-        "minutes": _mean([r.minutes for r in results]),
-        "trained_per_second": _mean([r.trained_per_second for r in results]),
-        "tested_per_second": _mean([r.tested_per_second for r in results]),
-        "limits": [r.limits and r.limits.to_dict() for r in results],
+        "minutes": mean([r.minutes for r in results]),
+        "trained_per_second": mean([r.trained_per_second for r in results]),
+        "tested_per_second": mean([r.tested_per_second for r in results]),
+        "limits": [r.limits and asdict(r.limits) for r in results],
         "chosen": results[0].chosen,
         "training": results[0].question["config"],
         "training_before": results[0].question.get("head_first"),
@@ -182,21 +130,22 @@ def _row_values(row: _Row) -> dict[str, Any]:
     }
 
 
-def _tests(rows: dict[str, _Row]) -> list[dict[str, Any]]:
+def _tests(found: Sequence[Row]) -> list[dict[str, Any]]:
     """Every column against those that it names, frozen against frozen."""
+    rows = {row.column.name: row for row in found}
     return [
         {
-            "row": row.title,
-            "against": rows[other].title,
-            **asdict(compare(row.outcomes, rows[other].outcomes)),
+            "row": row.column.title,
+            "against": rows[other].column.title,
+            **asdict(compare(_outcomes(row), _outcomes(rows[other]))),
         }
-        for row in rows.values()
-        for other in (name + FROZEN * row.frozen for name in row.column.against)
+        for row in found
+        for other in (name + FROZEN * bool(row.column.varies) for name in row.column.against)
         if other in rows
     ]
 
 
-def _orderings(rows: dict[str, _Row], frozen: bool) -> list[dict[str, Any]]:
+def _orderings(found: Sequence[Row], frozen: bool) -> list[dict[str, Any]]:
     """Each pair of the paper's columns: which is better there, and which here.
 
     Networks are compared with frozen backbones, or all end to end. Probabilities are corrected for
@@ -204,20 +153,21 @@ def _orderings(rows: dict[str, _Row], frozen: bool) -> list[dict[str, Any]]:
     """
     group = [
         row
-        for row in rows.values()
-        if row.column.paper is not None and (row.column.training is None or row.frozen is frozen)
+        for row in found
+        if row.column.paper is not None
+        and (not row.column.trained or bool(row.column.varies) is frozen)
     ]
     pairs = []
     for one, other in itertools.combinations(group, 2):
-        if all(row.column.training is None for row in (one, other)):
+        if not any(row.column.trained for row in (one, other)):
             continue
         better, worse = sorted((one, other), key=lambda row: row.column.paper or 0.0)
-        pairs.append((better, worse, compare(better.outcomes, worse.outcomes)))
+        pairs.append((better, worse, compare(_outcomes(better), _outcomes(worse))))
     adjusted = holm([difference.p for _, _, difference in pairs])
     return [
         {
-            "better": better.title,
-            "worse": worse.title,
+            "better": better.column.title,
+            "worse": worse.column.title,
             "frozen": frozen,
             "paper": (better.column.paper or 0.0) - (worse.column.paper or 0.0),
             "difference": asdict(replace(difference, p=p)),
@@ -241,22 +191,3 @@ def _verdict(difference: Difference, p: float) -> str:
     if not p < LEVEL:
         return "undecided"
     return "holds" if difference.mean < 0 else "reversed"
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    """NaN, which becomes None in JSON, where one is not known."""
-    return float(np.mean([np.nan if value is None else value for value in values]))
-
-
-def _distinct(results: Iterable[RegionResult], of: Callable[[dict[str, Any]], str]) -> list[str]:
-    return list(dict.fromkeys(of(result.provenance) for result in results))
-
-
-def _commit(values: dict[str, Any]) -> str:
-    commit = values["commit"]
-    return "unknown" if commit is None else commit[:10] + " with changes" * bool(values["dirty"])
-
-
-def _machine(values: dict[str, Any]) -> str:
-    machine = values["machine"]
-    return machine["device"] or f"{machine['cpu']}, {machine['cores']} cores"

@@ -26,7 +26,8 @@ from tqdm.auto import tqdm
 from workbench.data import RegionParts
 from workbench.errors import WorkbenchError
 from workbench.experiments.regions.training import fit_regions
-from workbench.experiments.tables import agree_on_question, essence
+from workbench.experiments.tables.questions import agree_on_question
+from workbench.experiments.tables.trainings import essence
 from workbench.runs import Run, Status
 from workbench.runs.files import read_json_object
 from workbench.training.building import fresh_region_model

@@ -6,7 +6,7 @@ it (`experiments.scenes.table2`). Expected figures are from runs on record; None
 
 from dataclasses import dataclass, replace
 
-from workbench.errors import WorkbenchError
+from workbench.experiments.tables.table import FROZEN, TableColumn
 from workbench.models import ArchitectureConfig
 from workbench.segmentation import CutConfig, HierarchyConfig, PoolConfig
 from workbench.segmentation.contour_cuts import SINGLE_SCALE, ContourConfig
@@ -24,50 +24,45 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Column:
-    """One method of the table.
+class Column(TableColumn):
+    """One method of the table; what it shares with other tables' is in `TableColumn`.
 
     Attributes:
-        name: on the command line and in folders.
-        title: in the table; the paper's, where it has the column.
         paper: the paper's figures; None beyond the paper.
         expected: on BSDS300's test images, cut as `shown`; None: not measured yet.
-        minutes: one training and evaluation take about so long, on two cores.
         contours: of a classical column; None for networks.
         architecture: of a network's column; None for classical ones.
         stages: trainings, one after the other, each from the network that the last one left; none:
             the backbone's own features. Paths, seed and device are filled in by the experiment.
-        against: the columns that it is tested against, image by image.
+            Variants of a column share the stages that they have in common.
         cuts: how its affinity becomes segmentations, by name: a row of the table each.
         choose_heights: cut hierarchies at heights chosen on the training scenes that the column's
             training holds out, and not at those of `cuts`.
         shown: the cut that Figure 3 shows.
-        runs: folder of its runs; variants of a column share the stages that they have in common.
     """
 
-    name: str
-    title: str
-    minutes: int
     paper: Figures | None = None
     expected: Figures | None = None
     contours: ContourConfig | None = None
     architecture: ArchitectureConfig | None = None
     stages: tuple[DeepNCutsConfig, ...] = ()
-    against: tuple[str, ...] = ()
     cuts: tuple[tuple[str, CutConfig], ...] = ((FLAT, PoolConfig()), (HIERARCHY, HierarchyConfig()))
     choose_heights: bool = True
     shown: str = FLAT
-    runs: str = ""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has a training."""
+        return bool(self.stages)
 
     @property
     def command(self) -> str:
-        """What runs it."""
-        name = self.name.removesuffix(FROZEN)
-        frozen = " --frozen" if name != self.name else ""
+        """The command that trains and evaluates it."""
+        frozen = " --frozen" if self.varies else ""
         store = "--store stores/bsds.zarr --out runs/table2"
-        return f"workbench table2 {store} --column {name}{frozen}"
+        return f"workbench table2 {store} --column {self.family}{frozen}"
 
-    def frozen(self) -> "Column":
+    def frozen_variant(self) -> "Column":
         """The variant whose backbone keeps its weights; a column without training is its own.
 
         Of several stages those that are frozen anyway are left.
@@ -81,18 +76,8 @@ class Column:
             title=f"{self.title}, frozen backbone",
             expected=None,
             stages=stages or tuple(replace(stage, frozen=True) for stage in self.stages),
-            runs=self.runs or self.name,
+            varies=self.name,
         )
-
-    def shortened(self, passes: int | None) -> "Column":
-        """The same with another number of passes in every stage; None: as it is."""
-        if passes is None:
-            return self
-        return replace(self, stages=tuple(replace(s, passes=passes) for s in self.stages))
-
-
-FROZEN = "-frozen"
-"""Ends the name of the variant with a frozen backbone."""
 
 
 def _features(backbone: str, tap: str, enlarge: float) -> ArchitectureConfig:
@@ -230,23 +215,3 @@ COLUMNS = {
     )
 }
 """By name, in the order of the table."""
-
-
-def columns_named(names: tuple[str, ...], frozen: bool, passes: int | None) -> list[Column]:
-    """The columns to run, in the table's order.
-
-    Args:
-        names: of columns; none: all.
-        frozen: train with the backbone's own weights.
-        passes: over the training scenes, in place of the columns' own.
-
-    Raises:
-        WorkbenchError: there is no column of such a name.
-    """
-    strangers = [name for name in names if name not in COLUMNS]
-    if strangers:
-        raise WorkbenchError(
-            f"columns out of {', '.join(COLUMNS)}", ", ".join(strangers), "name one of them"
-        )
-    chosen = [column for name, column in COLUMNS.items() if not names or name in names]
-    return [(c.frozen() if frozen else c).shortened(passes) for c in chosen]

@@ -18,7 +18,6 @@ from workbench.data import Scene, Scenes
 from workbench.data.sheet import evenly
 from workbench.evaluation.scenes.cut_heights import choose_heights, held_out_curves
 from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
-from workbench.evaluation.scenes.scores import MethodScores
 from workbench.experiments.scenes.columns import FLAT, Column
 from workbench.experiments.scenes.results import ColumnResult, CutResult
 from workbench.models import DeepNCuts
@@ -132,7 +131,7 @@ class _Tally:
         """Of every cut."""
         return {
             name: CutResult(
-                MethodScores(name, self.scores[name]),
+                self.scores[name],
                 float(np.median(self.seconds[name])),
                 config.heights if isinstance(config, HierarchyConfig) else None,
             )

@@ -1,20 +1,11 @@
-"""What is kept of a column of the table: one JSON file for each seed, and what it answers to.
-
-A result remembers the question that it answers: configuration, seed, split, store and weights by
-their content. Asked something else, it is refused by name and never used in silence.
-"""
+"""What is kept of one seed of a column of Table 2."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.pool import PoolScores
-from workbench.evaluation.scenes.scores import MethodScores
-from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.experiments.tables.results import TableResult, converted
 
 
 @dataclass(frozen=True)
@@ -22,23 +13,21 @@ class CutResult:
     """One way of cutting.
 
     Attributes:
-        scores: of every image.
+        images: scores by the image's id.
         seconds: an image, from the affinity's factors to the segmentations.
         heights: of a hierarchy's cuts; None of flat clusterings.
     """
 
-    scores: MethodScores
+    images: Mapping[str, PoolScores]
     seconds: float
     heights: tuple[float, ...] | None
 
 
 @dataclass(frozen=True)
-class ColumnResult:
+class ColumnResult(TableResult):
     """One seed of a column.
 
     Attributes:
-        question: what was asked, plain values.
-        provenance: see `runs.provenance`.
         cuts: by name.
         seconds_backbone: an image; None of a classical column.
         seconds_head: an image, from the backbone's maps to the factors; None likewise.
@@ -49,8 +38,6 @@ class ColumnResult:
         effective_rank_after: of the trained network, on the same scenes.
     """
 
-    question: dict[str, Any]
-    provenance: dict[str, Any]
     cuts: dict[str, CutResult]
     seconds_backbone: float | None = None
     seconds_head: float | None = None
@@ -59,50 +46,9 @@ class ColumnResult:
     effective_rank_before: float | None = None
     effective_rank_after: float | None = None
 
-    def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
-        values = asdict(self) | {
-            "cuts": {
-                name: {
-                    "images": {id: asdict(s) for id, s in cut.scores.images.items()},
-                    "seconds": cut.seconds,
-                    "heights": cut.heights,
-                }
-                for name, cut in self.cuts.items()
-            }
-        }
-        with atomic_write(path) as file:
-            file.write(to_json(values).encode())
-
     @classmethod
-    def read(cls, path: Path) -> "ColumnResult":
-        """Back from `write`.
-
-        Raises:
-            WorkbenchError: the file is damaged, or another version's.
-        """
-        values = read_json_object(path)
-        try:
-            cuts = {
-                name: CutResult(
-                    MethodScores(name, {id: _scores(s) for id, s in cut["images"].items()}),
-                    cut["seconds"],
-                    None if cut["heights"] is None else tuple(cut["heights"]),
-                )
-                for name, cut in values["cuts"].items()
-            }
-            return cls(**values | {"cuts": cuts})
-        except (KeyError, TypeError) as error:
-            raise WorkbenchError(
-                f"the result of a column in {path}",
-                f"something else ({type(error).__name__}: {error})",
-                "delete it, and it is evaluated again",
-            ) from error
-
-
-def _scores(values: Mapping[str, Any]) -> PoolScores:
-    arrays: dict[str, Any] = {
-        name: np.array(value) if isinstance(value, list) else value
-        for name, value in values.items()
-    }
-    return PoolScores(**arrays)
+    def prepared(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Scores image by image: each has annotators of its own."""
+        for cut in values["cuts"].values():
+            cut["images"] = {id: converted(each, PoolScores) for id, each in cut["images"].items()}
+        return values

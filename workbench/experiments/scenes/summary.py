@@ -1,4 +1,4 @@
-"""The table out of the results that a folder has: rows, tests, what is missing; as plain values.
+"""Rows and tests of Table 2, out of the results of its columns; as plain values.
 
 Figures of a column are means over its seeds; intervals and tests run over images. gPb-owt-ucm, the
 best of the reference methods, comes with scores of 25 images only: on those it is compared in pairs
@@ -6,23 +6,23 @@ best of the reference methods, comes with scores of 25 images only: on those it 
 test of one sample, which does not know that both found the same images hard.
 """
 
-import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from workbench.errors import WorkbenchError
+from workbench.evaluation.cells import pair
 from workbench.evaluation.scenes.replicates import Replicates
+from workbench.evaluation.scenes.scores import MethodScores
 from workbench.evaluation.statistics import Difference, paired_difference
 from workbench.experiments.scenes.columns import FLAT, HIERARCHY, Column, Figures
 from workbench.experiments.scenes.results import ColumnResult
-from workbench.runs.files import read_json_object, to_json
-from workbench.runs.provenance import provenance
+from workbench.experiments.tables.assemble import mean
+from workbench.experiments.tables.table import Finished
+from workbench.runs.files import read_json_object
 from workbench.training.config import LoopConfig
 
 GPB = Figures(0.741, 0.634)
@@ -34,71 +34,49 @@ _MEASURES = ("best", "average")
 
 @dataclass(frozen=True)
 class _Row:
-    column: Column
+    found: Finished[Column, ColumnResult]
     cut: str
-    results: tuple[ColumnResult, ...]
     scores: Replicates
+
+    @property
+    def column(self) -> Column:
+        return self.found.column
 
     @property
     def key(self) -> str:
         return f"{self.column.name} · {self.cut}"
 
 
-def assemble(out: Path, columns: Iterable[Column]) -> dict[str, Any]:
-    """What the folder of a table has, in strict JSON's plain values.
-
-    Keys: split, images, rows, tests, missing, commits, machines, provenance.
-
-    Args:
-        out: the folder.
-        columns: that may be in it, in the order of the table.
-
-    Raises:
-        WorkbenchError: no column is finished, or a file is damaged.
-    """
-    columns = list(columns)
-    results = {column.name: _results(out, column) for column in columns}
-    rows = {row.key: row for column in columns for row in _rows(column, results[column.name])}
-    if not rows:
-        raise WorkbenchError(
-            f"a finished column in {out}", "none", "run `workbench table2` without --assemble"
-        )
-    question = read_json_object(out / "question.json")
-    everything = [result for each in results.values() for result in each]
-    values = {
+def summarise(
+    found: Sequence[Finished[Column, ColumnResult]], question: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What Table 2 says of its finished columns; keys: split, images, rows, tests."""
+    rows = {row.key: row for each in found for row in _rows(each)}
+    return {
         "split": question["split"],
         "images": question["images"],
         "rows": [_row_values(row) for row in rows.values()],
         "tests": _tests(rows, question["split"]),
-        "missing": [c.name for c in columns if not results[c.name] and not c.runs],
-        "commits": _distinct(everything, _commit),
-        "machines": _distinct(everything, lambda p: _machine(p["machine"])),
-        "provenance": provenance(),
     }
-    plain: dict[str, Any] = json.loads(to_json(values), parse_constant=lambda _: None)
-    return plain
 
 
-def _results(out: Path, column: Column) -> tuple[ColumnResult, ...]:
-    folder = out / "results" / column.name
-    files = sorted(folder.glob("seed*.json"), key=lambda f: int(f.stem.removeprefix("seed")))
-    return tuple(ColumnResult.read(file) for file in files)
-
-
-def _rows(column: Column, results: tuple[ColumnResult, ...]) -> list[_Row]:
+def _rows(found: Finished[Column, ColumnResult]) -> list[_Row]:
     return [
-        _Row(column, cut, results, Replicates(cut, tuple(r.cuts[cut].scores for r in results)))
-        for cut, _ in column.cuts
-        if results
+        _Row(
+            found,
+            cut,
+            Replicates(cut, tuple(MethodScores(cut, r.cuts[cut].images) for r in found.results)),
+        )
+        for cut, _ in found.column.cuts
     ]
 
 
 def _row_values(row: _Row) -> dict[str, Any]:
-    column, results = row.column, row.results
+    column, results = row.column, row.found.results
     reduced = _reduced(results)
     cuts = [result.cuts[row.cut] for result in results]
-    excluding = _mean([r.seconds_head or 0.0 for r in results]) + _mean([c.seconds for c in cuts])
-    backbone = _mean([r.seconds_backbone or 0.0 for r in results])
+    excluding = mean([r.seconds_head or 0.0 for r in results]) + mean([c.seconds for c in cuts])
+    backbone = mean([r.seconds_backbone or 0.0 for r in results])
     return {
         "key": row.key,
         "column": column.name,
@@ -110,13 +88,13 @@ def _row_values(row: _Row) -> dict[str, Any]:
         "minutes": column.minutes,
         "mean": asdict(row.scores.summary()),
         "reduced": reduced,
-        "seeds": [result.question["seed"] for result in results],
+        "seeds": row.found.seeds,
         "seed_means": {measure: row.scores.means(measure) for measure in _MEASURES},
         "seed_spread": {measure: row.scores.spread(measure) for measure in _MEASURES},
-        "rank": _mean([r.rank for r in results]),
-        "effective_rank": _mean([r.effective_rank for r in results]),
-        "effective_rank_before": _mean([r.effective_rank_before for r in results]),
-        "effective_rank_after": _mean([r.effective_rank_after for r in results]),
+        "rank": mean([r.rank for r in results]),
+        "effective_rank": mean([r.effective_rank for r in results]),
+        "effective_rank_before": mean([r.effective_rank_before for r in results]),
+        "effective_rank_after": mean([r.effective_rank_after for r in results]),
         "seconds": excluding,
         "seconds_with_backbone": excluding + backbone,
         "heights": [cut.heights for cut in cuts] if row.cut == HIERARCHY else None,
@@ -127,11 +105,6 @@ def _reduced(results: Sequence[ColumnResult]) -> list[str]:
     """The precisions below float32 in which convolutions were trained, in any stage."""
     stages = [stage for result in results for stage in result.question["stages"]]
     return sorted({stage["precision"] for stage in stages} - {LoopConfig.precision})
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    """NaN, which becomes None in JSON, where one is not known."""
-    return float(np.mean([np.nan if value is None else value for value in values]))
 
 
 def _tests(rows: dict[str, _Row], split: str) -> list[dict[str, Any]]:
@@ -154,7 +127,7 @@ def _against_gpb(key: str, own: pd.DataFrame) -> list[dict[str, Any]]:
     found = []
     if len(own) == TEST_IMAGES:
         constant = pd.DataFrame(asdict(GPB), index=own.index)
-        name = f"gPb-owt-ucm {GPB.best:.3f} ({GPB.average:.3f})"
+        name = f"gPb-owt-ucm {pair(asdict(GPB), '.3f')}"
         found.append(_test(key, name, "one sample, not paired", own, constant))
     reference = _reference()
     common = own.index.intersection(reference.index)
@@ -187,17 +160,3 @@ def _test(
     return {"row": key, "against": other, "kind": kind} | {
         measure: asdict(difference) for measure, difference in differences.items()
     }
-
-
-def _distinct(results: Sequence[ColumnResult], what: Callable[[dict[str, Any]], str]) -> list[str]:
-    """Different words about where the results come from, in order of appearance."""
-    return list(dict.fromkeys(what(result.provenance) for result in results))
-
-
-def _commit(found: dict[str, Any]) -> str:
-    changed = " with changes" if found["dirty"] else ""
-    return f"{(found['commit'] or 'unknown')[:10]}{changed}"
-
-
-def _machine(found: dict[str, Any]) -> str:
-    return found["device"] or f"{found['cpu']}, {found['threads']} of {found['cores']} cores"

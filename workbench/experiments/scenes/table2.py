@@ -1,141 +1,132 @@
-"""The paper's Table 2: every column trained and evaluated, one after the other.
+"""The paper's Table 2 for the table machine: how its columns are trained and evaluated.
 
-    DIR/question.json                        split, store and images that all columns share
-    DIR/runs/<column>/seed0/1-frozen …       the trainings, run folders with their checkpoints
-    DIR/results/<column>/seed0.json          scores of every image (`column_results`)
-    DIR/results/<column>/scenes.safetensors  segmentations of a few scenes, for Figure 3
-    DIR/scenes.safetensors                   images and human segmentations of these
-
-What is there is not made again: an interrupted command goes on with the next missing stage, seed or
-column, and an interrupted training at its checkpoint. Several commands on different columns or
-seeds may fill one folder at the same time.
+DIR/runs/<column>/seed0/1-frozen …       the trainings, run folders with their checkpoints
+DIR/results/<column>/seed0.json          scores of every image (`results`)
+DIR/results/<column>/scenes.safetensors  segmentations of a few scenes, for Figure 3
+DIR/scenes.safetensors                   images and human segmentations of these
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from workbench.data import Scenes
-from workbench.experiments.scenes.columns import Column
+from workbench.experiments.scenes.columns import COLUMNS, Column
 from workbench.experiments.scenes.evaluate import (
     evaluate_contours,
     evaluate_network,
     mean_effective_rank,
 )
 from workbench.experiments.scenes.results import ColumnResult
+from workbench.experiments.scenes.summary import summarise
 from workbench.experiments.scenes.training import train_deep_ncuts
-from workbench.experiments.tables import (
-    agree_on_question,
-    digest_of,
-    essence,
-    finished_run,
-    refuse_other,
-)
+from workbench.experiments.tables.questions import digest_of
+from workbench.experiments.tables.table import Finished, Table, TableRequest
+from workbench.experiments.tables.trainings import essence, finished_run
 from workbench.models.backbones import backbone_entry
 from workbench.models.weights import known_weights
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.config import DeepNCutsConfig, Precision
+from workbench.training.config import DeepNCutsConfig
 
 HELD = 20
 """Training scenes on which an untrained column chooses the heights of its cuts."""
 
 
 @dataclass(frozen=True)
-class Table2Request:
-    """What all columns of a table share.
+class Table2Request(TableRequest):
+    """What all columns of Table 2 share.
 
     Attributes:
-        store: zarr store of scenes.
-        out: folder of the table.
-        seeds: of the trainings of every column that is trained.
         split: that is evaluated.
-        limit: only its first so many scenes.
-        features: by a column's name, a store of its frozen backbone's features.
-        device: "auto", "cpu" or "cuda".
-        precision: of the convolutions where all parameters are trained, see `LoopConfig`.
     """
 
-    store: Path
-    out: Path
-    seeds: tuple[int, ...] = (0, 1, 2)
     split: str = "test"
-    limit: int | None = None
-    features: tuple[tuple[str, str], ...] = ()
-    device: str = "auto"
-    precision: Precision = "32-true"
+
+    @cached_property
+    def scenes(self) -> Scenes:
+        """The scenes that are evaluated."""
+        return Scenes.open(self.store, self.split).first(self.limit)
 
     def stages(self, column: Column, seed: int) -> tuple[DeepNCutsConfig, ...]:
         """The trainings of a column; where they read and run is not in them yet."""
         return tuple(
-            replace(stage, seed=seed, precision=stage.precision if stage.frozen else self.precision)
+            replace(
+                stage,
+                seed=seed,
+                passes=self.passes or stage.passes,
+                precision=stage.precision if stage.frozen else self.precision,
+            )
             for stage in column.stages
         )
 
-    def results(self, column: Column, seed: int) -> Path:
-        """The file of one seed's result."""
-        return self.out / "results" / column.name / f"seed{seed}.json"
+
+class Table2(Table[Column, ColumnResult, Table2Request]):
+    """Image segmentation on BSDS300."""
+
+    name = "table2"
+    items = "scenes"
+    columns = COLUMNS
+    request = Table2Request
+    result = ColumnResult
+
+    def question(self, request: Table2Request) -> dict[str, Any]:
+        """All columns of a folder are evaluated on the same scenes."""
+        return {
+            "store": request.scenes.dataset.attrs["digest"],
+            "split": request.split,
+            "images": len(request.scenes),
+        }
+
+    def asked(self, request: Table2Request, column: Column, seed: int) -> dict[str, Any]:
+        """Trainings, weights and ways to cut."""
+        architectures = [*(stage.architecture for stage in column.stages), column.architecture]
+        backbones = {a.backbone: _weights(a.backbone) for a in architectures if a is not None}
+        return {
+            "column": column.name,
+            "seed": seed,
+            "contours": column.contours and asdict(column.contours),
+            "architecture": column.architecture and asdict(column.architecture),
+            "stages": [essence(stage) for stage in request.stages(column, seed)],
+            "weights": {name: file and digest_of(Path(file)) for name, file in backbones.items()},
+            "cuts": {name: asdict(config) for name, config in column.cuts},
+            "choose_heights": column.choose_heights,
+        }
+
+    def evaluate(
+        self, request: Table2Request, column: Column, seed: int, asked: dict[str, Any]
+    ) -> ColumnResult:
+        """Train the stages that are missing, and score every scene."""
+        scenes, kept = request.scenes, request.out if seed == 0 else None
+        if column.contours is not None:
+            return evaluate_contours(column, scenes, asked, kept)
+        if not column.stages:
+            config = _untrained(request, column)
+            model, runs = fresh_model(config), []
+        else:
+            runs = _train(request, column, seed)
+            config, model = DeepNCutsConfig.from_dict(runs[-1].config), trained_model(runs[-1])
+        _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
+        found = evaluate_network(column, model, scenes, held, asked, request.device, kept)
+        if not runs:
+            return found
+        before = fresh_model(DeepNCutsConfig.from_dict(runs[0].config))
+        return replace(
+            found,
+            effective_rank_before=mean_effective_rank(before, held, request.device),
+            effective_rank_after=mean_effective_rank(model, held, request.device),
+        )
+
+    def summarise(
+        self, found: Sequence[Finished[Column, ColumnResult]], question: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """See `summary`."""
+        return summarise(found, question)
 
 
-def run_columns(request: Table2Request, columns: list[Column]) -> None:
-    """Train and evaluate columns, as far as that has not been done.
-
-    Raises:
-        PipelineError, WorkbenchError: store, split or weights are not there; something was asked
-            differently before; a training diverged.
-        KeyboardInterrupt: SIGINT or SIGTERM stopped a training, which has a checkpoint.
-    """
-    scenes = Scenes.open(request.store, request.split).first(request.limit)
-    _agree_on_question(request, scenes)
-    for column, seed in _pieces(request, columns):
-        path = request.results(column, seed)
-        label = f"{column.name}, seed {seed}"
-        question = _question(request, column, seed)
-        if path.exists():
-            refuse_other(
-                ColumnResult.read(path).question,
-                question,
-                label,
-                f"ask the same, give another --out, or delete {path} (its training stays)",
-            )
-            tqdm.write(f"{label}: done before, in {path}")
-            continue
-        _run(request, column, seed, scenes, question).write(path)
-        tqdm.write(f"{label}: {path}")
-
-
-def _pieces(request: Table2Request, columns: list[Column]) -> Iterator[tuple[Column, int]]:
-    """What there is to do, seed by seed; without a training all seeds are the same."""
-    for column in columns:
-        for seed in request.seeds if column.stages else (0,):
-            yield column, seed
-
-
-def _run(
-    request: Table2Request, column: Column, seed: int, scenes: Scenes, question: dict[str, Any]
-) -> ColumnResult:
-    kept = request.out if seed == 0 else None
-    if column.contours is not None:
-        return evaluate_contours(column, scenes, question, kept)
-    if not column.stages:
-        config = _untrained(request, column)
-        model, runs = fresh_model(config), []
-    else:
-        runs = _train(request, column, seed)
-        config, model = DeepNCutsConfig.from_dict(runs[-1].config), trained_model(runs[-1])
-    _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
-    found = evaluate_network(column, model, scenes, held, question, request.device, kept)
-    if not runs:
-        return found
-    before = fresh_model(DeepNCutsConfig.from_dict(runs[0].config))
-    return replace(
-        found,
-        effective_rank_before=mean_effective_rank(before, held, request.device),
-        effective_rank_after=mean_effective_rank(model, held, request.device),
-    )
+TABLE2 = Table2()
 
 
 def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
@@ -143,7 +134,7 @@ def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
     runs: list[Run] = []
     for number, stage in enumerate(request.stages(column, seed), 1):
         kind = "frozen" if stage.frozen else "end-to-end"
-        folder = request.out / "runs" / (column.runs or column.name) / f"seed{seed}"
+        folder = request.out / "runs" / column.family / f"seed{seed}"
         path = folder / f"{number}-{kind}"
         backbone = stage.architecture.backbone
         config = replace(
@@ -151,7 +142,7 @@ def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
             store=str(request.store),
             weights=_weights(backbone),
             start=str(runs[-1].path) if runs else None,
-            cache=dict(request.features).get(column.runs or column.name) if stage.frozen else None,
+            cache=request.features_of(column) if stage.frozen else None,
             device=request.device,  # type: ignore[arg-type]
         )
         label = f"{column.name}, seed {seed}, {path.name}"
@@ -171,31 +162,5 @@ def _untrained(request: Table2Request, column: Column) -> DeepNCutsConfig:
 
 
 def _weights(backbone: str) -> str | None:
-    """The pretrained weights; None where there are none of the backbone."""
+    """Pretrained weights; None where there are none of the backbone."""
     return str(known_weights(backbone)) if backbone_entry(backbone).pretrained else None
-
-
-def _question(request: Table2Request, column: Column, seed: int) -> dict[str, Any]:
-    """What a result answers; split and scenes are asked once of the folder."""
-    architectures = [*(stage.architecture for stage in column.stages), column.architecture]
-    backbones = {a.backbone: _weights(a.backbone) for a in architectures if a is not None}
-    return {
-        "column": column.name,
-        "seed": seed,
-        "contours": column.contours and asdict(column.contours),
-        "architecture": column.architecture and asdict(column.architecture),
-        "stages": [essence(stage) for stage in request.stages(column, seed)],
-        "weights": {name: file and digest_of(Path(file)) for name, file in backbones.items()},
-        "cuts": {name: asdict(config) for name, config in column.cuts},
-        "choose_heights": column.choose_heights,
-    }
-
-
-def _agree_on_question(request: Table2Request, scenes: Scenes) -> None:
-    """All columns of a folder are evaluated on the same scenes."""
-    question = {
-        "store": scenes.dataset.attrs["digest"],
-        "split": request.split,
-        "images": len(scenes),
-    }
-    agree_on_question(request.out, question, "the table")

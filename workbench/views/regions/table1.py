@@ -1,19 +1,25 @@
 """Table 1 with the paper's figures beside ours: markdown, a page, pictures; from plain values."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import holoviews as hv
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
-from workbench.runs.files import atomic_write
-from workbench.views import inline
-from workbench.views.style import AFTER, BEFORE, as_chart, styled
-from workbench.views.wording import origin
+from workbench.evaluation.cells import chance, difference, interval, number, percent
+from workbench.evaluation.rendering import Rows
+from workbench.experiments.regions.summary import Picture
+from workbench.views.regions.recognition import (
+    category_errors,
+    confusion_matrix,
+    reliability_diagram,
+)
+from workbench.views.style import AFTER, BEFORE, dots, styled
+from workbench.views.tables import PAPER, CloseUp, TableView, places, row_chart
 
+LEAD = PAPER + Markup(
+    ", Table 1: the paper’s classification errors on COCO’s regions, percent, beside ours."
+)
 NOTES = (
     "Error: share of regions whose category was not predicted, percent. Intervals: 95 %, bootstrap "
     "over images with all of their regions, on the mean over seeds; ± is the standard deviation "
@@ -47,14 +53,14 @@ def errors(values: Mapping[str, Any]) -> Rows:
         body.append(
             [
                 row["title"],
-                "–" if row["paper"] is None else f"{row['paper']:.1f}",
-                _percent(found["error"]["mean"]),
-                _interval(found["error"]),
-                _percent(row["spread"]),
-                _percent(found["top5_error"]["mean"]),
-                _percent(found["balanced_error"]["mean"]),
-                _number(found["nll"]["mean"], ".3f"),
-                _number(found["calibration_error"], ".3f"),
+                number(row["paper"], ".1f"),
+                percent(found["error"]["mean"]),
+                interval(found["error"]["low"], found["error"]["high"], ".1f", 100),
+                percent(row["spread"]),
+                percent(found["top5_error"]["mean"]),
+                percent(found["balanced_error"]["mean"]),
+                number(found["nll"]["mean"], ".3f"),
+                number(found["calibration_error"], ".3f"),
                 str(len(row["seeds"])),
             ]
         )
@@ -74,9 +80,9 @@ def costs(values: Mapping[str, Any]) -> Rows:
             f"{row['parameters']:,}",
             _passes(row),
             row["training"].get("precision", "–"),
-            _number(row["minutes"], ".1f"),
-            _number(row["trained_per_second"], ".0f"),
-            _number(row["tested_per_second"], ".0f"),
+            number(row["minutes"], ".1f"),
+            number(row["trained_per_second"], ".0f"),
+            number(row["tested_per_second"], ".0f"),
         ]
         for row in values["rows"]
     ]
@@ -93,7 +99,7 @@ def _passes(row: Mapping[str, Any]) -> str:
 def tests(values: Mapping[str, Any]) -> Rows:
     """Who errs how much less than whom, how surely."""
     body = [
-        [t["row"], t["against"], _difference(t), _chance(t["p"]), str(t["images"])]
+        [t["row"], t["against"], difference(t, "+.1f", 100), chance(t["p"]), str(t["images"])]
         for t in values["tests"]
     ]
     return [["column", "against", "error, difference", "p", "images"], *body]
@@ -108,8 +114,8 @@ def orderings(values: Mapping[str, Any]) -> Rows:
             each["better"],
             each["worse"],
             f"{each['paper']:+.1f}",
-            _difference(each["difference"]),
-            _chance(each["difference"]["p"]),
+            difference(each["difference"], "+.1f", 100),
+            chance(each["difference"]["p"]),
             words[each["verdict"]],
         ]
         for each in values["orderings"]
@@ -132,15 +138,15 @@ def limits(values: Mapping[str, Any]) -> Rows:
         body.append(
             [
                 row["title"],
-                _percent(row["train_error"]),
-                _percent(row["held_error"]),
-                _percent(row["summary"]["error"]["mean"]),
+                percent(row["train_error"]),
+                percent(row["held_error"]),
+                percent(row["summary"]["error"]["mean"]),
                 f"{found['rank']:.0f}",
                 f"{found['effective_rank']:.1f}",
                 f"{spectrum[0]:.3g}",
                 f"{spectrum[min(9, len(spectrum) - 1)]:.3g}",
-                _number(found["above_epsilon"], ".0f"),
-                _number(found["condition"], ".1e"),
+                number(found["above_epsilon"], ".0f"),
+                number(found["condition"], ".1e"),
                 f"{found['entry']:.3g}",
                 f"{found['shared']:.2f}",
                 f"{found['directions']:.0f}",
@@ -156,7 +162,7 @@ def confusions(values: Mapping[str, Any], key: str) -> Rows:
     """What one column takes for what."""
     row = next(row for row in values["rows"] if row["key"] == key)
     body = [
-        [each["truth"], each["predicted"], f"{each['regions']:.1f}", _percent(each["share"])]
+        [each["truth"], each["predicted"], f"{each['regions']:.1f}", percent(each["share"])]
         for each in row["confusions"]
     ]
     return [["truth", "taken for", "regions", "%"], *body]
@@ -183,91 +189,42 @@ def verdicts(values: Mapping[str, Any]) -> str:
     )
 
 
-def to_text(values: Mapping[str, Any]) -> str:
-    """The errors for a terminal."""
-    lines = [heading(values), as_text(errors(values)), verdicts(values), *origin(values)]
-    return "\n".join(lines)
-
-
-def to_markdown(values: Mapping[str, Any]) -> str:
-    """All tables and notes."""
-    parts = [f"# {heading(values)}"]
-    for name, make in _TABLES.items():
-        if len(rows := make(values)) > 1:
-            parts += [f"## {name}", as_markdown(rows)]
-    parts += [verdicts(values), "\n".join(f"- {note}" for note in [*NOTES, *origin(values)])]
-    return "\n\n".join(parts) + "\n"
-
-
-def write_table1(
-    values: Mapping[str, Any], folder: Path, key: str, pictures: Mapping[str, Any]
-) -> list[Path]:
-    """Write table1.md, table1.html, table1.png and a PNG for every further picture.
+def table_view(values: Mapping[str, Any], picture: Picture | None = None) -> TableView:
+    """All that there is to see of Table 1.
 
     Args:
-        values: of `experiments.regions.summary.assemble`.
-        folder: where to.
-        key: of the column whose pictures these are.
-        pictures: HoloViews elements by the name of their file, in the order of the page.
+        values: of `experiments.tables.assemble`, or table1.json.
+        picture: the column that is shown in detail.
     """
-    environment = Environment(
-        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    tables = [(n, make(values)) for n, make in _TABLES.items() if len(make(values)) > 1]
-    chart = error_chart(values)
-    page = environment.get_template("table1.html").render(
-        title=heading(values),
-        chart=Markup(inline.chart(chart)),
-        tables=[(name, Markup(as_html(rows))) for name, rows in tables],
-        verdicts=verdicts(values),
-        pictured=next(row["title"] for row in values["rows"] if row["key"] == key),
-        pictures=[(each.label, Markup(inline.chart(each))) for each in pictures.values()],
-        confusions=Markup(as_html(confusions(values, key))),
-        notes=[*NOTES, *origin(values)],
-        commands=dict.fromkeys(row["command"] for row in values["rows"]),
-    )
-    contents = {
-        "table1.md": to_markdown(values).encode(),
-        "table1.html": page.encode(),
-        "table1.png": inline.png(chart),
-        **{f"{name}.png": inline.png(each) for name, each in pictures.items()},
+    tables = {
+        "Errors": errors(values),
+        "Tests": tests(values),
+        "The paper's orderings": orderings(values),
+        "What limits them": limits(values),
+        "Cost": costs(values),
     }
-    for name, content in contents.items():
-        with atomic_write(folder / name) as file:
-            file.write(content)
-    return [folder / name for name in contents]
+    return TableView(
+        "table1",
+        heading(values),
+        [LEAD],
+        values,
+        tables,
+        NOTES,
+        error_chart(values),
+        remarks={"The paper's orderings": verdicts(values)},
+        close_up=_close_up(values, picture) if picture else None,
+    )
 
 
-_TABLES = {
-    "Errors": errors,
-    "Tests": tests,
-    "The paper's orderings": orderings,
-    "What limits them": limits,
-    "Cost": costs,
-}
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else f"{value:{form}}"
-
-
-def _interval(found: Mapping[str, Any], form: str = ".1f") -> str:
-    if found["low"] is None:
-        return "–"
-    return f"[{100 * found['low']:{form}}, {100 * found['high']:{form}}]"
-
-
-def _difference(found: Mapping[str, Any]) -> str:
-    return f"{100 * found['mean']:+.1f} {_interval(found, '+.1f')}".removesuffix(" –")
-
-
-def _chance(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+def _close_up(values: Mapping[str, Any], found: Picture) -> CloseUp:
+    """Calibration and confusions of one column."""
+    pictures = {
+        "reliability": reliability_diagram(found.reliability, found.title),
+        "confusion": confusion_matrix(found.confusion, found.names, title="Confusions"),
+        "categories": category_errors(found.summary),
+    }
+    rows = confusions(values, found.key)
+    return CloseUp(found.title, pictures, "The strongest confusions", rows)
 
 
 _DIMENSIONS = ("error, %", "column")
@@ -282,11 +239,11 @@ def error_chart(values: Mapping[str, Any]) -> hv.Overlay:
         values: of `experiments.regions.summary.assemble`, or table1.json.
     """
     rows = list(values["rows"])
-    places = [float(place) for place in range(len(rows), 0, -1)]
+    heights = places(len(rows))
     found = [row["summary"]["error"] for row in rows]
     bars = [
         (100 * each["low"], place, 100 * each["high"], place)
-        for each, place in zip(found, places, strict=True)
+        for each, place in zip(found, heights, strict=True)
         if each["low"] is not None
     ]
     spans = styled(
@@ -297,47 +254,21 @@ def error_chart(values: Mapping[str, Any]) -> hv.Overlay:
     )
     seeds = [
         (100 * error, place)
-        for row, place in zip(rows, places, strict=True)
+        for row, place in zip(rows, heights, strict=True)
         for error in row["summary"]["seeds"]
     ]
-    theirs = [(r["paper"], p) for r, p in zip(rows, places, strict=True) if r["paper"] is not None]
-    ours = [(100 * each["mean"], place) for each, place in zip(found, places, strict=True)]
-    chart = as_chart(
-        hv.Overlay(
-            [
-                spans,
-                _dots(seeds, BEFORE, BEFORE, 4, "seeds"),
-                _dots(ours, AFTER, AFTER, 9, "here"),
-                _dots(theirs, "white", AFTER, 9, "the paper, full COCO"),
-            ]
-        ),
+    theirs = [(r["paper"], p) for r, p in zip(rows, heights, strict=True) if r["paper"] is not None]
+    ours = [(100 * each["mean"], place) for each, place in zip(found, heights, strict=True)]
+    return row_chart(
+        [
+            spans,
+            dots(seeds, _DIMENSIONS, BEFORE, BEFORE, (4, 8), "seeds"),
+            dots(ours, _DIMENSIONS, AFTER, AFTER, (9, 40), "here"),
+            dots(theirs, _DIMENSIONS, "white", AFTER, (9, 40), "the paper, full COCO"),
+        ],
+        [row["title"] for row in rows],
         xlabel="top-1 error, %",
-        ylabel="",
-        yticks=list(zip(places, [row["title"] for row in rows], strict=True)),
-        ylim=(0.4, len(rows) + 0.6),
-        padding=(0.05, 0),
-    )
-    return styled(
-        chart,
-        bokeh={
-            "frame_width": 460,
-            "frame_height": max(26 * len(rows) + 20, 140),
-            "legend_position": "right",
-        },
-        matplotlib={
-            "fig_inches": (7.6, max(0.3 * len(rows) + 0.6, 1.8)),
-            "legend_position": "right",
-            "fontsize": {"yticks": 8, "xticks": 8, "legend": 7.5, "xlabel": 8.5},
-        },
-    )
-
-
-def _dots(
-    points: list[tuple[float, float]], fill: str, edge: str, size: int, label: str
-) -> hv.Scatter:
-    return styled(
-        hv.Scatter(points, *_DIMENSIONS, label=label),
-        common={"color": fill},
-        bokeh={"size": size, "line_color": edge},
-        matplotlib={"s": size**2 // 2, "edgecolors": edge},
+        padding=0.05,
+        pixels=(26, 140),
+        inches=(7.6, 0.3, 0.6),
     )

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import holoviews as hv
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from workbench.evaluation.cells import number, percent
 from workbench.evaluation.rendering import Rows, as_html, as_markdown
-from workbench.runs.files import atomic_write
+from workbench.runs.files import write_files
 from workbench.views import inline
 from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
+from workbench.views.templating import render
 
 LOGARITHMIC = ("learning_rate", "head_multiplier", "weight_decay", "epsilon")
 """Drawn on a logarithmic axis."""
@@ -35,10 +36,10 @@ def trials_table(values: Mapping[str, Any]) -> Rows:
             [
                 f"{trial['number']}{mark}",
                 *(f"{trial['values'][name]:g}" for name in names),
-                "–" if error is None else f"{100 * error:.1f} %",
-                "–" if trial["loss"] is None else f"{trial['loss']:.3f}",
+                "–" if error is None else f"{percent(error)} %",
+                number(trial["loss"]),
                 f"{len(trial['errors'])}",
-                "–" if trial["minutes"] is None else f"{trial['minutes']:.1f}",
+                number(trial["minutes"], ".1f"),
             ]
         )
     return [header, *body]
@@ -95,13 +96,10 @@ def write_tuning(values: Mapping[str, Any], folder: Path, title: str, command: s
         title: what was searched, how.
         command: that trains with what was found.
     """
-    environment = Environment(
-        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     table = trials_table(values)
     charts = {name: search_chart(values, name) for name in values["own"]}
-    page = environment.get_template("tuning.html").render(
+    page = render(
+        "tuning.html",
         title=title,
         charts=[Markup(inline.chart(each)) for each in charts.values()],
         table=Markup(as_html(table)),
@@ -109,13 +107,10 @@ def write_tuning(values: Mapping[str, Any], folder: Path, title: str, command: s
     )
     contents = {
         "tuning.md": f"# {title}\n\n{as_markdown(table)}\n\n```sh\n{command}\n```\n".encode(),
-        "tuning.html": page.encode(),
+        "tuning.html": page,
         **{f"tuning-{n.replace('_', '-')}.png": inline.png(each) for n, each in charts.items()},
     }
-    for name, content in contents.items():
-        with atomic_write(folder / name) as file:
-            file.write(content)
-    return [folder / name for name in contents]
+    return write_files(folder, contents)
 
 
 def _order(trial: Mapping[str, Any]) -> tuple[Any, ...]:

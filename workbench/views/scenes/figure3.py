@@ -6,7 +6,6 @@ from pathlib import Path
 
 import holoviews as hv
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure as Canvas
 
@@ -20,6 +19,7 @@ from workbench.views.paint import LabelMap, Pixels, mean_colours, outlined
 from workbench.views.panels import photo
 from workbench.views.scenes.segments import segmentation, typical_annotator
 from workbench.views.style import INK, MUTED
+from workbench.views.templating import render
 
 LEAD = (
     "Of every method the segmentation out of eight that covers the annotators best in the mean, "
@@ -103,18 +103,15 @@ def write_figure3(titles: Sequence[str], scenes: Sequence[FigureScene], folder: 
         folder: where to.
     """
     page = folder / "figure3.html"
-    environment = Environment(
-        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    text = environment.get_template("figure3.html").render(
+    text = render(
+        "figure3.html",
         title="Figure 3",
         lead=LEAD,
         titles=["image", *titles, "human"],
         scenes=[_items(scene, titles) for scene in scenes],
     )
     with atomic_write(page) as file:
-        file.write(text.encode())
+        file.write(text)
     picture = folder / "figure3.jpg"
     with atomic_write(picture) as file:
         _canvas(titles, scenes).savefig(file, format="jpeg", dpi=150, pil_kwargs={"quality": 88})

@@ -16,7 +16,6 @@ from pathlib import Path
 import colorcet
 import numpy as np
 from jaxtyping import Bool, Float
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image, ImageColor
 from scipy.ndimage import maximum_filter
@@ -26,6 +25,7 @@ from workbench.runs.files import atomic_write, to_json
 from workbench.segmentation.photos import PhotoSegmentation, nearest
 from workbench.views.inline import img
 from workbench.views.paint import LabelMap, boundaries, ceiling, mean_colours
+from workbench.views.templating import render
 
 EIGENVECTORS = 8
 """At most so many are written, from the second on: the first is constant."""
@@ -74,7 +74,7 @@ def write_photo(found: PhotoSegmentation, folder: Path, title: str, model: str) 
         file.write((to_json(_facts(found, model), indent=1) + "\n").encode())
     page = folder / "index.html"
     with atomic_write(page, sync=False) as file:
-        file.write(_page(found, title, model, ultrametric, vectors).encode())
+        file.write(_page(found, title, model, ultrametric, vectors))
     return page
 
 
@@ -115,7 +115,7 @@ def _page(
     model: str,
     ultrametric: np.ndarray | None,
     vectors: Sequence[Pixels],
-) -> str:
+) -> bytes:
     height, width = found.labels.shape
     factor = min(1.0, _PAGE / max(height, width))
     size = max(1, round(height * factor)), max(1, round(width * factor))
@@ -130,11 +130,8 @@ def _page(
         grey = 255 - (ultrametric // 257).astype(np.uint8)
         caption = "ultrametric contours: the darker, the later a border falls"
         large.append(_figure(np.dstack([grey] * 3), caption))
-    environment = Environment(
-        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("photo.html").render(
+    return render(
+        "photo.html",
         title=title,
         model=model,
         how=_how(found),

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import holoviews as hv
 import numpy as np
-from jaxtyping import Float
 
+from workbench.evaluation.cells import chance
 from workbench.evaluation.rendering import Rows, as_markdown
 from workbench.evaluation.scenes.ranks import COLUMN, Measure, Trajectory, relation
-from workbench.runs.files import atomic_write
+from workbench.runs.files import write_files
 from workbench.views import inline
 from workbench.views.panels import row
-from workbench.views.style import MUTED, as_chart, styled
+from workbench.views.style import MUTED, as_chart, dots, styled
 
 COLOURS = ("#1467b3", "#d1661c", "#3f8f5b", "#8a56a8")
 """Of objectives, in the order of their appearance; told apart by colour-blind readers too."""
@@ -44,8 +44,8 @@ def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
     for colour, own in _by_colour(trajectories).items():
         found = np.stack([each.passes[[0, -1]][:, [0, COLUMN[measure]]] for each in own])
         ends += [
-            _dots(found[:, 0], dimensions, "white", colour),
-            _dots(found[:, 1], dimensions, colour, colour),
+            dots(found[:, 0], dimensions, "white", colour, (8, 28)),
+            dots(found[:, 1], dimensions, colour, colour, (8, 28)),
         ]
     return as_chart(
         hv.Overlay([*lines, *ends]).relabel("Held-out scenes, pass by pass"),
@@ -63,7 +63,7 @@ def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
         measure: which covering.
     """
     dimensions = ("change of effective rank", f"change of {measure} covering")
-    dots = [
+    changes = [
         styled(
             hv.Scatter((each.scenes[:, 0], each.scenes[:, COLUMN[measure]]), *dimensions),
             common={"color": colour, "alpha": 0.55},
@@ -81,7 +81,7 @@ def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
     found = relation(trajectories, measure)
     title = f"Scene by scene: Spearman's ρ {found.rho:+.2f}"
     return as_chart(
-        hv.Overlay([zero, *dots]).relabel(title), xlabel=dimensions[0], ylabel=dimensions[1]
+        hv.Overlay([zero, *changes]).relabel(title), xlabel=dimensions[0], ylabel=dimensions[1]
     )
 
 
@@ -99,7 +99,7 @@ def rank_rows(trajectories: Sequence[Trajectory]) -> Rows:
         cells += [f"{first[i]:.3f} → {last[i]:.3f}" for i in COLUMN.values()]
         for measure in COLUMN:
             found = relation(own, measure)
-            cells += [f"{found.rho:+.2f}", _p(found.p)]
+            cells += [f"{found.rho:+.2f}", chance(found.p)]
         rows.append(cells)
     return rows
 
@@ -111,12 +111,9 @@ def write_ranks(trajectories: Sequence[Trajectory], folder: Path) -> list[Path]:
         trajectories: at least one.
         folder: where to; made if it is not there.
     """
-    paths = [folder / "ranks.md", folder / "ranks.png"]
-    with atomic_write(paths[0]) as file:
-        file.write((as_markdown(rank_rows(trajectories)) + "\n").encode())
-    with atomic_write(paths[1]) as file:
-        file.write(inline.png(rank_pictures(trajectories)))
-    return paths
+    table = as_markdown(rank_rows(trajectories)) + "\n"
+    picture = inline.png(rank_pictures(trajectories))
+    return write_files(folder, {"ranks.md": table.encode(), "ranks.png": picture})
 
 
 def _coloured(trajectories: Sequence[Trajectory]) -> Iterator[tuple[Trajectory, str, str]]:
@@ -133,18 +130,3 @@ def _by_colour(trajectories: Sequence[Trajectory]) -> dict[str, list[Trajectory]
     for each, colour, _ in _coloured(trajectories):
         found.setdefault(colour, []).append(each)
     return found
-
-
-def _dots(
-    points: Float[np.ndarray, "_ 2"], dimensions: tuple[str, str], fill: str, edge: str
-) -> hv.Scatter:
-    return styled(
-        hv.Scatter(points, *dimensions),
-        common={"color": fill},
-        bokeh={"size": 8, "line_color": edge},
-        matplotlib={"s": 28, "edgecolors": edge},
-    )
-
-
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -2,19 +2,18 @@
 values."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import holoviews as hv
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from workbench.evaluation.rendering import Rows, as_html, as_markdown, as_text
-from workbench.runs.files import atomic_write
-from workbench.views import inline
-from workbench.views.style import AFTER, as_chart, styled
-from workbench.views.wording import origin
+from workbench.evaluation.cells import chance, difference, interval, number, pair
+from workbench.evaluation.rendering import Rows
+from workbench.views.style import AFTER, dots, styled
+from workbench.views.tables import PAPER, TableView, places, row_chart
 
+LEAD = PAPER + Markup(", Table 2: the paper’s figures, best (average) covering, beside ours.")
+LINK = Markup('Segmentations of a few scenes: <a href="{}">Figure 3</a>.')
 NOTES = (
     "Best: maximum over eight segmentations and annotators; average: maximum over segmentations of "
     "the mean over annotators; both are means over images. Intervals: 95 %, bootstrap over images, "
@@ -36,13 +35,13 @@ def coverings(values: Mapping[str, Any]) -> Rows:
     ]  # fmt: skip
     body = []
     for row in values["rows"]:
-        cells = [row["title"], row["cut"], _pair(row["paper"])]
+        cells = [row["title"], row["cut"], pair(row["paper"])]
         for measure in ("best", "average"):
             found = row["mean"][measure]
             cells += [
-                _figure(found["mean"]),
-                _interval(found),
-                _figure(row["seed_spread"][measure]),
+                number(found["mean"]),
+                interval(found["low"], found["high"]),
+                number(row["seed_spread"][measure]),
             ]
         body.append([*cells, str(len(row["seeds"]))])
     return [header, *body]
@@ -60,11 +59,11 @@ def measures(values: Mapping[str, Any]) -> Rows:
         figures = [mean["covering"]["ods"], mean["covering"]["ois"], mean["benchmark_best"]]
         figures += [mean[name][scale] for name in ("pri", "vi") for scale in ("ods", "ois")]
         names = ("rank", "effective_rank", "effective_rank_before", "effective_rank_after")
-        rank, effective, before, after = (_short(row[name]) for name in names)
+        rank, effective, before, after = (number(row[name], ".1f") for name in names)
         seconds = [f"{row[name]:.2f}" for name in ("seconds", "seconds_with_backbone")]
         change = "–" if row["effective_rank_before"] is None else f"{before} → {after}"
         body.append(
-            [row["title"], row["cut"], *map(_figure, figures), rank, effective, change, *seconds]
+            [row["title"], row["cut"], *map(number, figures), rank, effective, change, *seconds]
         )
     return [header, *body]
 
@@ -77,8 +76,7 @@ def tests(values: Mapping[str, Any]) -> Rows:
         cells = [test["row"], test["against"], test["kind"], str(test["best"]["images"])]
         for measure in ("best", "average"):
             found = test[measure]
-            p = "< 0.001" if found["p"] < 0.001 else f"{found['p']:.3f}"
-            cells += [f"{found['mean']:+.3f} {_interval(found, '+.3f')}".strip(), p]
+            cells += [difference(found), chance(found["p"])]
         body.append(cells)
     return [header, *body]
 
@@ -97,68 +95,28 @@ def heading(values: Mapping[str, Any]) -> str:
     return f"Table 2 on {values['images']} images of “{values['split']}”"
 
 
-def to_text(values: Mapping[str, Any]) -> str:
-    """The coverings for a terminal."""
-    return "\n".join([heading(values), as_text(coverings(values)), *origin(values)])
-
-
-def to_markdown(values: Mapping[str, Any]) -> str:
-    """All tables and notes."""
-    parts = [f"# {heading(values)}", as_markdown(coverings(values)), as_markdown(measures(values))]
-    if values["tests"]:
-        parts.append(as_markdown(tests(values)))
-    notes = [*NOTES, *reduced(values), *origin(values)]
-    return "\n\n".join([*parts, "\n".join(f"- {note}" for note in notes)]) + "\n"
-
-
-def write_table2(values: Mapping[str, Any], folder: Path, figure: str | None = None) -> list[Path]:
-    """Write table2.md, table2.html and table2.png.
+def table_view(values: Mapping[str, Any], figure: str | None = None) -> TableView:
+    """All that there is to see of Table 2.
 
     Args:
-        values: of `experiments.scenes.summary.assemble`.
-        folder: where to.
+        values: of `experiments.tables.assemble`, or table2.json.
         figure: name of Figure 3's page beside it, to link.
     """
-    environment = Environment(
-        loader=PackageLoader("workbench.views"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    tables = [("Coverings", coverings), ("Measures, ranks, seconds", measures), ("Tests", tests)]
-    page = environment.get_template("table2.html").render(
-        title=heading(values),
-        tables=[
-            (name, Markup(as_html(make(values)))) for name, make in tables if len(make(values)) > 1
-        ],
-        notes=[*NOTES, *reduced(values), *origin(values)],
-        commands=dict.fromkeys(row["command"] for row in values["rows"]),
-        figure=figure,
-        chart=Markup(inline.chart(covering_chart(values))),
-    )
-    contents = {
-        "table2.md": to_markdown(values).encode(),
-        "table2.html": page.encode(),
-        "table2.png": inline.png(covering_chart(values)),
+    tables = {
+        "Coverings": coverings(values),
+        "Measures, ranks, seconds": measures(values),
+        "Tests": tests(values),
     }
-    for name, content in contents.items():
-        with atomic_write(folder / name) as file:
-            file.write(content)
-    return [folder / name for name in contents]
-
-
-def _pair(figures: Mapping[str, float] | None) -> str:
-    return "–" if figures is None else f"{figures['best']:.2f} ({figures['average']:.2f})"
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
-
-
-def _interval(found: Mapping[str, Any], form: str = ".3f") -> str:
-    return "–" if found["low"] is None else f"[{found['low']:{form}}, {found['high']:{form}}]"
+    return TableView(
+        "table2",
+        heading(values),
+        [LEAD, *([LINK.format(figure)] if figure else [])],
+        values,
+        tables,
+        [*NOTES, *reduced(values)],
+        covering_chart(values),
+        named=False,
+    )
 
 
 MEASURES = {"best": AFTER, "average": "#d1661c"}
@@ -180,47 +138,34 @@ def covering_chart(values: Mapping[str, Any]) -> hv.Overlay:
     images.
 
     Args:
-        values: of `experiments.scenes.summary.assemble`, or table2.json.
+        values: of `experiments.tables.assemble`, or table2.json.
     """
     rows = list(values["rows"])
-    places = range(len(rows), 0, -1)
-    top = len(rows) + 0.6
+    heights, top = places(len(rows)), len(rows) + 0.6
     parts: list[hv.Element] = []
     if values["split"] == "test":
         for (name, figures), dash in zip(REFERENCES.items(), _DASHES, strict=True):
             parts += [_line(figures[m], top, dash, MEASURES[m], f"{name}, {m}") for m in MEASURES]
     for measure, colour in MEASURES.items():
-        found = [(place, row["mean"][measure]) for place, row in zip(places, rows, strict=True)]
+        found = [(place, row["mean"][measure]) for place, row in zip(heights, rows, strict=True)]
         bars = [(one["low"], place, one["high"], place) for place, one in found if one["low"]]
         parts.append(_intervals(bars, colour))
-        parts.append(_dots([(one["mean"], p) for p, one in found], colour, colour, measure))
+        ours = [(one["mean"], place) for place, one in found]
+        parts.append(dots(ours, _DIMENSIONS, colour, colour, (8, 26), measure))
         theirs = [
             (row["paper"][measure], place)
-            for place, row in zip(places, rows, strict=True)
+            for place, row in zip(heights, rows, strict=True)
             if row["paper"] and row["cut"] == "flat"
         ]
-        parts.append(_dots(theirs, "white", colour, f"the paper's {measure}"))
-    names = [f"{row['title']} · {row['cut']}" for row in rows]
-    chart = as_chart(
-        hv.Overlay(parts),
+        label = f"the paper's {measure}"
+        parts.append(dots(theirs, _DIMENSIONS, "white", colour, (8, 26), label))
+    return row_chart(
+        parts,
+        [f"{row['title']} · {row['cut']}" for row in rows],
         xlabel="covering of BSDS300's images, eight segmentations each",
-        ylabel="",
-        yticks=list(zip(places, names, strict=True)),
-        ylim=(0.4, top),
-        padding=(0.03, 0),
-    )
-    return styled(
-        chart,
-        bokeh={
-            "frame_width": 460,
-            "frame_height": max(24 * len(rows) + 20, 240),  # the legend needs as much
-            "legend_position": "right",
-        },
-        matplotlib={
-            "fig_inches": (8.4, max(0.27 * len(rows) + 0.5, 1.8)),
-            "legend_position": "right",
-            "fontsize": {"yticks": 8, "xticks": 8, "legend": 7.5, "xlabel": 8.5},
-        },
+        padding=0.03,
+        pixels=(24, 240),  # the legend needs as much
+        inches=(8.4, 0.27, 0.5),
     )
 
 
@@ -233,19 +178,10 @@ def _line(value: float, top: float, dash: str, colour: str, label: str) -> hv.Cu
     )
 
 
-def _intervals(bars: Iterable[tuple[float, int, float, int]], colour: str) -> hv.Segments:
+def _intervals(bars: Iterable[tuple[float, float, float, float]], colour: str) -> hv.Segments:
     return styled(
         hv.Segments(list(bars), ["low", "row", "high", "row_end"]),
         common={"color": colour, "alpha": 0.45},
         bokeh={"line_width": 4},
         matplotlib={"linewidth": 3.5},
-    )
-
-
-def _dots(points: Iterable[tuple[float, int]], fill: str, edge: str, label: str) -> hv.Scatter:
-    return styled(
-        hv.Scatter(list(points), *_DIMENSIONS, label=label),
-        common={"color": fill},
-        bokeh={"size": 8, "line_color": edge},
-        matplotlib={"s": 26, "edgecolors": edge},
     )

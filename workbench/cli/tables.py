@@ -1,0 +1,136 @@
+"""The command of any table: its options, and running, assembling and writing it."""
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workbench.cli.train_options import Decorator, decorated
+from workbench.evaluation.rendering import Rows, as_text
+from workbench.experiments.tables.assemble import assemble
+from workbench.experiments.tables.run import run_columns
+from workbench.experiments.tables.table import C, Q, R, Table
+from workbench.runs.files import write_files
+from workbench.views.tables import TableView
+
+Look = Callable[..., tuple[TableView, list[Path]]]
+"""Takes the folder of a table, its values and the options that are not its request's; gives the
+view, and files with further pictures that it wrote."""
+
+
+def table_command(
+    table: Table[C, R, Q], *own: Decorator, text: str,
+    listed: Callable[[Sequence[C]], Rows], look: Look,
+) -> click.Command:  # fmt: skip
+    """The command that runs a table, assembles it and writes it.
+
+    Args:
+        table: the table.
+        own: options beside those of every table, named as in its request or as `look` takes them.
+        text: what help says.
+        listed: what --list shows of columns, the header first.
+        look: what is to be seen.
+    """
+
+    def command(
+        store: Path | None,
+        out: Path | None,
+        names: tuple[str, ...],
+        seeds: int,
+        only_seeds: tuple[int, ...],
+        frozen: bool,
+        features: tuple[str, ...],
+        only_list: bool,
+        only_assemble: bool,
+        **options: Any,
+    ) -> None:
+        columns = table.columns_named(names, frozen)
+        if only_list:
+            click.echo(as_text(listed(columns)))
+            click.echo(f"One of them alone: {columns[0].command}")
+            return
+        if out is None:
+            raise click.UsageError("Missing option '--out'.")
+        asked = {each.name for each in fields(table.request)} & options.keys()
+        settings = {name: options.pop(name) for name in asked}
+        if not only_assemble:
+            if store is None:
+                raise click.UsageError("Missing option '--store'.")
+            request = table.request(
+                store=store,
+                out=out,
+                seeds=only_seeds or tuple(range(seeds)),
+                features=_stores_by_column(features, table.columns),
+                **settings,
+            )
+            run_columns(table, request, columns)
+        values = assemble(table, out)
+        view, pictures = look(out, values, **options)
+        content = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+        paths = write_files(out, {f"{table.name}.json": content.encode()})
+        paths += [*view.write(out), *pictures]
+        click.echo(view.to_text())
+        for path in paths:
+            click.echo(f"wrote {path}", err=True)
+
+    width = max(map(len, table.columns))
+    epilog = "\b\nColumns, with the minutes that one seed takes on two cores:\n" + "\n".join(
+        f"  {column.name:{width}} {column.minutes:4.0f}  {column.title}"
+        for column in table.columns.values()
+    )
+    decorate = _options(table.columns, table.items, *own)
+    return click.command(table.name, help=text, epilog=epilog)(decorate(command))
+
+
+def _options(columns: Collection[str], items: str, *own: Decorator) -> Decorator:
+    """The options of every table, with a table's own between them.
+
+    Args:
+        columns: their names.
+        items: what a store has: scenes or regions.
+        own: further options.
+    """
+    option, count = click.option, click.IntRange(min=1)
+    return decorated(
+        option("--store", type=Path, help=f"Zarr store of {items}, from `python -m pipelines`."),
+        option("--out", type=Path, help="Folder of the table, new or begun."),
+        option("--column", "names", multiple=True, type=click.Choice(list(columns)),
+               help="Only this column; repeatable."),
+        option("--seeds", type=count, default=3, show_default=True,
+               help="Trainings of every column that is trained, seeds counted from 0."),
+        option("--seed", "only_seeds", type=click.IntRange(min=0), multiple=True,
+               help="Only this seed's training; repeatable."),
+        option("--frozen/--end-to-end", default=False, show_default=True,
+               help="Backbones keep their weights, or all parameters are trained."),
+        option("--features", multiple=True, metavar="COLUMN=STORE",
+               help="Store of a frozen backbone's features, to train a column on."),
+        option("--passes", type=count,
+               help=f"Over the training {items}. [default: each column's own]"),
+        *own,
+        option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+               show_default=True),
+        option("--list", "only_list", is_flag=True,
+               help="Run nothing: what columns have in the paper, and cost."),
+        option("--assemble", "only_assemble", is_flag=True,
+               help="Run nothing: tables and pictures of what is there."),
+    )  # fmt: skip
+
+
+def _stores_by_column(
+    features: tuple[str, ...], known: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """The values of --features: columns with their stores.
+
+    Raises:
+        click.UsageError: a value is not COLUMN=STORE, or there is no such column.
+    """
+    pairs = []
+    for each in features:
+        name, equals, store = each.partition("=")
+        if not equals or name not in known:
+            raise click.UsageError(f"--features takes COLUMN=STORE, got {each!r}.")
+        pairs.append((name, store))
+    return tuple(pairs)

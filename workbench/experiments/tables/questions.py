@@ -1,0 +1,71 @@
+"""Questions that folders, results and trainings remember.
+
+Asked the same again, what is there is taken; asked something else, it is refused by name and never
+used in silence.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.runs.files import atomic_write, read_json_object, to_json
+
+
+def agree_on_question(folder: Path, question: Mapping[str, Any], what: str) -> None:
+    """Have a folder answer one question: the first that it was asked.
+
+    Args:
+        folder: made if it is not there.
+        question: values that have a JSON.
+        what: is in the folder, for the message.
+
+    Raises:
+        WorkbenchError: it was asked another one.
+    """
+    path = folder / "question.json"
+    if path.exists():
+        then = read_json_object(path)
+        refuse_other(then, question, f"{what} in {folder}", "ask the same, or give another --out")
+        return
+    with atomic_write(path) as file:
+        file.write(to_json(dict(question)).encode())
+
+
+def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], what: str, remedy: str) -> None:
+    """Make sure that what was asked before is what is asked now.
+
+    Args:
+        then: values that have a JSON.
+        now: likewise.
+        what: is held against them, for the message.
+        remedy: what to do.
+
+    Raises:
+        WorkbenchError: they differ; the message names what.
+    """
+    changed = _changes(*(json.loads(to_json(values)) for values in (then, now)))
+    if changed:
+        raise WorkbenchError(f"what was asked before of {what}", "; ".join(changed), remedy)
+
+
+def _changes(then: Any, now: Any, name: str = "") -> list[str]:
+    """What differs in two trees of plain values, each by its place and the two values."""
+    if isinstance(then, Mapping) and isinstance(now, Mapping):
+        pairs: Sequence[tuple[str, Any, Any]] = [
+            (f"{name}.{key}" if name else str(key), then.get(key), now.get(key))
+            for key in {**then, **now}
+        ]
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        pairs = [(f"{name}[{i}]", a, b) for i, (a, b) in enumerate(zip(then, now, strict=True))]
+    else:
+        return [] if then == now else [f"{name} {to_json(now)}, was {to_json(then)}"]
+    return [line for key, a, b in pairs for line in _changes(a, b, key)]
+
+
+def digest_of(path: Path) -> str:
+    """The beginning of a file's SHA-256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,66 @@
+"""Trainings of a table's columns: what decides their outcome, and how they are gone on with."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from workbench.experiments.tables.questions import refuse_other
+from workbench.runs import Run, Status
+from workbench.training.checkpoints import LATEST
+from workbench.training.config import LoopConfig
+
+PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "processes")
+"""Settings of a training that say where, and not what: they may change when it goes on."""
+KNOWN = ("kind",)
+"""Settings that the column states already; results on record were asked without them."""
+
+
+def essence(config: LoopConfig) -> dict[str, Any]:
+    """Settings of a training that decide its outcome."""
+    passing = PLACES + KNOWN
+    return {name: value for name, value in config.to_dict().items() if name not in passing}
+
+
+def finished_run(config: LoopConfig, path: Path, label: str, train: Callable[..., Run]) -> Run:
+    """The finished run at a path: as it is, gone on with, or made.
+
+    Args:
+        config: of the training.
+        path: of the run folder.
+        label: of the training, for messages.
+        train: `train(config, path, resume=…, overwrite=…)` trains into a folder.
+
+    Raises:
+        WorkbenchError: the run there is of another training, or another process is at it.
+        KeyboardInterrupt: SIGINT or SIGTERM stopped the training, which has a checkpoint.
+    """
+    if not path.exists():
+        tqdm.write(f"{label}: training into {path}")
+        run = train(config, path)
+    else:
+        run = Run.open(path)
+        then = type(config).from_dict(run.config)
+        refuse_other(
+            essence(then),
+            essence(config),
+            label,
+            f"ask the same, give another --out, or delete {path}",
+        )
+        if run.status is Status.FINISHED:
+            tqdm.write(f"{label}: trained before, in {path}")
+            return run
+        if (run.checkpoints / LATEST).exists():
+            tqdm.write(f"{label}: going on in {path}")
+            run = train(replace(then, device=config.device), path, resume=True)
+        elif run.status is Status.RUNNING:
+            run.resume(0)  # which says whose it is
+        else:
+            tqdm.write(f"{label}: stopped before its first checkpoint, training anew in {path}")
+            run = train(config, path, overwrite=True)
+    if run.status is Status.INTERRUPTED:
+        tqdm.write("Stopped at a checkpoint; the same command goes on.")
+        raise KeyboardInterrupt
+    return run
