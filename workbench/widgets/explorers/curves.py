@@ -60,7 +60,7 @@ class CurveExplorer(Explorer):
 
     def refresh(self) -> None:
         """Take in what was measured since."""
-        with self._told():
+        with self._errors_as_message():
             self.metrics = self.run.metrics()
             self._smooth = {}
             if self.metrics.empty:

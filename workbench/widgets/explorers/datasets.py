@@ -111,7 +111,7 @@ class DatasetBrowser(Explorer):
         """Read the raw file of the item again and compare its SHA-256 with the recorded one."""
         if self.position < 0:
             return
-        with self._told():
+        with self._errors_as_message():
             origin = self.catalog.origin(self.position)
             same = origin.check()
             self.readout = f"{origin.file}: SHA-256 " + (
@@ -120,7 +120,7 @@ class DatasetBrowser(Explorer):
 
     @observe("split", "category", "annotators")
     def _on_filter(self, change: Any) -> None:
-        with self._told():
+        with self._errors_as_message():
             self.found = self.catalog.select(
                 None if self.split == ANY else self.split,
                 None if self.category == ANY else self.category,
@@ -140,7 +140,7 @@ class DatasetBrowser(Explorer):
     def _on_position(self, change: Any) -> None:
         self.item = None
         if self.position >= 0:
-            with self._told():
+            with self._errors_as_message():
                 self.item = self.catalog.item(self.position)
         if self.layer >= len(self._layers()) - 1:
             self.layer = 0
@@ -182,7 +182,7 @@ class DatasetBrowser(Explorer):
 
     def _draw_page(self) -> hv.Overlay:
         shown, thumbnails = self.shown, []
-        with self._told():
+        with self._errors_as_message():
             thumbnails = [self._thumbnail(position) for position in shown]
         names = [self.catalog.name(position) for position in shown[: len(thumbnails)]]
         chosen = shown.index(self.position) if self.position in shown else None

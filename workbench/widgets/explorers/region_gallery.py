@@ -108,7 +108,7 @@ class RegionGallery(Explorer):
         """Look at the run's latest checkpoint."""
         part: Any = self.part
         space = self.space
-        with self._told():
+        with self._errors_as_message():
             space = space_of(self.run, part, self.store)
         if space is not self.space:
             self.space = space

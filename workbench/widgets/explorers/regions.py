@@ -84,7 +84,7 @@ class RegionExplorer(RegionGallery):
         if change["name"] == "position":
             self.look = None
             if self.space is not None and self.position >= 0:
-                with self._told():
+                with self._errors_as_message():
                     self.look = self.space.look(self.position)
         self._measure()
         self._tell()

@@ -101,7 +101,7 @@ class SceneExplorer(Explorer):
 
     def refresh(self) -> None:
         """Take in what the run has recorded since; go to its latest step where `follow` is on."""
-        with self._told():
+        with self._errors_as_message():
             scenes = self.moments.scenes()
             if not scenes:
                 raise WorkbenchError(
@@ -149,7 +149,7 @@ class SceneExplorer(Explorer):
     def _ready(self) -> Snapshot | None:
         """The snapshot, with everything made ready; None where something is wrong with it."""
         found = None
-        with self._told():
+        with self._errors_as_message():
             snapshot = self.moments.load(self.scene, self.step)
             self._take(snapshot)
             found = snapshot

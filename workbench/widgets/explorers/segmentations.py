@@ -150,7 +150,7 @@ class SegmentationExplorer(SceneExplorer):
     def look_at(self, id: str) -> None:
         """Go to an image of the evaluation, with its kept snapshot or one made by `look`."""
         name = self._name(id)
-        with self._told():
+        with self._errors_as_message():
             if name not in self.moments.scenes():
                 if self.look is None:
                     raise WorkbenchError(
@@ -251,14 +251,14 @@ class SegmentationExplorer(SceneExplorer):
         splits = self._splits()
         if not splits:
             return
-        with self._told():
+        with self._errors_as_message():
             self.evaluation = "test" if "test" in splits else splits[0]
             methods = self._methods()
             self.method = "trained" if "trained" in methods else methods[0]
 
     def _rank(self) -> None:
         self.images = []
-        with self._told():
+        with self._errors_as_message():
             if self.method in self._methods():
                 self.images = ranked(self._scores(), self.method, self.measure)
 

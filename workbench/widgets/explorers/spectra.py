@@ -125,7 +125,7 @@ class SpectrumExplorer(Explorer):
 
     def refresh(self) -> None:
         """Take in what the runs have recorded since."""
-        with self._told():
+        with self._errors_as_message():
             if not self._scenes():
                 names = " and ".join(str(side.moments.run.path) for side in self.sides)
                 raise WorkbenchError(
@@ -153,7 +153,7 @@ class SpectrumExplorer(Explorer):
         self._go()
 
     def _go(self) -> None:
-        with self._told():
+        with self._errors_as_message():
             for side in self.sides:
                 side.now, side.vectors = None, []
                 if self.scene:

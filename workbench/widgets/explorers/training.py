@@ -49,27 +49,27 @@ class TrainingExplorer(CurveExplorer):
 
     def pause(self) -> None:
         """Have the training wait after its present step."""
-        with self._told():
+        with self._errors_as_message():
             Hand(self.run).pause()
 
     def go_on(self) -> None:
         """Have it go on after a pause."""
-        with self._told():
+        with self._errors_as_message():
             Hand(self.run).resume()
 
     def stop(self) -> None:
         """Have it end after its present step, with a checkpoint."""
-        with self._told():
+        with self._errors_as_message():
             Hand(self.run).stop()
 
     def save(self) -> None:
         """Have it write a checkpoint now."""
-        with self._told():
+        with self._errors_as_message():
             Hand(self.run).save()
 
     def set_rate(self) -> None:
         """Have the learning rate be `percent` of the schedule's."""
-        with self._told():
+        with self._errors_as_message():
             Hand(self.run).rate(self.percent / 100)
 
     def _figures(self) -> str:

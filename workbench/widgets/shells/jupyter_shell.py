@@ -12,6 +12,7 @@ import ipywidgets
 from IPython.display import display
 from traitlets import link
 
+from workbench.widgets.shells.base import ExplorerBase
 from workbench.widgets.shells.controls import (
     Action,
     Choice,
@@ -21,7 +22,6 @@ from workbench.widgets.shells.controls import (
     Player,
     Toggle,
 )
-from workbench.widgets.shells.explorer import Explorer
 from workbench.widgets.shells.main_thread import answer_in_main_thread
 
 _NOTHING = ("–", "–")
@@ -30,7 +30,7 @@ _STYLE = {"description_width": "initial"}
 _ALERT = "background:#fdf0d5;color:#5c3d00;padding:6px 10px;border-left:4px solid #e69f00"
 
 
-def show(explorer: Explorer) -> None:
+def show(explorer: ExplorerBase) -> None:
     """Display an explorer in the cell that runs: controls, message, pictures, figures.
 
     Where there is nothing to see yet, the message stands in place of the pictures.
@@ -57,7 +57,7 @@ def load_plots() -> None:
         _LOADED_HERE.append(True)
 
 
-def controls_of(explorer: Explorer) -> ipywidgets.VBox:
+def controls_of(explorer: ExplorerBase) -> ipywidgets.VBox:
     """All controls, the message below them."""
     wrapped = ipywidgets.Layout(flex_flow="row wrap")
     made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
@@ -65,7 +65,7 @@ def controls_of(explorer: Explorer) -> ipywidgets.VBox:
     return ipywidgets.VBox([ipywidgets.HBox(made, layout=wrapped), message])
 
 
-def _words(explorer: Explorer, trait: str, style: str) -> ipywidgets.HTML:
+def _words(explorer: ExplorerBase, trait: str, style: str) -> ipywidgets.HTML:
     shown = ipywidgets.HTML()
 
     def update(_: object = None) -> None:
@@ -78,7 +78,7 @@ def _words(explorer: Explorer, trait: str, style: str) -> ipywidgets.HTML:
 
 
 def _follow(
-    explorer: Explorer, control: Control, widget: Any, take_over: Callable[[Options, Any], None]
+    explorer: ExplorerBase, control: Control, widget: Any, take_over: Callable[[Options, Any], None]
 ) -> None:
     """Tie a widget with options to a trait; what the trait has wins when options change.
 
@@ -107,7 +107,7 @@ def _follow(
     widget.observe(hand_on, "value")
 
 
-def _choice(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _choice(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     widget = ipywidgets.Dropdown(
         description=control.label, style=_STYLE, layout=ipywidgets.Layout(width="auto")
     )
@@ -121,7 +121,7 @@ def _choice(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     return widget
 
 
-def _player(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _player(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     options = list(explorer.options(control.name).items()) or [_NOTHING]
     slider = ipywidgets.SelectionSlider(
         options=options, description=control.label, style=_STYLE, continuous_update=True
@@ -146,7 +146,7 @@ def _player(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     return ipywidgets.HBox([play, slider])
 
 
-def _number(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _number(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     low, high, step = explorer.bounds(control.name)
     kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
     slider = kind(
@@ -165,7 +165,7 @@ def _number(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     return slider
 
 
-def _toggle(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _toggle(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     box = ipywidgets.Checkbox(
         value=getattr(explorer, control.name), description=control.label, indent=False,
         layout=ipywidgets.Layout(width="auto"),
@@ -174,13 +174,13 @@ def _toggle(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     return box
 
 
-def _action(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _action(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     button = ipywidgets.Button(description=control.label)
     button.on_click(lambda _: getattr(explorer, control.name)())
     return button
 
 
-_BUILDERS: dict[type[Control], Callable[[Explorer, Control], ipywidgets.Widget]] = {
+_BUILDERS: dict[type[Control], Callable[[ExplorerBase, Control], ipywidgets.Widget]] = {
     Choice: _choice,
     Player: _player,
     Number: _number,

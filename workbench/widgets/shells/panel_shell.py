@@ -6,13 +6,13 @@ from typing import Any
 
 import panel as pn
 
+from workbench.widgets.shells.base import ExplorerBase
 from workbench.widgets.shells.controls import Action, Choice, Control, Number, Player, Toggle
-from workbench.widgets.shells.explorer import Explorer
 
 _NOTHING = "–"
 
 
-def as_panel(explorer: Explorer) -> pn.Column:
+def as_panel(explorer: ExplorerBase) -> pn.Column:
     """Controls above, message, pictures, figures below."""
     made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
     message = pn.pane.Alert("", alert_type="warning", visible=False)
@@ -28,7 +28,7 @@ def as_panel(explorer: Explorer) -> pn.Column:
 
 
 def _follow(
-    explorer: Explorer, control: Control, widget: Any, take_over: Callable[[], None]
+    explorer: ExplorerBase, control: Control, widget: Any, take_over: Callable[[], None]
 ) -> None:
     """Tie a widget to a trait; `take_over` brings it to what the explorer has."""
     busy = False
@@ -50,7 +50,7 @@ def _follow(
     widget.param.watch(hand_on, "value")
 
 
-def _choice(explorer: Explorer, control: Control) -> pn.widgets.Select:
+def _choice(explorer: ExplorerBase, control: Control) -> pn.widgets.Select:
     widget = pn.widgets.Select(label=control.label, width=180)
 
     def take_over() -> None:
@@ -62,7 +62,7 @@ def _choice(explorer: Explorer, control: Control) -> pn.widgets.Select:
     return widget
 
 
-def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
+def _player(explorer: ExplorerBase, control: Control) -> pn.widgets.DiscretePlayer:
     # Its own words for the value stay the old ones where options come with it: they are the label.
     widget = pn.widgets.DiscretePlayer(
         label=control.label, options=[_NOTHING], value=_NOTHING, interval=500, width=320,
@@ -79,7 +79,7 @@ def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
     return widget
 
 
-def _number(explorer: Explorer, control: Control) -> pn.widgets.Widget:
+def _number(explorer: ExplorerBase, control: Control) -> pn.widgets.Widget:
     low, high, step = explorer.bounds(control.name)
     kind = pn.widgets.IntSlider if isinstance(step, int) else pn.widgets.FloatSlider
     widget = kind(label=control.label, start=low, end=high, step=step, width=180)
@@ -93,7 +93,7 @@ def _number(explorer: Explorer, control: Control) -> pn.widgets.Widget:
     return widget
 
 
-def _toggle(explorer: Explorer, control: Control) -> pn.widgets.Checkbox:
+def _toggle(explorer: ExplorerBase, control: Control) -> pn.widgets.Checkbox:
     widget = pn.widgets.Checkbox(label=control.label)
 
     def take_over() -> None:
@@ -103,13 +103,13 @@ def _toggle(explorer: Explorer, control: Control) -> pn.widgets.Checkbox:
     return widget
 
 
-def _action(explorer: Explorer, control: Control) -> pn.widgets.Button:
+def _action(explorer: ExplorerBase, control: Control) -> pn.widgets.Button:
     button = pn.widgets.Button(label=control.label)
     button.on_click(lambda _: getattr(explorer, control.name)())
     return button
 
 
-_BUILDERS: dict[type[Control], Callable[[Explorer, Control], pn.widgets.Widget]] = {
+_BUILDERS: dict[type[Control], Callable[[ExplorerBase, Control], pn.widgets.Widget]] = {
     Choice: _choice,
     Player: _player,
     Number: _number,
