@@ -41,8 +41,8 @@ def test_draws(backend: str, outcomes: Outcomes) -> None:
 
 def test_categories_that_never_occur_are_left_out(outcomes: Outcomes) -> None:
     confusion = outcomes.confusion()
-    assert recognition.arranged(confusion, "group").tolist() == [0, 1, 2, 4, 5]
-    by_number = recognition.arranged(confusion, "frequency")
+    assert recognition.axis_order(confusion, "group").tolist() == [0, 1, 2, 4, 5]
+    by_number = recognition.axis_order(confusion, "frequency")
     assert by_number[0] == 2
     assert (np.diff(confusion.sum(1)[by_number]) <= 0).all()
     picture = recognition.confusion_matrix(confusion, NAMES).get(0)

@@ -20,7 +20,7 @@ from workbench.views.training.live import CHARTS, POINTS, SMOOTH, live_lines, me
 from workbench.widgets.monitor.figures import document_of, lines_as_bytes
 from workbench.widgets.monitor.monitor import Monitor, watch
 from workbench.widgets.monitor.words import duration
-from workbench.widgets.pacing import Pulse
+from workbench.widgets.pacing import Poller
 
 LIMIT = 60.0
 
@@ -246,11 +246,11 @@ def test_lines_leave_out_what_cannot_be_drawn(run: Run) -> None:
 
 def test_a_pulse_ends_when_it_is_told_or_when_it_is_enough() -> None:
     beats: list[int] = []
-    first = Pulse(lambda: bool(beats.append(1)), "watching: once")
+    first = Poller(lambda: bool(beats.append(1)), "watching: once")
     first.start()
     until(lambda: not first.alive)
     assert beats == [1]
-    second = Pulse(lambda: True, "watching: for ever")
+    second = Poller(lambda: True, "watching: for ever")
     second.start()
     second.start()
     assert second.alive
@@ -260,12 +260,12 @@ def test_a_pulse_ends_when_it_is_told_or_when_it_is_enough() -> None:
 
 AT_EXIT = """
 import atexit
-from workbench.widgets.pacing import Pulse
+from workbench.widgets.pacing import Poller
 
-pulse = Pulse(lambda: True, "watching: to the end")
-atexit.register(lambda: print("at the end:", pulse.alive))
-pulse.start()
-print("before:", pulse.alive)
+poller = Poller(lambda: True, "watching: to the end")
+atexit.register(lambda: print("at the end:", poller.alive))
+poller.start()
+print("before:", poller.alive)
 """
 
 

@@ -16,7 +16,7 @@ from workbench.data.buffers import Buffers
 from workbench.data.order import Schedule, draws
 from workbench.data.prefetch import in_order
 from workbench.data.regions import Regions
-from workbench.data.sheet import Tile, contact_sheet, facts, outline_of
+from workbench.data.sheet import Tile, contact_sheet, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
 
@@ -207,7 +207,7 @@ class Loader:
             for row, index in enumerate(indices[:_SHEET])
         ]
         caption = "Loader, and the next batch's first images, augmented"
-        return facts(caption, self._facts()) + contact_sheet(tiles)
+        return facts_table(caption, self._facts()) + contact_sheet(tiles)
 
     def _turn_to(self, epoch: int, batches: int) -> None:
         """Open at a batch; after an epoch's last one comes the next epoch's first."""

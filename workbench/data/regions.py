@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int, Integer, UInt8
 from pipelines.store import open_store
 from pipelines.store.arrays import open_items, valid_slots
 from pipelines.store.items import ItemArray
-from workbench.data.sheet import Tile, contact_sheet, evenly, facts, outline_of
+from workbench.data.sheet import Tile, contact_sheet, evenly_spaced, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
 FIELDS = ("image", "mask")
@@ -178,9 +178,9 @@ class Regions:
     def _repr_html_(self) -> str:
         counts = self.counts().head(10)
         frequent = ", ".join(f"{name} {count}" for name, count in counts.items())
-        tiles = [self[position].tile() for position in evenly(len(self), _SHEET)]
+        tiles = [self[position].tile() for position in evenly_spaced(len(self), _SHEET)]
         rows = {**self._facts(), "most frequent": frequent}
-        return facts("Regions", rows) + contact_sheet(tiles)
+        return facts_table("Regions", rows) + contact_sheet(tiles)
 
     def _facts(self) -> dict[str, object]:
         return {

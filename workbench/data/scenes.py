@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from pipelines.store import open_store
-from workbench.data.sheet import Tile, contact_sheet, evenly, facts, outline_of
+from workbench.data.sheet import Tile, contact_sheet, evenly_spaced, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
 _SHEET = 8
@@ -132,8 +132,8 @@ class Scenes:
             "splits": ", ".join(splits),
             "annotators": f"{annotators.min()} to {annotators.max()}",
         }
-        tiles = [self[position].tile() for position in evenly(len(self), _SHEET)]
-        return facts("Scenes", about) + contact_sheet(tiles)
+        tiles = [self[position].tile() for position in evenly_spaced(len(self), _SHEET)]
+        return facts_table("Scenes", about) + contact_sheet(tiles)
 
     @property
     def ids(self) -> list[str]:

@@ -40,13 +40,13 @@ def outline_of(labels: np.ndarray) -> Bool[np.ndarray, "height width"]:
     return found
 
 
-def evenly(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """At most so many positions out of `count`, first and last among them."""
     positions = np.linspace(0, count - 1, min(count, most)).round()
     return [int(position) for position in positions]
 
 
-def facts(caption: str, rows: Mapping[str, object]) -> str:
+def facts_table(caption: str, rows: Mapping[str, object]) -> str:
     """A table of names and values."""
     body = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th>"

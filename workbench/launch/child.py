@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from workbench.launch.executors import OUTPUT, words_of
+from workbench.launch.executors import OUTPUT, pickled_error
 from workbench.launch.job import Job
 from workbench.runs import Run
 
@@ -17,21 +17,21 @@ from workbench.runs import Run
 def main() -> int:
     """Do the job; the exit status."""
     name, _, text = sys.stdin.read().partition("\n")
-    said = Path(name)
+    output_file = Path(name)
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def began(run: Run) -> None:
-        said.replace(run.path / OUTPUT)  # where it is already if the run was resumed
+        output_file.replace(run.path / OUTPUT)  # where it is already if the run was resumed
 
     try:
         Job.from_json(text).work(began=began)
     except BaseException as error:
         # Whoever started this process raises it, unless that has gone.
         with suppress(BrokenPipeError), os.fdopen(answer, "wb") as file:
-            file.write(words_of(error))
-        if said.name != OUTPUT:
-            said.unlink(missing_ok=True)  # of a run that never began nothing stays
+            file.write(pickled_error(error))
+        if output_file.name != OUTPUT:
+            output_file.unlink(missing_ok=True)  # of a run that never began nothing stays
         raise
     return 0
 

@@ -23,7 +23,7 @@ from workbench.runs import Control, Run, Status
 
 OUTPUT = "output.txt"
 """In the run folder: what the process of a training says, its warnings for example."""
-_FAREWELL = 3.0
+_SHUTDOWN_TIMEOUT = 3.0
 """Seconds that a thread has, when Python ends, to stop its training and keep a checkpoint."""
 
 
@@ -34,19 +34,19 @@ def in_thread(job: Job) -> Future[None]:
     draws other numbers than in a training by itself.
     """
 
-    def leave() -> None:
+    def stop_at_exit() -> None:
         if job.has_begun and (run := Run.open(job.path)).status is Status.RUNNING:
             Control(run).stop()
-            thread.join(_FAREWELL)
+            thread.join(_SHUTDOWN_TIMEOUT)
 
     def train() -> None:
         try:
             job.work()
         finally:
-            atexit.unregister(leave)
+            atexit.unregister(stop_at_exit)
 
-    atexit.register(leave)
-    outcome, thread = _followed(train, f"training {Path(job.path).name}")
+    atexit.register(stop_at_exit)
+    outcome, thread = _run_in_thread(train, f"training {Path(job.path).name}")
     return outcome
 
 
@@ -57,12 +57,12 @@ def in_process(job: Job) -> Future[None]:
     """
     path = Path(job.path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    said = path / OUTPUT
+    output_file = path / OUTPUT
     if not (job.resume and path.is_dir()):
-        said = path.with_name(f".{path.name}.{secrets.token_hex(4)}.output")
+        output_file = path.with_name(f".{path.name}.{secrets.token_hex(4)}.output")
     root = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
-    with said.open("ab") as output:
+    with output_file.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "workbench.launch.child"],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, inherited]))},
@@ -73,20 +73,20 @@ def in_process(job: Job) -> Future[None]:
         )
 
     def follow() -> None:
-        answer, _ = process.communicate(f"{said}\n{job.to_json()}".encode())
+        answer, _ = process.communicate(f"{output_file}\n{job.to_json()}".encode())
         if answer:
             error, text = pickle.loads(answer)
             error.add_note(text)
             raise error
         if process.returncode:
-            place = path / OUTPUT if not said.exists() else said
+            place = path / OUTPUT if not output_file.exists() else output_file
             raise WorkbenchError(
                 f"a training at {path} that ends by itself",
                 f"its process gone with exit status {process.returncode}",
                 f"read {place}; go on with workbench.train(…, resume=True)",
             )
 
-    outcome, _ = _followed(follow, f"process of training {path.name}")
+    outcome, _ = _run_in_thread(follow, f"process of training {path.name}")
     return outcome
 
 
@@ -139,7 +139,7 @@ def on_dask(job: Job, where: Any, resources: Mapping[str, int | float]) -> Futur
         if error is not None:
             raise error
 
-    outcome, _ = _followed(follow, f"task of training {Path(job.path).name}")
+    outcome, _ = _run_in_thread(follow, f"task of training {Path(job.path).name}")
     return outcome
 
 
@@ -163,7 +163,7 @@ def _task(job: str) -> None:
     Job.from_json(job).work()
 
 
-def _followed(work: Callable[[], None], name: str) -> tuple[Future[None], threading.Thread]:
+def _run_in_thread(work: Callable[[], None], name: str) -> tuple[Future[None], threading.Thread]:
     """Do something in a thread that keeps no process alive; how it went is in the future."""
     outcome: Future[None] = Future()
     outcome.set_running_or_notify_cancel()
@@ -181,7 +181,7 @@ def _followed(work: Callable[[], None], name: str) -> tuple[Future[None], thread
     return outcome, thread
 
 
-def words_of(error: BaseException) -> bytes:
+def pickled_error(error: BaseException) -> bytes:
     """An error as it goes from one process to another: itself if it can, and its traceback."""
     text = "".join(traceback.format_exception(error))
     try:

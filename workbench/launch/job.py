@@ -12,12 +12,12 @@ from workbench.training.region_config import RegionConfig
 from workbench.training.run_folders import Began
 
 TrainingConfig = DeepNCutsConfig | RegionConfig
-Beginning = tuple[float, int]
+Start = tuple[float, int]
 """What tells one stretch of training in a folder from any other: when the run there was started,
 and the number of the event that began the stretch."""
 
 
-def beginning(path: Path) -> Beginning | None:
+def latest_start(path: Path) -> Start | None:
     """Of the latest stretch of training in a folder; None where there is no readable run."""
     try:
         run = Run.open(path)
@@ -37,7 +37,7 @@ class Job:
         path: of the run folder, absolute.
         resume: continue the run that is there.
         overwrite: delete the run that is there first.
-        before: `beginning` of what was there when the job was made.
+        before: `latest_start` of what was there when the job was made.
     """
 
     config: dict[str, Any]
@@ -45,7 +45,7 @@ class Job:
     path: str
     resume: bool
     overwrite: bool
-    before: Beginning | None
+    before: Start | None
 
     @classmethod
     def of(
@@ -54,12 +54,12 @@ class Job:
         """The job of a training; arguments as `train` has them."""
         path = Path(path).absolute()
         regions = isinstance(config, RegionConfig)
-        return cls(config.to_dict(), regions, str(path), resume, overwrite, beginning(path))
+        return cls(config.to_dict(), regions, str(path), resume, overwrite, latest_start(path))
 
     @property
     def has_begun(self) -> bool:
         """Whether the run folder tells of this training, and no longer of what was there before."""
-        now = beginning(Path(self.path))
+        now = latest_start(Path(self.path))
         return now is not None and now != self.before
 
     def work(self, *, progress: bool = False, began: Began | None = None) -> None:

@@ -2,7 +2,7 @@
 
 Where the thresholds come from: features are float32, with rounding errors ε = 1.2e-7. A subspace of
 eigenvectors turns by ε/gap, and a gradient through X⁺ has errors of about κε, κ the condition
-number of X. Either costs more than three of the seven digits where it passes `LOST`. Sums are
+number of X. Either costs more than three of the seven digits where it passes `TOLERATED_ERROR`. Sums are
 taken in float64, whose own limits (`linalg.outcomes`) lie far beyond.
 """
 
@@ -16,11 +16,11 @@ import pandas as pd
 from workbench.linalg.outcomes import ILL_CONDITIONED
 
 EPSILON = float(np.finfo(np.float32).eps)
-LOST = 1e-3
+TOLERATED_ERROR = 1e-3
 """Relative error of an embedding or a gradient that is worth a word."""
-NARROW_GAP = EPSILON / LOST
+NARROW_GAP = EPSILON / TOLERATED_ERROR
 """Eigengap, of a spectrum whose largest eigenvalue is 1, that is as good as none."""
-UNSURE_CONDITION = (LOST / EPSILON) ** 2
+UNSURE_CONDITION = (TOLERATED_ERROR / EPSILON) ** 2
 """κ², which is what objectives report as their condition."""
 COLLAPSED = 2.0
 """Effective rank below which one direction carries the affinity: there is nothing left to cut."""
@@ -30,9 +30,9 @@ PATIENCE, GAIN = 5, 0.002
 """Looks at held-out scenes, and by how much covering should have risen in them."""
 LATE = 0.1
 """Of the highest learning rate: below, a training is about to end."""
-RECENT = 20
+RECENT_STEPS = 20
 """Steps over which a measurement of single steps is judged, in the median: images differ."""
-USUAL = 200
+BASELINE_STEPS = 200
 """Steps before these that say what is usual."""
 
 
@@ -88,10 +88,10 @@ def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
 def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
     norms = _measured(metrics, "gradient_norm")
     norms = norms[np.isfinite(norms)]
-    before = norms.iloc[-USUAL - RECENT : -RECENT]
-    if len(before) < RECENT:
+    before = norms.iloc[-BASELINE_STEPS - RECENT_STEPS : -RECENT_STEPS]
+    if len(before) < RECENT_STEPS:
         return
-    now, usual = float(norms.iloc[-RECENT:].median()), float(before.median())
+    now, usual = float(norms.iloc[-RECENT_STEPS:].median()), float(before.median())
     if usual > 0 and now > EXPLOSION * usual:
         yield Alarm(
             int(norms.index[-1]),
@@ -107,7 +107,7 @@ def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
         ("effective_rank", "the pooled features"),
     ):
         ranks = _measured(metrics, name)
-        if len(ranks) and (now := float(ranks.iloc[-RECENT:].median())) < COLLAPSED:
+        if len(ranks) and (now := float(ranks.iloc[-RECENT_STEPS:].median())) < COLLAPSED:
             yield Alarm(
                 int(ranks.index[-1]),
                 f"the effective rank of {of} is {now:.2f}",
@@ -134,7 +134,7 @@ def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
     if not {"j1", "j2"} & set(metrics.columns):
         return
     squares = _measured(metrics, "condition")
-    if not len(squares) or not (now := float(squares.iloc[-RECENT:].median())) > UNSURE_CONDITION:
+    if not len(squares) or not (now := float(squares.iloc[-RECENT_STEPS:].median())) > UNSURE_CONDITION:
         return
     kappa = math.sqrt(now)
     lost = "its rank is decided by rounding" if now > ILL_CONDITIONED else "it grows like κ"

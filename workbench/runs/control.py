@@ -156,7 +156,7 @@ def _command(line: bytes) -> Command | None:
 
 
 @dataclass(frozen=True)
-class Obeyed:
+class ControlState:
     """What commands have made of a training, so far as it has answered them.
 
     Attributes:
@@ -168,7 +168,7 @@ class Obeyed:
     factor: float = 1.0
 
 
-def obeyed(answers: Sequence[Event], stretch: int) -> Obeyed:
+def control_state(answers: Sequence[Event], stretch: int) -> ControlState:
     """How a training stands.
 
     Args:
@@ -182,4 +182,4 @@ def obeyed(answers: Sequence[Event], stretch: int) -> Obeyed:
             paused = fields["command"] == PAUSE
         elif fields["command"] == RATE:
             factor = float(fields["value"])
-    return Obeyed(paused, factor)
+    return ControlState(paused, factor)

@@ -23,7 +23,7 @@ def is_run(folder: Path | str) -> bool:
     return all((Path(folder) / name).is_file() for name in _RECORD)
 
 
-def named_by(run: Run, name: str) -> Path | str:
+def resolved_path(run: Run, name: str) -> Path | str:
     """A path that a run's configuration names, from where it means something.
 
     A relative path was one from the folder in which the training was started. That is this one or,

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from workbench.runs import Event, Run, Status
-from workbench.runs.control import ANSWER, PAUSE, RESUME, obeyed
+from workbench.runs.control import ANSWER, PAUSE, RESUME, control_state
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ def progress(run: Run, now: float | None = None) -> Progress:
     now = time.time() if now is None else now
     status, step, stretch = run.status, run.step, run.stretch
     answers = run.events(ANSWER)
-    state = obeyed(answers, stretch)
-    plan, vitals = run.latest("plan"), run.latest("vitals")
+    state = control_state(answers, stretch)
+    plan, throughput = run.latest("plan"), run.latest("vitals")
     failed = run.latest("failed")
     going = status is Status.RUNNING
     fields = {} if plan is None else plan.fields
-    lately = {} if vitals is None or vitals.seq < stretch else vitals.fields
+    lately = {} if throughput is None or throughput.seq < stretch else throughput.fields
     steps, per_pass = fields.get("steps"), fields.get("steps_per_pass")
     left = None
     if going and steps is not None:

@@ -26,7 +26,7 @@ from workbench.runs.events import RESUMED, Event, EventLog
 from workbench.runs.files import atomic_write, read_json_object, to_json
 from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import Array, read_snapshot, snapshot_path, write_snapshot
-from workbench.runs.status import STARTED, TELLING, Status, status_of, this_process
+from workbench.runs.status import STARTED, STATUS_EVENTS, Status, status_of, this_process
 
 _CONFIG, _PROVENANCE, _EVENTS = "config.json", "provenance.json", "events.jsonl"
 
@@ -133,10 +133,10 @@ class Run:
         Raises:
             WorkbenchError: another process is still writing this run.
         """
-        self.refuse_to_disturb()
+        self.refuse_if_written()
         return self.append(RESUMED, step, process=this_process(), provenance=provenance())
 
-    def refuse_to_disturb(self) -> None:
+    def refuse_if_written(self) -> None:
         """See that no other process is writing.
 
         Raises:
@@ -202,7 +202,7 @@ class Run:
     @property
     def status(self) -> Status:
         """Running, or how it ended; a writer that died without a word counts as interrupted."""
-        return status_of(self._telling(), self._log.last())
+        return status_of(self._status_events(), self._log.last())
 
     @property
     def step(self) -> int:
@@ -213,18 +213,18 @@ class Run:
     def stretch(self) -> int:
         """The number (`seq`) of the event that began what is written now: of the run's start, or
         of its last resumption; 0 where the log has lost both."""
-        return max((e.seq for e in self._telling() if e.kind in {STARTED, RESUMED}), default=0)
+        return max((e.seq for e in self._status_events() if e.kind in {STARTED, RESUMED}), default=0)
 
     @property
     def _writer(self) -> dict[str, Any]:
         """The process that started the run, or resumed it last."""
-        writers = [event for event in self._telling() if event.kind in {STARTED, RESUMED}]
+        writers = [event for event in self._status_events() if event.kind in {STARTED, RESUMED}]
         process: dict[str, Any] = writers[-1].fields["process"]
         return process
 
-    def _telling(self) -> list[Event]:
+    def _status_events(self) -> list[Event]:
         """The events that say how the run stands, in order."""
-        events = [event for kind in TELLING for event in self._log.read(kind)]
+        events = [event for kind in STATUS_EVENTS for event in self._log.read(kind)]
         return sorted(events, key=attrgetter("seq"))
 
     def _facts(self) -> dict[str, str]:

@@ -44,20 +44,20 @@ def this_process() -> dict[str, Any]:
     }
 
 
-TELLING = (STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERRUPTED)
+STATUS_EVENTS = (STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERRUPTED)
 """The kinds of events that say how a run stands."""
 
 
-def status_of(telling: Sequence[Event], latest: Event | None) -> Status:
+def status_of(status_events: Sequence[Event], latest: Event | None) -> Status:
     """The state of a run; interrupted if its events tell nothing of it.
 
     Args:
-        telling: its events of the kinds `TELLING`, in order.
+        status_events: its events of the kinds `STATUS_EVENTS`, in order.
         latest: its last event of any kind.
     """
-    if not telling or latest is None:  # the machine died before its disk had the first line
+    if not status_events or latest is None:  # the machine died before its disk had the first line
         return Status.INTERRUPTED
-    last = telling[-1]
+    last = status_events[-1]
     if last.kind not in {STARTED, RESUMED}:
         return Status(last.kind)
     alive = _is_alive(last.fields["process"], latest.time)

@@ -35,7 +35,7 @@ def picture(element: hv.Element | hv.Overlay, width: int) -> str:
     """An <img> of an element without axes, title and margins.
 
     Args:
-        element: drawn by `panels.photo` or `panels.heat`, or an overlay of these.
+        element: drawn by `panels.photo` or `panels.heatmap`, or an overlay of these.
         width: pixels; the height follows from the aspect.
     """
     drawn = _resampled(element, width) if isinstance(element, hv.RGB) else _drawn(element, width)

@@ -14,7 +14,7 @@ from panel.io.notebook import patch_inline_stylesheets
 from panel.viewable import Viewable
 
 
-def bring_style_sheets() -> None:
+def inline_style_sheets() -> None:
     """From now on, have every plot bring its style sheets along."""
     os.environ.setdefault("PANEL_INLINE", "true")
     hooks: list[Any] = Viewable._preprocessing_hooks  # annotated as less than they may take

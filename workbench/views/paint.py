@@ -10,7 +10,7 @@ from scipy.ndimage import maximum_filter
 Pixels = UInt8[np.ndarray, "height width 3"]
 LabelMap = Integer[np.ndarray, "height width"]
 
-NOTHING = np.zeros((2, 2, 4), np.uint8)
+TRANSPARENT = np.zeros((2, 2, 4), np.uint8)
 """A layer that hides nothing."""
 
 _FINE = 480
@@ -22,7 +22,7 @@ EXTREME = 0.99
 """The quantile of a map at the end of its colours: a few extreme cells must not dim the rest."""
 
 
-def ceiling(values: Float[np.ndarray, "rows columns"]) -> float:
+def robust_maximum(values: Float[np.ndarray, "rows columns"]) -> float:
     """A positive magnitude that all but the most extreme values stay within."""
     return max(float(np.quantile(np.abs(values), EXTREME)), float(np.finfo(np.float32).tiny))
 
@@ -33,13 +33,13 @@ def strongest_colours(
     """Each place in the colour of the map that is strongest there, as bright as it is strong.
 
     Args:
-        values: nonnegative; each map is scaled to its own ceiling first.
+        values: nonnegative; each map is scaled to its own robust_maximum first.
         colours: as #rrggbb, one a map; they repeat where there are more maps.
     """
     layer = np.zeros((*values.shape[1:], 4), np.uint8)
     layer[..., 3] = 255
     if len(values):
-        scaled = np.stack([np.clip(each / ceiling(each), 0, 1) for each in values])
+        scaled = np.stack([np.clip(each / robust_maximum(each), 0, 1) for each in values])
         palette = np.array([ImageColor.getrgb(colour) for colour in colours])
         strongest = scaled.argmax(axis=0)
         brightness = np.take_along_axis(scaled, strongest[None], axis=0)[0]
@@ -83,10 +83,10 @@ def boundary_layer(labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_widt
 def outlined(image: Pixels, labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_width 3"]:
     """The image with the boundaries of the segments over it, at the size of `boundary_layer`."""
     scale = fineness(labels)
-    return laid_over(image.repeat(scale, 0).repeat(scale, 1), boundary_layer(labels))
+    return composited(image.repeat(scale, 0).repeat(scale, 1), boundary_layer(labels))
 
 
-def laid_over(
+def composited(
     ground: UInt8[np.ndarray, "rows columns channels"], layer: UInt8[np.ndarray, "rows columns 4"]
 ) -> UInt8[np.ndarray, "rows columns channels"]:
     """An RGBA layer over a picture, whose own alpha stays what it is."""

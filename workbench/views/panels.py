@@ -37,7 +37,7 @@ def photo(
     return styled(as_picture(picture), matplotlib={"interpolation": "antialiased"})
 
 
-def heat(
+def heatmap(
     values: Shaped[np.ndarray, "rows columns"],
     step: int,
     *,

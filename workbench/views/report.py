@@ -175,7 +175,7 @@ def _history(run: Run) -> list[tuple[str, list[Figure]]]:
     steps = moments[watched[0]]
     chosen = sorted({steps[round(i * (len(steps) - 1) / (PASSES - 1))] for i in range(PASSES)})
     snapshots = {f"step {step}": run.load_snapshot(step, watched[0]) for step in chosen}
-    probe = affinity.probes_inside(segments.typical_annotator(next(iter(snapshots.values()))))[0]
+    probe = affinity.interior_pixels(segments.typical_annotator(next(iter(snapshots.values()))))[0]
     rows, cuts = [], []
     for label, snapshot in snapshots.items():
         rows.append(_picture(affinity.affinity_row(snapshot, probe, label), SMALL))
@@ -185,7 +185,7 @@ def _history(run: Run) -> list[tuple[str, list[Figure]]]:
 
 def _scene(id: str, states: Mapping[str, Snapshot]) -> Scene:
     first = next(iter(states.values()))
-    probes = affinity.probes_inside(segments.typical_annotator(first))
+    probes = affinity.interior_pixels(segments.typical_annotator(first))
     return Scene(
         id=id,
         image=_picture(photo(first["image"], f"scene {id}"), LARGE),

@@ -12,9 +12,9 @@ import holoviews.plotting.bokeh  # registers the backend that notebooks draw wit
 import holoviews.plotting.mpl  # registers the one that the static report draws with
 from holoviews.plotting.util import process_cmap
 
-from workbench.views.offline import bring_style_sheets
+from workbench.views.offline import inline_style_sheets
 
-bring_style_sheets()
+inline_style_sheets()
 
 INK = "#20242a"
 MUTED = "#6d737c"
@@ -35,7 +35,7 @@ PANEL_WIDTH = 200
 CHART_SIZE = (370, 240)
 """Width and height of a chart in a notebook, screen pixels."""
 
-EXPLORED = 360
+FRAME_SIDE = 360
 """Side of the square frame of an image that is explored, screen pixels."""
 
 _TITLE = {"fontsize": {"title": "9.5pt"}}
@@ -73,7 +73,7 @@ def as_picture(element: Element) -> Element:
     )
 
 
-def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> Element:
+def interactive(element: Element, *, chart: bool = False, side: int = FRAME_SIDE) -> Element:
     """Draw for exploring, under bokeh: larger, with tools, in a frame of one size.
 
     Images lie in a square frame whatever way up they are, so that the page stands still when the
@@ -95,7 +95,7 @@ def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> 
         backend="bokeh",
         frame_width=width,
         frame_height=height,
-        toolbar="above" if chart or side >= EXPLORED else None,
+        toolbar="above" if chart or side >= FRAME_SIDE else None,
         default_tools=["pan", "wheel_zoom", "reset"],
         active_tools=[],
         **ranges,

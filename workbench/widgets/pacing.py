@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
-REST = 1.5
+REST_FACTOR = 1.5
 """How long to wait after an answer, in times of what it took: other messages need their turn."""
 
 
@@ -64,14 +64,14 @@ class Latest(Generic[Value]):
             self._answer(value)
         finally:
             took = time.perf_counter() - start
-            self._ready = loop.time() + max(self._interval, REST * took)
+            self._ready = loop.time() + max(self._interval, REST_FACTOR * took)
 
 
 _PAUSE = 0.02
 """Seconds for other messages after a step."""
 
 
-def gradually(step: Callable[[], bool]) -> None:
+def run_in_steps(step: Callable[[], bool]) -> None:
     """Take steps until one returns False.
 
     In a running event loop this returns at once; without one, as in a script, when all is done.
@@ -93,24 +93,24 @@ def gradually(step: Callable[[], bool]) -> None:
     loop.call_later(_PAUSE, go_on)
 
 
-INTERVAL = 0.5
+MIN_INTERVAL = 0.5
 """Seconds between two beats, at least."""
-SHARE = 0.04
+MAX_SHARE = 0.04
 """Of the time that beats may take: what trains in the same process is not to feel them."""
-MOST = 3.0
+MAX_INTERVAL = 3.0
 """Seconds between two beats, at most: nobody waits longer than that to see something."""
 
 
-class Pulse:
+class Poller:
     """Calls a function until it says that this is enough, or `stop` does.
 
     Args:
-        beat: returns whether to go on; what it raises ends the pulse.
+        poll: returns whether to go on; what it raises ends the poller.
         name: of the thread.
     """
 
-    def __init__(self, beat: Callable[[], bool], name: str) -> None:
-        self._beat, self._name = beat, name
+    def __init__(self, poll: Callable[[], bool], name: str) -> None:
+        self._poll, self._name = poll, name
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -128,7 +128,7 @@ class Pulse:
             self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End; wait for a beat that goes on, but not for longer than `timeout` seconds."""
+        """End; wait for a poll that goes on, but not for longer than `timeout` seconds."""
         self._stopped.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
@@ -138,10 +138,12 @@ class Pulse:
         try:
             while going and not self._stopped.is_set():
                 start = time.perf_counter()
-                going = self._beat()
+                going = self._poll()
                 took = time.perf_counter() - start
                 # The cheaper of two beats: one alone may have paid for what is made once.
-                self._stopped.wait(min(max(INTERVAL, min(took, before) / SHARE), MOST))
+                self._stopped.wait(
+                    min(max(MIN_INTERVAL, min(took, before) / MAX_SHARE), MAX_INTERVAL)
+                )
                 before = took
         finally:
             atexit.unregister(self.stop)

@@ -26,7 +26,7 @@ from workbench.models.scaling import Standardised
 
 
 @dataclass(frozen=True)
-class Limits:
+class Diagnosis:
     """Medians over regions, if nothing else is said.
 
     Attributes:
@@ -67,7 +67,7 @@ class Limits:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Limits":
+    def from_dict(cls, values: dict[str, Any]) -> "Diagnosis":
         """Back from `to_dict`, or from the JSON of it."""
         return cls(**values | {"eigenvalues": tuple(values["eigenvalues"])})
 
@@ -83,9 +83,9 @@ class _Look:
     gain: Float[Tensor, "batch"]
 
 
-def limits_of(
+def diagnose(
     model: RegionNetwork, regions: Regions, features: RegionFeatures | None = None
-) -> Limits:
+) -> Diagnosis:
     """Look at a network as it is, on the device where it is.
 
     Args:
@@ -102,7 +102,7 @@ def limits_of(
 def spectra_of(
     model: RegionNetwork, regions: Regions, features: RegionFeatures | None = None
 ) -> Float[np.ndarray, "regions side"]:
-    """Eigenvalues of XᵀX/cells of every region, descending; arguments as `limits_of` has them.
+    """Eigenvalues of XᵀX/cells of every region, descending; arguments as `diagnose` has them.
 
     XᵀX has no more than these that are not zero: as many as X has rows or features.
     """
@@ -148,7 +148,7 @@ def _spectrum(model: RegionNetwork, maps: Tensor, masks: Tensor | None) -> GramF
     return SecondOrderPooling().pool(model.reduce(maps), model.inside(maps, masks))
 
 
-def _summary(model: RegionNetwork, looks: list[_Look]) -> Limits:
+def _summary(model: RegionNetwork, looks: list[_Look]) -> Diagnosis:
     vectors = torch.cat([look.vectors for look in looks])
     values = torch.cat([look.eigenvalues for look in looks])
     gain = torch.cat([look.gain for look in looks])
@@ -162,7 +162,7 @@ def _summary(model: RegionNetwork, looks: list[_Look]) -> Limits:
     centred = vectors - vectors.mean(0)
     # The same eigenvalues as those of the much larger covariance of the entries.
     among_regions = torch.linalg.eigvalsh(centred @ centred.mT).clamp(min=0)
-    return Limits(
+    return Diagnosis(
         regions=len(vectors),
         epsilon=epsilon,
         eigenvalues=tuple(values.median(0).values.tolist()),

@@ -27,7 +27,7 @@ from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram import gram
 from workbench.linalg.vectorise import unvectorise
 from workbench.runs import Run
-from workbench.runs.finding import named_by
+from workbench.runs.finding import resolved_path
 from workbench.training.building import trained_region_model
 from workbench.training.region_config import RegionConfig
 from workbench.training.region_parts import split_as
@@ -45,7 +45,7 @@ _CHUNK = 64
 
 
 @dataclass(frozen=True)
-class RegionLook:
+class RegionDetails:
     """One region as the network sees it.
 
     Attributes:
@@ -55,7 +55,7 @@ class RegionLook:
         after: what the layer makes of it.
         eigenvalues: of `before`, descending; those that X cannot have are zero.
         rank: numerical rank of X.
-        chances: probability of every category.
+        probabilities: probability of every category.
     """
 
     region: Region
@@ -64,7 +64,7 @@ class RegionLook:
     after: Float[np.ndarray, "channels channels"]
     eigenvalues: Float64[np.ndarray, "channels"]
     rank: int
-    chances: Float[np.ndarray, "classes"]
+    probabilities: Float[np.ndarray, "classes"]
 
     @property
     def effective_rank(self) -> float:
@@ -104,11 +104,11 @@ class RegionSpace:
     ) -> None:
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.part: Part = part
-        self.config = _here(self.run, store)
-        self.regions = _some(getattr(split_as(self.config, ("image", "mask")), part), part, limit)
+        self.config = _resolved_config(self.run, store)
+        self.regions = _subset(getattr(split_as(self.config, ("image", "mask")), part), part, limit)
         self.version = _version(self.run)
         self.model = trained_region_model(self.run)
-        assert isinstance(self.model.pooling, SecondOrderPooling)  # as `_here` made sure
+        assert isinstance(self.model.pooling, SecondOrderPooling)  # as `_resolved_config` made sure
         self.pooling = self.model.pooling
         self._features = opened_features(self.config, self.regions)
         count = len(self.regions)
@@ -177,7 +177,7 @@ class RegionSpace:
         """The category that the network gives a region; None where it is not done yet."""
         return self.regions.names[self._predicted[position]] if position < self.done else None
 
-    def look(self, position: int) -> RegionLook:
+    def details(self, position: int) -> RegionDetails:
         """One region, read and computed now.
 
         Raises:
@@ -193,7 +193,7 @@ class RegionSpace:
         eigenvalues = np.zeros(self.model.channels)
         there = found.eigenvalues[0].numpy()[::-1]
         eigenvalues[: len(there)] = there
-        return RegionLook(
+        return RegionDetails(
             self.regions[position],
             cells,
             (gram(x) / max(cells, 1)).numpy(),
@@ -268,7 +268,7 @@ def is_region_run(run: Run) -> bool:
     return run.config.get("architecture", {}).get("pooling") in ("log", "power")
 
 
-def _here(run: Run, store: Path | str | None) -> RegionConfig:
+def _resolved_config(run: Run, store: Path | str | None) -> RegionConfig:
     """The run's configuration with paths that are found from here."""
     if not is_region_run(run):
         pooling = run.config.get("architecture", {}).get("pooling")
@@ -278,15 +278,17 @@ def _here(run: Run, store: Path | str | None) -> RegionConfig:
             "give one: workbench train deep-o2p",
         )
     config = RegionConfig.from_dict(run.config)
-    cache, weights = (name and str(named_by(run, name)) for name in (config.cache, config.weights))
+    cache, weights = (
+        name and str(resolved_path(run, name)) for name in (config.cache, config.weights)
+    )
     # Without them the frames' pixels go through the backbone, whose weights are in the checkpoint.
     if not all(name and Path(name).exists() for name in (cache, weights)):
         cache = None
-    store = str(store or named_by(run, config.store))
+    store = str(store or resolved_path(run, config.store))
     return replace(config, store=store, cache=cache, weights=weights)
 
 
-def _some(regions: Regions, part: Part, limit: int) -> Regions:
+def _subset(regions: Regions, part: Part, limit: int) -> Regions:
     if not len(regions):
         raise WorkbenchError(
             f"{PARTS[part]} regions", "none", f"choose another part: {', '.join(PARTS)}"

@@ -80,9 +80,9 @@ class Outcomes:
         before = np.arange(logs.shape[1]) < labels[:, None]
         rank = ((logs > truth) | ((logs == truth) & before)).sum(1)
         predicted = logs.argmax(1)
-        chances = np.exp(logs)
-        confidence = chances[rows, predicted]
-        chances[rows, labels] -= 1
+        probabilities = np.exp(logs)
+        confidence = probabilities[rows, predicted]
+        probabilities[rows, labels] -= 1
         return cls(
             tuple(names),
             regions,
@@ -92,7 +92,7 @@ class Outcomes:
             rank,
             confidence,
             -truth[:, 0],
-            np.square(chances).sum(1),
+            np.square(probabilities).sum(1),
         )
 
     def __len__(self) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.regions.diagnosis import Limits
+from workbench.evaluation.regions.diagnosis import Diagnosis
 from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.runs.files import atomic_write, read_json_object, to_json
 
@@ -43,7 +43,7 @@ class RegionResult:
     minutes: float
     trained_per_second: float | None
     tested_per_second: float | None
-    limits: Limits | None = None
+    limits: Diagnosis | None = None
     chosen: dict[str, float] | None = None
 
     def write(self, path: Path) -> None:
@@ -65,7 +65,7 @@ class RegionResult:
         values = read_json_object(path)
         try:
             outcomes = Outcomes.from_dict(values["outcomes"])
-            limits = values["limits"] and Limits.from_dict(values["limits"])
+            limits = values["limits"] and Diagnosis.from_dict(values["limits"])
             return cls(**values | {"outcomes": outcomes, "limits": limits})
         except (KeyError, TypeError, ValueError) as error:
             raise WorkbenchError(

@@ -6,8 +6,8 @@ import holoviews as hv
 import numpy as np
 from jaxtyping import Float
 
-from workbench.views.paint import ceiling
-from workbench.views.panels import heat
+from workbench.views.paint import robust_maximum
+from workbench.views.panels import heatmap
 from workbench.views.regions.spectra import FLOOR, level
 from workbench.views.style import AFTER, BEFORE, DIVERGING, SEQUENTIAL, as_chart, styled
 
@@ -29,9 +29,9 @@ def matrix_picture(
         name: of the entries, with their unit.
     """
     apart = values[~np.eye(len(values), dtype=bool)]
-    end = ceiling(apart[None] if apart.size else values)
+    end = robust_maximum(apart[None] if apart.size else values)
     signed = bool((apart < -1e-3 * end).any())
-    picture = heat(
+    picture = heatmap(
         values, 1, title=title, name=name, smooth=False,
         cmap=DIVERGING if signed else SEQUENTIAL, limits=(-end if signed else 0.0, end),
     )  # fmt: skip
@@ -93,22 +93,22 @@ def spectrum_after(
     )
 
 
-def class_chances(
-    chances: Float[np.ndarray, "classes"], names: Sequence[str], truth: str, count: int = TOP
+def class_probabilities(
+    probabilities: Float[np.ndarray, "classes"], names: Sequence[str], truth: str, count: int = TOP
 ) -> hv.Overlay:
     """The likeliest categories as bars, the true one among them whatever its place.
 
     Args:
-        chances: probability of each category; none: nothing is drawn.
+        probabilities: probability of each category; none: nothing is drawn.
         names: of the categories.
         truth: the true one: blue, the others grey.
         count: how many bars, at least two.
     """
-    order = np.argsort(-chances, kind="stable")
+    order = np.argsort(-probabilities, kind="stable")
     shown = order[:count].tolist()
-    if len(chances) and names.index(truth) not in shown:
+    if len(probabilities) and names.index(truth) not in shown:
         shown = [*shown[: count - 1], names.index(truth)]
-    rows = [(names[i], float(chances[i])) for i in reversed(shown)] or [("", 0.0), (" ", 0.0)]
+    rows = [(names[i], float(probabilities[i])) for i in reversed(shown)] or [("", 0.0), (" ", 0.0)]
     ground = hv.Bars(rows, "category", "probability")
     own = hv.Bars([row for row in rows if row[0] == truth], "category", "probability")
     bars = [

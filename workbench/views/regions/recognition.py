@@ -115,7 +115,7 @@ def confusion_matrix(
         raise WorkbenchError(
             f"a name for each of {len(confusion)} categories", f"{len(names)}", "name them all"
         )
-    kept = arranged(confusion, order)
+    kept = axis_order(confusion, order)
     cells = confusion[np.ix_(kept, kept)]
     share = cells / np.maximum(confusion.sum(1)[kept, None], 1)
     labels = [names[i] for i in kept]
@@ -181,7 +181,7 @@ def confusion_matrix(
     return styled(hv.Overlay([picture, *lines]).relabel(title), matplotlib=size)
 
 
-def arranged(
+def axis_order(
     confusion: Real[np.ndarray, "classes classes"], order: Order
 ) -> Int[np.ndarray, "kept"]:
     """Numbers of the categories that occur or were predicted, in the order of the axes."""

@@ -13,21 +13,21 @@ from scipy.ndimage import distance_transform_edt
 
 from workbench.evaluation.scenes.networks import Snapshot
 from workbench.views.paint import (
-    NOTHING,
+    TRANSPARENT,
     LabelMap,
     boundary_layer,
-    ceiling,
+    composited,
     fineness,
-    laid_over,
+    robust_maximum,
     strongest_colours,
 )
-from workbench.views.panels import AXES, heat, photo, row
+from workbench.views.panels import AXES, heatmap, photo, row
 from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
-from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, explored, styled
+from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, interactive, styled
 
 
-def probes_inside(labels: LabelMap, count: int = 3) -> list[Pixel]:
+def interior_pixels(labels: LabelMap, count: int = 3) -> list[Pixel]:
     """The innermost pixel of each of the largest segments, largest first.
 
     Args:
@@ -66,7 +66,7 @@ class AffinityPicture:
 
     One seed: its row in the colours of `SEQUENTIAL`. Several: every pixel in the colour of the
     seed that it is tied to most, as bright as it is tied; rows of different seeds are each scaled
-    to their own ceiling, so that a seed of small degree is seen beside one of large degree.
+    to their own robust_maximum, so that a seed of small degree is seen beside one of large degree.
 
     What stays the same from one click to the next is made once: elements with their options are
     most of what a picture costs.
@@ -82,11 +82,11 @@ class AffinityPicture:
     def __init__(self, ready: AffinityProbe, segments: LabelMap | None) -> None:
         self.ready = ready
         self._fineness = 1 if segments is None else fineness(segments)
-        self._layer = NOTHING if segments is None else boundary_layer(segments)
+        self._layer = TRANSPARENT if segments is None else boundary_layer(segments)
         self.lines = photo(self._layer, fineness=self._fineness)
         dark = np.zeros_like(ready.over_image([(0, 0)])[0])
-        self._heat = explored(
-            heat(dark, ready.step, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0))
+        self._heat = interactive(
+            heatmap(dark, ready.step, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0))
         )
         self._places = [self._heat.dimension_values(axis, expanded=False) for axis in AXES]
 
@@ -101,18 +101,18 @@ class AffinityPicture:
         strongest = values[0] if len(seeds) == 1 else np.max(values, axis=0, initial=0.0)
         ground = self._heat.clone((*self._places, strongest))
         for backend in ("bokeh", "matplotlib"):
-            ground.opts(backend=backend, clim=(0.0, ceiling(strongest)))
-        over = self.lines if len(seeds) == 1 else self._parted(values)
+            ground.opts(backend=backend, clim=(0.0, robust_maximum(strongest)))
+        over = self.lines if len(seeds) == 1 else self._coloured_by_strongest(values)
         return ground * over * seed_rings(seeds)
 
-    def _parted(self, values: Float[np.ndarray, "seeds rows columns"]) -> hv.RGB:
+    def _coloured_by_strongest(self, values: Float[np.ndarray, "seeds rows columns"]) -> hv.RGB:
         """Colours of the seeds with the boundaries over them."""
         colours = strongest_colours(values, SEEDS)
         height, width = (side * self._fineness for side in self.ready.image)
         y, x = (np.arange(side) // (self._fineness * self.ready.step) for side in (height, width))
         fine = colours[y[:, None], x]
-        if self._layer is not NOTHING:
-            fine = laid_over(fine, self._layer)
+        if self._layer is not TRANSPARENT:
+            fine = composited(fine, self._layer)
         return photo(fine, fineness=self._fineness)
 
 
@@ -136,7 +136,7 @@ def affinity_rows(
         probes: pixels (y, x); None: one inside each of a human's three largest segments.
         normalized: False: rows of W.
     """
-    probes = probes or probes_inside(typical_annotator(snapshot))
+    probes = probes or interior_pixels(typical_annotator(snapshot))
     return row(
         [
             affinity_row(snapshot, probe, f"probe {i}", normalized)
@@ -172,7 +172,7 @@ def block_picture(
         normalized: False: W.
     """
     labels = ready.labels(segments)
-    chosen = _spread(labels, cells)
+    chosen = _sample(labels, cells)
     values = ready.rows(chosen, normalized)[:, chosen]
     ends = np.flatnonzero(np.diff(labels[chosen])) + 0.5
     low, high = -0.5, len(chosen) - 0.5
@@ -184,13 +184,18 @@ def block_picture(
         bokeh={"line_width": 0.7},
         matplotlib={"linewidth": 0.7},
     )
-    picture = heat(
-        values, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)), smooth=False
+    picture = heatmap(
+        values,
+        1,
+        name="affinity",
+        cmap=SEQUENTIAL,
+        limits=(0.0, robust_maximum(values)),
+        smooth=False,
     )
     return as_picture(picture * lines)
 
 
-def _spread(labels: Int[np.ndarray, "cells"], count: int) -> Int[np.ndarray, "sample"]:
+def _sample(labels: Int[np.ndarray, "cells"], count: int) -> Int[np.ndarray, "sample"]:
     """An evenly spread sample of cells, largest segment first."""
     sample = np.unique(np.linspace(0, len(labels) - 1, min(count, len(labels))).round().astype(int))
     areas = np.bincount(labels)

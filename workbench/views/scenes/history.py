@@ -53,7 +53,7 @@ class SpectrumAt:
         return k, float(self.gaps[k - 1])
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Rank, effective rank and gap."""
         k, gap = self.widest
         return (

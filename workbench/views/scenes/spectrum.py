@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from workbench.evaluation.scenes.networks import Snapshot
 from workbench.segmentation import Grid
-from workbench.views.paint import ceiling
-from workbench.views.panels import heat, row
+from workbench.views.paint import robust_maximum
+from workbench.views.panels import heatmap, row
 from workbench.views.style import AFTER, BEFORE, DIVERGING, as_chart, styled
 
 _FLOOR = 1e-6
@@ -61,9 +61,9 @@ def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
     maps = coarse.interpolate(blocks, height, width, _STEP).numpy()
     panels = []
     for i, values in enumerate(map(_sign_fixed, maps), 2):
-        end = ceiling(values)
+        end = robust_maximum(values)
         title = f"λ{_subscript(i)} = {snapshot['eigenvalues'][i - 1]:.3f}"
-        panels.append(heat(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
+        panels.append(heatmap(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
     return row(panels)
 
 

@@ -17,17 +17,17 @@ from traitlets import Bool, Int, List, Tuple, Unicode, observe
 from workbench.evaluation.scenes.networks import Snapshot
 from workbench.evaluation.scenes.snapshots import array_of
 from workbench.runs import Run
-from workbench.views.paint import NOTHING, LabelMap
-from workbench.views.panels import AXES, heat, photo
+from workbench.views.paint import TRANSPARENT, LabelMap
+from workbench.views.panels import AXES, heatmap, photo
 from workbench.views.scenes.affinity import (
     AffinityPicture,
     block_picture,
-    probes_inside,
+    interior_pixels,
     seed_rings,
 )
 from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
-from workbench.views.style import SEEDS, SEQUENTIAL, explored
+from workbench.views.style import SEEDS, SEQUENTIAL, interactive
 from workbench.widgets.explorers.scene import SceneExplorer
 from workbench.widgets.pacing import Latest
 from workbench.widgets.shells.controls import Action, Choice, Options, Player, Toggle
@@ -144,7 +144,7 @@ class AffinityExplorer(SceneExplorer):
     def _take(self, snapshot: Snapshot) -> None:
         image, truths = array_of(snapshot, "image"), array_of(snapshot, "truths")
         self.probe = AffinityProbe(snapshot)
-        self._photo = explored(photo(image))
+        self._photo = interactive(photo(image))
         height, width = image.shape[:2]
         inside = [(y, x) for y, x in self.seeds if y < height and x < width]
         rows, columns = self.probe.shape
@@ -154,7 +154,7 @@ class AffinityExplorer(SceneExplorer):
             else f"{self.probe.affinity.features} features of {rows}×{columns} cells"
         )
         with self.hold_trait_notifications():
-            self.seeds = inside or probes_inside(typical_annotator({"truths": truths}), 1)
+            self.seeds = inside or interior_pixels(typical_annotator({"truths": truths}), 1)
             if self.annotator >= len(truths):
                 self.annotator = TYPICAL
         self._rows = AffinityPicture(self.probe, self._truth(snapshot))
@@ -199,19 +199,19 @@ class AffinityExplorer(SceneExplorer):
 
     def _draw_blocks(self) -> hv.Overlay:
         if self.probe is None or self.snapshot is None:
-            return explored((_dark() * hv.Path([], AXES)).relabel("nothing to see"))
+            return interactive((_dark() * hv.Path([], AXES)).relabel("nothing to see"))
         segments = self._truth(self.snapshot)
         if segments is None:
             segments = typical_annotator(self.snapshot)
         drawn = block_picture(self.probe, segments, self.cells, self.kind == "M")
         cells = min(self.cells, self.probe.affinity.pixels)
-        return explored(drawn.relabel(f"{self.kind} between {cells} cells, by segment"))
+        return interactive(drawn.relabel(f"{self.kind} between {cells} cells, by segment"))
 
 
 def _blank() -> hv.RGB:
-    return explored(photo(NOTHING))
+    return interactive(photo(TRANSPARENT))
 
 
 def _dark() -> hv.Image:
     nothing = np.zeros((2, 2), np.float32)
-    return explored(heat(nothing, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0)))
+    return interactive(heatmap(nothing, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0)))

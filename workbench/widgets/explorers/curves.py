@@ -16,7 +16,7 @@ from traitlets import Unicode, observe
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
-from workbench.views.style import as_chart, explored
+from workbench.views.style import as_chart, interactive
 from workbench.views.training.curves import faint, line, smoothed
 from workbench.views.training.decimate import thinned, visible
 from workbench.widgets.shells.controls import Action, Choice, Control, Options
@@ -76,7 +76,7 @@ class CurveExplorer(Explorer):
                 if self.lower not in names:
                     self.lower = order[min(1, len(order) - 1)]
             self.readout = self._figures()
-        self._offer()
+        self._update_options()
         self._redraw()
 
     @observe("upper", "lower")
@@ -95,7 +95,7 @@ class CurveExplorer(Explorer):
         if name not in self.metrics:
             nothing = pd.Series(dtype=float)
             drawn = faint(nothing, "value") * line(nothing, "value")
-            return explored(as_chart(drawn.relabel("nothing measured yet")), chart=True)
+            return interactive(as_chart(drawn.relabel("nothing measured yet")), chart=True)
         values = self.metrics[name].dropna()
         if name not in self._smooth:
             self._smooth[name] = smoothed(values)
@@ -103,7 +103,7 @@ class CurveExplorer(Explorer):
         parts = [thinned(visible(each, window)) for each in (values, self._smooth[name])]
         drawn = (faint(parts[0], "value") * line(parts[1], "value")).relabel(name)
         limits = window or (float(values.index.min()), max(float(values.index.max()), 1.0))
-        return explored(as_chart(drawn, ylabel=name, xlim=limits), chart=True)
+        return interactive(as_chart(drawn, ylabel=name, xlim=limits), chart=True)
 
     def _figures(self) -> str:
         last = self.metrics.ffill().iloc[-1]

@@ -10,9 +10,9 @@ from holoviews.streams import Tap
 from traitlets import Int, Unicode, observe
 
 from workbench.data.catalog import Catalog, Item
-from workbench.views.pages import Page
 from workbench.views.panels import photo
-from workbench.views.style import explored
+from workbench.views.style import interactive
+from workbench.views.thumbnails import ThumbnailGrid
 from workbench.widgets.shells.controls import Action, Bounds, Choice, Number, Options
 from workbench.widgets.shells.explorer import Explorer
 
@@ -53,7 +53,7 @@ class DatasetBrowser(Explorer):
         Action("check_raw_file", "compare with the raw file"),
     )
 
-    def __init__(self, store: Path | str, page: Page | None = None) -> None:
+    def __init__(self, store: Path | str, page: ThumbnailGrid | None = None) -> None:
         """Of a store.
 
         Args:
@@ -62,7 +62,7 @@ class DatasetBrowser(Explorer):
         """
         super().__init__()
         self.catalog = Catalog(store)
-        self.sheet = page or Page()
+        self.sheet = page or ThumbnailGrid()
         self.found = self.catalog.select()
         self.item: Item | None = None
         self._thumbnail = lru_cache(maxsize=_KEPT)(
@@ -74,7 +74,7 @@ class DatasetBrowser(Explorer):
         self.quarantine = "\n".join(f"slot {each.slot}: {each}" for each in lost)
         if len(self.found):
             self.position = int(self.found[0])
-        self._tell()
+        self._update_readout()
 
     def options(self, name: str) -> Options:
         """What the store has."""
@@ -127,9 +127,9 @@ class DatasetBrowser(Explorer):
                 None if self.annotators == ANY else int(self.annotators),
             )
         self.page = 1
-        self._offer()
+        self._update_options()
         self.position = self.shown[0] if self.shown else -1
-        self._tell()
+        self._update_readout()
         self._redraw("page")
 
     @observe("page")
@@ -144,8 +144,8 @@ class DatasetBrowser(Explorer):
                 self.item = self.catalog.item(self.position)
         if self.layer >= len(self._layers()) - 1:
             self.layer = 0
-        self._offer()
-        self._tell()
+        self._update_options()
+        self._update_readout()
         self._redraw()
 
     @observe("layer")
@@ -162,7 +162,7 @@ class DatasetBrowser(Explorer):
         count = 0 if self.item is None else len(self.item.layers)
         return {f"{what} {i + 1}": i for i in range(count)} | {"nobody": -1}
 
-    def _tell(self) -> None:
+    def _update_readout(self) -> None:
         lost = len(self.quarantine.splitlines())
         words = [
             f"{len(self.found)} of {len(self.catalog)} {self.catalog.kind}s",
@@ -196,7 +196,7 @@ class DatasetBrowser(Explorer):
 
     def _draw_item(self) -> hv.RGB:
         if self.item is None:
-            return explored(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"))
+            return interactive(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"))
         title = self.catalog.name(self.position)
         pixels = self.item.pixels if self.layer < 0 else self.item.outlined(self.layer)
-        return explored(photo(pixels, title))
+        return interactive(photo(pixels, title))

@@ -20,13 +20,13 @@ from traitlets import Int, Unicode, observe
 from pipelines.errors import UserError
 from workbench.evaluation.regions.distances import PARTS, Part, RegionSpace
 from workbench.runs import Run
-from workbench.views.pages import Page
-from workbench.widgets.pacing import gradually
+from workbench.views.thumbnails import ThumbnailGrid
+from workbench.widgets.pacing import run_in_steps
 from workbench.widgets.shells.controls import Bounds, Options
 from workbench.widgets.shells.explorer import Explorer
 
 ANY, RIGHT, WRONG = "any", "right", "wrong"
-SHELF = Page(columns=8, rows=2, side=96)
+GALLERY = ThumbnailGrid(columns=8, rows=2, side=96)
 _SPACES = 2
 """Runs and parts whose matrices stay in memory, 260 MB each at most."""
 
@@ -80,7 +80,7 @@ class RegionGallery(Explorer):
         self.space: RegionSpace | None = None
         self.found: Positions = np.zeros(0, np.int64)
         self._thumbnail = lru_cache(maxsize=256)(self._read_thumbnail)
-        self._picture("shelf", self._draw_shelf, {Tap: self._on_shelf})
+        self._picture("gallery", self._draw_gallery, {Tap: self._on_gallery})
 
     def options(self, name: str) -> Options:
         """Parts, the categories that occur in one, outcomes."""
@@ -95,14 +95,14 @@ class RegionGallery(Explorer):
     def bounds(self, name: str) -> Bounds:
         """The pages there are."""
         if name == "page":
-            return 1, max(-(-len(self.found) // SHELF.places), 1), 1
+            return 1, max(-(-len(self.found) // GALLERY.places), 1), 1
         return super().bounds(name)
 
     @property
     def shown(self) -> list[int]:
         """Positions of the regions on the page."""
-        start = (self.page - 1) * SHELF.places
-        return [int(each) for each in self.found[start : start + SHELF.places]]
+        start = (self.page - 1) * GALLERY.places
+        return [int(each) for each in self.found[start : start + GALLERY.places]]
 
     def refresh(self) -> None:
         """Look at the run's latest checkpoint."""
@@ -115,7 +115,7 @@ class RegionGallery(Explorer):
             self._thumbnail.cache_clear()
             self.position = -1
             self._select()
-            gradually(self._step)
+            run_in_steps(self._step)
 
     @observe("part")
     def _on_part(self, change: Any) -> None:
@@ -131,7 +131,7 @@ class RegionGallery(Explorer):
 
     @observe("page")
     def _on_page(self, change: Any) -> None:
-        self._redraw("shelf")
+        self._redraw("gallery")
 
     def _step(self) -> bool:
         """Compute the next few matrices; False when there is nothing more to do for this one."""
@@ -142,7 +142,7 @@ class RegionGallery(Explorer):
             more = space.advance()
         except UserError as error:
             self.message = str(error)
-        self._tell()
+        self._update_readout()
         if space is self.space and not more:
             self._select(keep=True)
             self._computed()
@@ -161,14 +161,14 @@ class RegionGallery(Explorer):
         self.found = np.flatnonzero(chosen)
         if not keep:
             self.page = 1
-        self._offer()
+        self._update_options()
         if not keep or self.position < 0:
             self.position = self.shown[0] if self.shown else -1
-        self._tell()
-        self._redraw("shelf")
+        self._update_readout()
+        self._redraw("gallery")
 
-    def _on_shelf(self, x: float | None, y: float | None) -> None:
-        place = None if x is None or y is None else SHELF.at(x, y)
+    def _on_gallery(self, x: float | None, y: float | None) -> None:
+        place = None if x is None or y is None else GALLERY.at(x, y)
         if place is not None and place < len(self.shown):
             self.position = self.shown[place]
 
@@ -182,8 +182,8 @@ class RegionGallery(Explorer):
         regions = self.space.regions
         return str(regions.names[regions.categories[position]])
 
-    def _tell(self) -> None:
-        lines = [] if self.space is None else [self._progress(self.space), *self._details()]
+    def _update_readout(self) -> None:
+        lines = [] if self.space is None else [self._progress(self.space), *self._detail_lines()]
         self.readout = "\n".join(lines)
 
     def _progress(self, space: RegionSpace) -> str:
@@ -197,7 +197,7 @@ class RegionGallery(Explorer):
             words.append(f"computing matrices: {space.done} of {count}{left}")
         return " · ".join(words)
 
-    def _details(self) -> list[str]:
+    def _detail_lines(self) -> list[str]:
         """Lines about the region that is looked at."""
         return []
 
@@ -208,11 +208,11 @@ class RegionGallery(Explorer):
         assert self.space is not None
         slots = self.space.regions.slots[position : position + 1]
         pixels = self.space.regions.items["image"].gather(slots)[0]
-        square = Image.fromarray(pixels).resize((SHELF.side,) * 2, Image.Resampling.BILINEAR)
+        square = Image.fromarray(pixels).resize((GALLERY.side,) * 2, Image.Resampling.BILINEAR)
         return np.asarray(square)
 
     def _page(
-        self, page: Page, positions: list[int], names: list[str], title: str, **places: Any
+        self, page: ThumbnailGrid, positions: list[int], names: list[str], title: str, **places: Any
     ) -> hv.Overlay:
         """Thumbnails; those before a damaged one, which is the message."""
         thumbnails: list[np.ndarray] = []
@@ -229,7 +229,7 @@ class RegionGallery(Explorer):
             default_tools=[], active_tools=[],
         )  # fmt: skip
 
-    def _draw_shelf(self) -> hv.Overlay:
+    def _draw_gallery(self) -> hv.Overlay:
         shown = self.shown
         chosen = shown.index(self.position) if self.position in shown else None
         right = np.zeros(0, bool) if self.space is None else self.space.right
@@ -237,4 +237,4 @@ class RegionGallery(Explorer):
         title = f"page {self.page} of {self.bounds('page')[1]}; crossed: taken for another category"
         title = title if shown else "no region is all of this"
         names = [self._category(position) for position in shown]
-        return self._page(SHELF, shown, names, title, chosen=chosen, marked=wrong)
+        return self._page(GALLERY, shown, names, title, chosen=chosen, marked=wrong)

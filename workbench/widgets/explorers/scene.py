@@ -16,7 +16,7 @@ _KEPT = 3
 """Snapshots that stay in memory: one of 256 features at full resolution has 160 MB."""
 
 
-class Moments:
+class SceneSnapshots:
     """Snapshots of a run, read when they are asked for.
 
     Args:
@@ -83,13 +83,13 @@ class SceneExplorer(Explorer):
 
     def __init__(self, run: Run | Path | str) -> None:
         super().__init__()
-        self.moments = Moments(run)
+        self.snapshots = SceneSnapshots(run)
         self.snapshot: Snapshot | None = None
 
     def options(self, name: str) -> Options:
         """Scenes by name, steps by number."""
         if name == "scene":
-            return {scene: scene for scene in self.moments.scenes()}
+            return {scene: scene for scene in self.snapshots.scenes()}
         if name == "step":
             return {str(step): step for step in self.steps}
         return super().options(name)
@@ -97,15 +97,15 @@ class SceneExplorer(Explorer):
     @property
     def steps(self) -> list[int]:
         """Of which there are snapshots of the scene."""
-        return self.moments.steps(self.scene) if self.scene else []
+        return self.snapshots.steps(self.scene) if self.scene else []
 
     def refresh(self) -> None:
         """Take in what the run has recorded since; go to its latest step where `follow` is on."""
         with self._errors_as_message():
-            scenes = self.moments.scenes()
+            scenes = self.snapshots.scenes()
             if not scenes:
                 raise WorkbenchError(
-                    f"snapshots of scenes in {self.moments.run.path}",
+                    f"snapshots of scenes in {self.snapshots.run.path}",
                     "none yet",
                     "wait for the first pass of its training, or evaluate it: workbench evaluate",
                 )
@@ -114,22 +114,22 @@ class SceneExplorer(Explorer):
             steps = self.steps
             if self.step not in steps or self.follow:
                 self.step = steps[-1]
-        self._offer()
+        self._update_options()
         if self.snapshot is None and not self.message:
             self._load()
 
     def _begin(self) -> None:
         """To be called when a subclass has its pictures: look at the latest step."""
-        scenes = self.moments.scenes()
+        scenes = self.snapshots.scenes()
         if scenes:
             with self.hold_trait_notifications():
-                self.scene, self.step = scenes[0], self.moments.steps(scenes[0])[-1]
+                self.scene, self.step = scenes[0], self.snapshots.steps(scenes[0])[-1]
         self.refresh()
 
     @observe("scene")
     def _on_scene(self, change: Any) -> None:
         steps = self.steps
-        self._offer()
+        self._update_options()
         if steps and self.step not in steps:
             self.step = steps[-1]  # loads
         else:
@@ -150,7 +150,7 @@ class SceneExplorer(Explorer):
         """The snapshot, with everything made ready; None where something is wrong with it."""
         found = None
         with self._errors_as_message():
-            snapshot = self.moments.load(self.scene, self.step)
+            snapshot = self.snapshots.load(self.scene, self.step)
             self._take(snapshot)
             found = snapshot
         return found

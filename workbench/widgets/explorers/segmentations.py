@@ -23,7 +23,7 @@ from workbench.runs import Run
 from workbench.views.panels import photo
 from workbench.views.scenes.scores import Ranked, covering_bars, ranked, ranking_chart
 from workbench.views.scenes.segments import pool, segmentation
-from workbench.views.style import explored
+from workbench.views.style import interactive
 from workbench.widgets.explorers.scene import SceneExplorer
 from workbench.widgets.pacing import Latest
 from workbench.widgets.shells.controls import Bounds, Choice, Number, Options, Player
@@ -151,15 +151,15 @@ class SegmentationExplorer(SceneExplorer):
         """Go to an image of the evaluation, with its kept snapshot or one made by `look`."""
         name = self._name(id)
         with self._errors_as_message():
-            if name not in self.moments.scenes():
+            if name not in self.snapshots.scenes():
                 if self.look is None:
                     raise WorkbenchError(
-                        f"a snapshot {name} in {self.moments.run.path}",
+                        f"a snapshot {name} in {self.snapshots.run.path}",
                         "none: an evaluation keeps those of its first scenes",
                         "give look=workbench.evaluation.scenes.look.looker(run) to make it now",
                     )
-                self.moments.put(name, self.look(self.evaluation, id))
-                self._offer()
+                self.snapshots.put(name, self.look(self.evaluation, id))
+                self._update_options()
             self.scene = name
 
     def _compute(
@@ -180,12 +180,12 @@ class SegmentationExplorer(SceneExplorer):
         first, self.recut = self.recut is None, recut
         if first and recut.has_contours:
             self.way = INTO  # as such networks are judged
-        self._pool = [explored(each, side=180) for each in pool(snapshot)]
+        self._pool = [interactive(each, side=180) for each in pool(snapshot)]
         if self.way != FLAT and not recut.has_contours:
             self.way = FLAT
         if self.drawn_by >= len(array_of(snapshot, "truths")):
             self.drawn_by = 0
-        self._tell()
+        self._update_readout()
 
     def _drop(self) -> None:
         self.recut, self._pool, self.readout = None, [], ""
@@ -193,14 +193,14 @@ class SegmentationExplorer(SceneExplorer):
     @observe("way", "segments", "seed", "height")
     def _on_cut(self, change: Any) -> None:
         if change["name"] == "way":
-            self._offer()
+            self._update_options()
         self._soon(None)
 
     def _show_cut(self) -> None:
-        self._tell()
+        self._update_readout()
         self._redraw("cut", "coverings")
 
-    def _tell(self) -> None:
+    def _update_readout(self) -> None:
         labels = self.labels
         if labels is None:
             return
@@ -215,7 +215,7 @@ class SegmentationExplorer(SceneExplorer):
     @observe("evaluation", "method", "measure")
     def _on_evaluation(self, change: Any) -> None:
         self._rank()
-        self._offer()
+        self._update_options()
         self._redraw("ranking")
 
     def _on_tap(self, x: float | None, y: float | None) -> None:
@@ -232,7 +232,7 @@ class SegmentationExplorer(SceneExplorer):
         return sorted(file.stem for file in self._folder().glob("*.json"))
 
     def _folder(self) -> Path:
-        return self.moments.run.path / "evaluations"
+        return self.snapshots.run.path / "evaluations"
 
     def _scores(self) -> dict[str, Any]:
         path = self._folder() / f"{self.evaluation}.json"
@@ -268,8 +268,8 @@ class SegmentationExplorer(SceneExplorer):
         image, truths = self.snapshot["image"], self.snapshot["truths"]
         title = f"scene {self.scene}, step {self.step}"
         if not 0 <= self.drawn_by < len(truths):
-            return explored(photo(image, title))
-        return explored(segmentation(image, truths[self.drawn_by], title, fill=False))
+            return interactive(photo(image, title))
+        return interactive(segmentation(image, truths[self.drawn_by], title, fill=False))
 
     def _draw_cut(self) -> hv.RGB:
         labels = self.labels
@@ -277,25 +277,25 @@ class SegmentationExplorer(SceneExplorer):
             return _nothing()
         count = int(labels.max())
         title = f"{count} segments, mean covering {float(self.coverings.mean()):.3f}"
-        return explored(segmentation(self.snapshot["image"], labels, title))
+        return interactive(segmentation(self.snapshot["image"], labels, title))
 
     def _draw_coverings(self) -> hv.Overlay:
         kept = np.zeros((0, 0)) if self.snapshot is None else self.snapshot["coverings"]
         drawn = covering_bars(self.coverings, kept)
-        return explored(drawn.relabel("covering; grey: the best of the pool"), chart=True)
+        return interactive(drawn.relabel("covering; grey: the best of the pool"), chart=True)
 
     def _draw_pool(self, number: int) -> hv.RGB:
         return self._pool[number] if number < len(self._pool) else _nothing(side=180)
 
     def _draw_ranking(self) -> hv.Overlay:
-        scenes = self.moments.scenes()
+        scenes = self.snapshots.scenes()
         kept = [image.id for image in self.images if self.look or self._name(image.id) in scenes]
         chosen = next((i.id for i in self.images if self._name(i.id) == self.scene), None)
         drawn = ranking_chart(self.images, chosen, kept)
         title = f"{self.measure} covering, {self.method}, {self.evaluation}: click one"
         words = title if self.images else "not evaluated yet: workbench evaluate"
-        return explored(drawn.relabel(words), chart=True)
+        return interactive(drawn.relabel(words), chart=True)
 
 
 def _nothing(side: int = 360) -> hv.RGB:
-    return explored(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"), side=side)
+    return interactive(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"), side=side)

@@ -12,7 +12,7 @@ from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Run
-from workbench.views.panels import heat
+from workbench.views.panels import heatmap
 from workbench.views.scenes.history import (
     SpectrumAt,
     eigenvalue_history,
@@ -21,8 +21,8 @@ from workbench.views.scenes.history import (
     spectrum_at,
 )
 from workbench.views.scenes.spectrum import eigenvectors
-from workbench.views.style import AFTER, DIVERGING, OTHER, explored
-from workbench.widgets.explorers.scene import Moments
+from workbench.views.style import AFTER, DIVERGING, OTHER, interactive
+from workbench.widgets.explorers.scene import SceneSnapshots
 from workbench.widgets.shells.controls import Action, Choice, Options, Player, Toggle
 from workbench.widgets.shells.explorer import Explorer
 
@@ -34,22 +34,22 @@ VECTORS = 4
 class _Side:
     """One of the runs: its spectra by step, and where it stands."""
 
-    def __init__(self, moments: Moments, colour: str) -> None:
-        self.moments, self.colour = moments, colour
+    def __init__(self, snapshots: SceneSnapshots, colour: str) -> None:
+        self.snapshots, self.colour = snapshots, colour
         self.spectra: list[SpectrumAt] = []  # of the scene, by step, as far as they are known
         self.now: SpectrumAt | None = None
         self.vectors: list[hv.Image] = []
         self._known: dict[tuple[str, int, int], SpectrumAt] = {}
 
     def spectrum(self, scene: str, step: int) -> SpectrumAt:
-        key = scene, step, self.moments.version(scene, step)
+        key = scene, step, self.snapshots.version(scene, step)
         if key not in self._known:
-            self._known[key] = spectrum_at(step, self.moments.load(scene, step))
+            self._known[key] = spectrum_at(step, self.snapshots.load(scene, step))
         return self._known[key]
 
     def go(self, scene: str, step: int) -> None:
         """To the last snapshot that is not later than a step; earlier ones come along."""
-        steps = [each for each in self.moments.steps(scene) if each <= step]
+        steps = [each for each in self.snapshots.steps(scene) if each <= step]
         self.spectra, self.now, self.vectors = [], None, []
         if not steps:
             return
@@ -59,7 +59,7 @@ class _Side:
                 self.spectra.append(self.spectrum(scene, earlier))
             except UserError:
                 continue
-        snapshot: Snapshot = self.moments.load(scene, steps[-1])
+        snapshot: Snapshot = self.snapshots.load(scene, steps[-1])
         self.now = self.spectrum(scene, steps[-1])
         self.spectra.append(self.now)
         self.vectors = list(eigenvectors(snapshot, VECTORS))
@@ -95,7 +95,8 @@ class SpectrumExplorer(Explorer):
         super().__init__()
         runs = [run] if other is None else [run, other]
         self.sides = [
-            _Side(Moments(each), colour) for each, colour in zip(runs, (AFTER, OTHER), strict=False)
+            _Side(SceneSnapshots(each), colour)
+            for each, colour in zip(runs, (AFTER, OTHER), strict=False)
         ]
         for i, side in enumerate(self.sides):
             self._picture(f"eigenvalues {i}", partial(self._draw_eigenvalues, side))
@@ -127,7 +128,7 @@ class SpectrumExplorer(Explorer):
         """Take in what the runs have recorded since."""
         with self._errors_as_message():
             if not self._scenes():
-                names = " and ".join(str(side.moments.run.path) for side in self.sides)
+                names = " and ".join(str(side.snapshots.run.path) for side in self.sides)
                 raise WorkbenchError(
                     f"a scene with snapshots in {names}",
                     "none yet" if len(self.sides) == 1 else "none that both have",
@@ -135,7 +136,7 @@ class SpectrumExplorer(Explorer):
                 )
         if self._scenes() and (self.follow or self.scene not in self._scenes()):
             self._go_to_latest()
-        self._offer()
+        self._update_options()
         if not self.message:
             self._go()
 
@@ -149,7 +150,7 @@ class SpectrumExplorer(Explorer):
     @observe("scene", "step")
     def _on_choice(self, change: Any) -> None:
         if change["name"] == "scene":
-            self._offer()
+            self._update_options()
         self._go()
 
     def _go(self) -> None:
@@ -159,39 +160,41 @@ class SpectrumExplorer(Explorer):
                 if self.scene:
                     side.go(self.scene, self.step)
         words = [
-            f"{side.moments.name}: {side.now.words}" for side in self.sides if side.now is not None
+            f"{side.snapshots.name}: {side.now.summary}"
+            for side in self.sides
+            if side.now is not None
         ]
         self.readout = " | ".join(words)
         self._redraw()
 
     def _scenes(self) -> list[str]:
-        first, *others = [side.moments.scenes() for side in self.sides]
+        first, *others = [side.snapshots.scenes() for side in self.sides]
         return [scene for scene in first if all(scene in each for each in others)]
 
     def _steps(self) -> list[int]:
-        steps = {step for side in self.sides for step in side.moments.steps(self.scene)}
+        steps = {step for side in self.sides for step in side.snapshots.steps(self.scene)}
         return sorted(steps)
 
     def _draw_eigenvalues(self, side: _Side) -> hv.Overlay:
         drawn = eigenvalue_history(side.now, side.spectra[:-1], side.colour)
-        return explored(drawn.relabel(self._title(side, "eigenvalues of M")), chart=True)
+        return interactive(drawn.relabel(self._title(side, "eigenvalues of M")), chart=True)
 
     def _draw_singular(self, side: _Side) -> hv.Overlay:
         # One axis for all: what is compared must not be scaled apart.
         tops = [each.singular.max(initial=0) for other in self.sides for each in other.spectra]
         highest = float(max(tops, default=0))
         drawn = singular_history(side.now, side.spectra[:-1], side.colour, highest)
-        return explored(drawn.relabel(self._title(side, "singular values of X")), chart=True)
+        return interactive(drawn.relabel(self._title(side, "singular values of X")), chart=True)
 
     def _draw_rank(self, side: _Side) -> hv.Overlay:
         now = None if side.now is None else side.now.step
         drawn = rank_history(side.spectra, now, side.colour)
-        return explored(drawn.relabel(self._title(side, "effective rank of W")), chart=True)
+        return interactive(drawn.relabel(self._title(side, "effective rank of W")), chart=True)
 
     def _title(self, side: _Side, what: str) -> str:
         where = f"step {side.now.step}" if side.now is not None else "nothing to see"
         return (
-            f"{side.moments.name} · {what} · {where}"
+            f"{side.snapshots.name} · {what} · {where}"
             if len(self.sides) > 1
             else f"{what} · {where}"
         )
@@ -199,6 +202,6 @@ class SpectrumExplorer(Explorer):
 
 def _draw_vector(side: _Side, number: int) -> hv.Image:
     if number < len(side.vectors):
-        return explored(side.vectors[number], side=240)
-    nothing = heat(np.zeros((2, 2)), 1, name="value", cmap=DIVERGING, limits=(-1.0, 1.0))
-    return explored(nothing.relabel("no such eigenvector"), side=240)
+        return interactive(side.vectors[number], side=240)
+    nothing = heatmap(np.zeros((2, 2)), 1, name="value", cmap=DIVERGING, limits=(-1.0, 1.0))
+    return interactive(nothing.relabel("no such eigenvector"), side=240)

@@ -14,8 +14,8 @@ from workbench.runs.control import ANSWER
 from workbench.runs.progress import progress
 from workbench.widgets.explorers.curves import CurveExplorer
 from workbench.widgets.monitor.words import (
-    answer_in_words,
-    ending_in_words,
+    answer_text,
+    ending_text,
     facts_of,
     status_of,
 )
@@ -76,8 +76,8 @@ class TrainingExplorer(CurveExplorer):
         """How it stands, the last answer to an order, alarms; then what was measured last."""
         stand = progress(self.run)
         facts = ", ".join(f"{label} {value}" for label, value in facts_of(stand))
-        lines = [f"{status_of(stand)}: {facts}", ending_in_words(stand)]
+        lines = [f"{status_of(stand)}: {facts}", ending_text(stand)]
         answer = self.run.latest(ANSWER)
-        lines += [] if answer is None else [answer_in_words(answer)]
+        lines += [] if answer is None else [answer_text(answer)]
         lines += [f"⚠ {alarm}" for alarm in alarms(self.metrics)]
         return "\n".join([line for line in lines if line] + [super()._figures()])

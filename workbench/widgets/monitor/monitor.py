@@ -28,22 +28,22 @@ from workbench.views.training.live import Chart, live_lines, measured_charts
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.monitor.figures import VERSION, bokeh_script, document_of, lines_as_bytes
 from workbench.widgets.monitor.words import (
-    answer_in_words,
-    ending_in_words,
+    answer_text,
+    ending_text,
     facts_of,
     fraction_of,
     status_of,
 )
-from workbench.widgets.pacing import Pulse
+from workbench.widgets.pacing import Poller
 
 _HERE = Path(__file__).parent
-_ORDERS = {
+_COMMAND_TEXTS = {
     PAUSE: "pause", RESUME: "go on", STOP: "stop", SAVE: "write a checkpoint",
     RATE: "learn at {value:g} times the schedule's rate",
 }  # fmt: skip
-_SOON = 0.05
+_RUN_POLL = 0.05
 """Seconds between two looks for a run that is about to begin."""
-_AT_LEAST = 2.0
+_RECHECK = 2.0
 """Seconds after which a run that says nothing is looked at again: its process may have died."""
 
 
@@ -125,13 +125,13 @@ class Monitor(anywidget.AnyWidget):
         self._answered, self._snapshot = 0, 0  # the last events told of
         super().__init__(name=path.name, path=str(path), library=bokeh_script())
         self.on_msg(self._on_message)
-        self._pulse = Pulse(self._beat, f"watching {path.name}")
-        self._pulse.start()
+        self._poller = Poller(self._poll, f"watching {path.name}")
+        self._poller.start()
 
     @property
     def alive(self) -> bool:
         """Whether it looks again by itself."""
-        return self._pulse.alive
+        return self._poller.alive
 
     def refresh(self) -> None:
         """Look at the run now."""
@@ -143,10 +143,10 @@ class Monitor(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Look no more; the page forgets the monitor."""
-        self._pulse.stop()
+        self._poller.stop()
         super().close()
 
-    def _beat(self) -> bool:
+    def _poll(self) -> bool:
         """Look, if there may be something new; whether to go on."""
         launched = self._launched
         waiting = launched is not None and launched.alive  # asked before the run is looked at
@@ -166,7 +166,7 @@ class Monitor(anywidget.AnyWidget):
             return False
         going = waiting or self.run.status is Status.RUNNING
         state = log.st_ino, log.st_size
-        if state != self._state or not going or time.monotonic() - self._looked > _AT_LEAST:
+        if state != self._state or not going or time.monotonic() - self._looked > _RECHECK:
             if self._state is not None and self._state[0] != log.st_ino:
                 self.run = Run.open(self.run.path)  # another training took the place
             self._state, self._looked = state, time.monotonic()
@@ -187,20 +187,20 @@ class Monitor(anywidget.AnyWidget):
             self._charts, self.figures = charts, document_of(charts)
         self._draw(metrics)
         self.last = now.step
-        self._tell(answer, now)
+        self._update_message(answer, now)
         self._show_scenes(run)
 
     def _draw(self, metrics: pd.DataFrame) -> None:
         window = (self.window[0], self.window[1]) if self.window else None
         self.lines = lines_as_bytes(live_lines(metrics, self._charts, window))
 
-    def _tell(self, answer: Event | None, now: Progress) -> None:
+    def _update_message(self, answer: Event | None, now: Progress) -> None:
         """The last word on commands, and on how the run ended."""
         if answer is not None and answer.seq > self._answered:
             self._answered = answer.seq
-            self.message = answer_in_words(answer)
+            self.message = answer_text(answer)
         error = None if self._launched is None else self._launched.error
-        ending = ending_in_words(now) if error is None else str(error)
+        ending = ending_text(now) if error is None else str(error)
         if ending and ending not in self.message:
             self.message = f"{self.message} {ending}".strip()
 
@@ -222,10 +222,10 @@ class Monitor(anywidget.AnyWidget):
     def _on_message(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
         """What a page says: that it is there, or what was ordered on it."""
         if content.get("kind") == "here":  # perhaps again, after the run went on
-            if not self._pulse.alive and self.run is not None:
+            if not self._poller.alive and self.run is not None:
                 self.refresh()
                 if self.run.status is Status.RUNNING:
-                    self._pulse.start()
+                    self._poller.start()
             return
         self.order(content["order"], content.get("value", 1.0))
 
@@ -247,12 +247,12 @@ class Monitor(anywidget.AnyWidget):
             else:
                 {PAUSE: control.pause, RESUME: control.resume, STOP: control.stop,
                  SAVE: control.save}[name]()  # fmt: skip
-            self.message = f"Told it to {_ORDERS[name].format(value=value)} …"
+            self.message = f"Told it to {_COMMAND_TEXTS[name].format(value=value)} …"
         except UserError as error:
             self.message = str(error)
 
     def _ipython_display_(self) -> None:
-        _take_the_cell(self)
+        _close_earlier_monitor(self)
         data, metadata = self._repr_mimebundle_() or ({}, {})
         display(data, metadata=metadata, raw=True)
         if self.scenes is not None:
@@ -287,7 +287,7 @@ def _run_of(launched: Launched) -> Run:
         BaseException: the error that ended it before.
     """
     while not launched.begun and launched.alive:
-        time.sleep(_SOON)
+        time.sleep(_RUN_POLL)
     if not launched.begun and launched.error is not None:
         raise launched.error
     return Run.open(launched.path)
@@ -305,7 +305,7 @@ _IN_CELLS: dict[str, Monitor] = {}
 """The monitor that each cell of the notebook shows."""
 
 
-def _take_the_cell(monitor: Monitor) -> None:
+def _close_earlier_monitor(monitor: Monitor) -> None:
     """Where a cell runs again, its earlier monitor ends: they would pile up."""
     shell: Any = get_ipython()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}

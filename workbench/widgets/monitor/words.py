@@ -52,13 +52,13 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def answer_in_words(event: Event) -> str:
+def answer_text(event: Event) -> str:
     """What became of a command, from its "control" event."""
     fields = event.fields
     return _ANSWERS[fields["command"]].format(step=event.step, value=fields.get("value", 1.0))
 
 
-def ending_in_words(progress: Progress) -> str:
+def ending_text(progress: Progress) -> str:
     """Why a run goes on no more; empty where it does, or came to its end."""
     if progress.status is Status.FAILED:
         return progress.error

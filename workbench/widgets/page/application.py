@@ -52,7 +52,7 @@ class Page:
         self.beside = pn.widgets.Select(label="beside it, in the spectrum", width=460)
         self.message = pn.pane.Alert("", alert_type="warning", visible=False)
         self.tabs = pn.Tabs()
-        self._offer()
+        self._update_choices()
         self.chooser.param.watch(lambda _: self.choose(), "value")
         self.beside.param.watch(lambda _: self.choose(), "value")
         self.tabs.param.watch(lambda _: self._open(), "active")
@@ -76,13 +76,13 @@ class Page:
             self.subject = self._subject()
         except UserError as error:
             self.subject = Subject()
-            self._tell(error)
+            self._show_error(error)
         self.explorers, self._seen = {}, 0
         self._show(tabs_of(self.subject), title)
 
     def refresh(self) -> None:
         """Take in how all runs stand, and what the chosen one has recorded since."""
-        self._offer()
+        self._update_choices()
         run = self.subject.run
         if run is None:
             return
@@ -108,11 +108,11 @@ class Page:
         other = None if self.beside.value == NOBODY else self.library.run(self.beside.value)
         return Subject.of_run(self.library.run(entry.path), other, self.looker)
 
-    def _offer(self) -> None:
+    def _update_choices(self) -> None:
         """Choices as they are now; what is chosen stays chosen."""
         entries = self.library.entries()
-        runs = {entry.words: entry.path for entry in entries if not entry.store}
-        stores = {entry.words: entry.path for entry in entries if entry.store}
+        runs = {entry.label: entry.path for entry in entries if not entry.store}
+        stores = {entry.label: entry.path for entry in entries if entry.store}
         for widget, options in (
             (self.chooser, runs | stores),
             (self.beside, {"nobody": NOBODY} | runs),
@@ -141,12 +141,12 @@ class Page:
         try:
             explorer = tab.make(self.subject)
         except UserError as error:
-            self._tell(error)
+            self._show_error(error)
             return
         self.explorers[tab.title] = explorer
         pane.objects = [explorer.panel()]
 
-    def _tell(self, error: UserError) -> None:
+    def _show_error(self, error: UserError) -> None:
         self.message.object, self.message.visible = escape(str(error)), True
 
 

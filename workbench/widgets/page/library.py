@@ -19,13 +19,13 @@ class Entry:
         path: of its folder.
         name: as short as it can be told from the others.
         store: whether it is one.
-        words: name and, of a run, how it stands.
+        label: name and, of a run, how it stands.
     """
 
     path: Path
     name: str
     store: bool
-    words: str
+    label: str
 
 
 class Library:
@@ -63,10 +63,10 @@ class Library:
         found = []
         for path in runs:
             try:
-                words = f"{names[path]} · {_standing(self.run(path))}"
+                label = f"{names[path]} · {_state_text(self.run(path))}"
             except UserError as error:  # damaged, or gone by now: no reason to hide the others
-                words = f"{names[path]} · {error}"
-            found.append(Entry(path, names[path], False, words))
+                label = f"{names[path]} · {error}"
+            found.append(Entry(path, names[path], False, label))
         return found + [Entry(path, names[path], True, names[path]) for path in stores]
 
     def run(self, path: Path) -> Run:
@@ -89,7 +89,7 @@ def ago(seconds: int | float) -> str:
     return "now" if seconds < 5 else f"{int(seconds)} s ago"
 
 
-def _standing(run: Run) -> str:
+def _state_text(run: Run) -> str:
     events = run.events()
     when = ago(time.time() - events[-1].time) if events else "no events"
     return f"{run.status} · step {run.step} · {when}"

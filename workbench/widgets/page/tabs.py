@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.errors import UserError
 from workbench.evaluation.regions.distances import is_region_run
 from workbench.runs import Run
-from workbench.runs.finding import named_by
+from workbench.runs.finding import resolved_path
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
@@ -39,7 +39,7 @@ class Subject:
     @classmethod
     def of_run(cls, run: Run, other: Run | None = None, looker: Looker | None = None) -> "Subject":
         """A run with the store that it trained on, if that is there."""
-        store = named_by(run, str(run.config.get("store", "")))
+        store = resolved_path(run, str(run.config.get("store", "")))
         there = isinstance(store, Path) and (store / "zarr.json").is_file()
         return cls(run, other, Path(store) if there else None, looker)
 

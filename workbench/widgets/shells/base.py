@@ -25,13 +25,13 @@ class ExplorerBase(HasTraits):
     Attributes:
         message: reason why nothing, or something else than asked for, is shown; empty without one.
         readout: figures that belong to the pictures, as text.
-        offers: counter that goes up when the options or bounds of a control have changed.
+        options_version: counter that goes up when the options or bounds of a control have changed.
         controls: controls in the order in which they are shown.
     """
 
     message = Unicode()
     readout = Unicode()
-    offers = Int()
+    options_version = Int()
 
     controls: ClassVar[tuple[Control, ...]] = ()
 
@@ -96,8 +96,8 @@ class ExplorerBase(HasTraits):
             self.pictures[name].reset()  # or the next view would get the picture's first state
             frames.event(frame=frames.frame + 1)
 
-    def _offer(self) -> None:
-        self.offers += 1
+    def _update_options(self) -> None:
+        self.options_version += 1
 
     @contextmanager
     def _errors_as_message(self) -> Iterator[None]:

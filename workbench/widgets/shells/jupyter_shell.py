@@ -78,7 +78,7 @@ def _words(explorer: ExplorerBase, trait: str, style: str) -> ipywidgets.HTML:
 
 
 def _follow(
-    explorer: ExplorerBase, control: Control, widget: Any, take_over: Callable[[Options, Any], None]
+    explorer: ExplorerBase, control: Control, widget: Any, to_widget: Callable[[Options, Any], None]
 ) -> None:
     """Tie a widget with options to a trait; what the trait has wins when options change.
 
@@ -86,7 +86,7 @@ def _follow(
         explorer: that has the trait.
         control: which one.
         widget: whose value it is.
-        take_over: brings the widget to these options and that value.
+        to_widget: brings the widget to these options and that value.
     """
     busy = False
 
@@ -94,17 +94,17 @@ def _follow(
         nonlocal busy
         busy = True
         try:
-            take_over(explorer.options(control.name), getattr(explorer, control.name))
+            to_widget(explorer.options(control.name), getattr(explorer, control.name))
         finally:
             busy = False
 
-    def hand_on(change: Any) -> None:
+    def to_trait(change: Any) -> None:
         if not busy and change["new"] in explorer.options(control.name).values():
             setattr(explorer, control.name, change["new"])
 
     update()
-    explorer.observe(update, [control.name, "offers"])
-    widget.observe(hand_on, "value")
+    explorer.observe(update, [control.name, "options_version"])
+    widget.observe(to_trait, "value")
 
 
 def _choice(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
@@ -112,12 +112,12 @@ def _choice(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
         description=control.label, style=_STYLE, layout=ipywidgets.Layout(width="auto")
     )
 
-    def take_over(options: Options, value: Any) -> None:
+    def to_widget(options: Options, value: Any) -> None:
         if list(widget.options) != list(options.items()):
             widget.options = list(options.items())
         widget.value = value if value in options.values() else None
 
-    _follow(explorer, control, widget, take_over)
+    _follow(explorer, control, widget, to_widget)
     return widget
 
 
@@ -128,7 +128,7 @@ def _player(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     )
     play = ipywidgets.Play(interval=500, show_repeat=False)
 
-    def take_over(options: Options, value: Any) -> None:
+    def to_widget(options: Options, value: Any) -> None:
         offered = list(options.items()) or [_NOTHING]  # a slider always has one, and one chosen
         if list(slider.options) != offered:
             slider.options = offered
@@ -138,7 +138,7 @@ def _player(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     def extend(_: object = None) -> None:
         play.max = max(len(slider.options) - 1, 0)
 
-    _follow(explorer, control, slider, take_over)
+    _follow(explorer, control, slider, to_widget)
     extend()
     slider.observe(extend, "options")
     play.value = slider.index or 0
@@ -160,7 +160,7 @@ def _number(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
             slider.min, slider.max, slider.step = low, high, step
             slider.value = getattr(explorer, control.name)
 
-    explorer.observe(rebound, "offers")
+    explorer.observe(rebound, "options_version")
     link((explorer, control.name), (slider, "value"))
     return slider
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-_MOST = 1000
+_MAX_EARLY = 1000
 """Messages that wait at most; what pages from before a restart send waits in vain."""
 _KERNELS: list[Any] = []
 """Those that have been seen to."""
@@ -43,13 +43,13 @@ class _Comms:
 
     def __init__(self, kernel: Any) -> None:
         self._loop, self._known = kernel.io_loop, kernel.comm_manager.comms
-        self._early: deque[tuple[str, Callable[[], Any]]] = deque(maxlen=_MOST)
+        self._early: deque[tuple[str, Callable[[], Any]]] = deque(maxlen=_MAX_EARLY)
         handlers = kernel.shell_handlers
-        handlers["comm_open"] = partial(self._hand_over, self._opens, handlers["comm_open"])
+        handlers["comm_open"] = partial(self._forward, self._on_open, handlers["comm_open"])
         for kind in ("comm_msg", "comm_close"):
-            handlers[kind] = partial(self._hand_over, self._follows, handlers[kind])
+            handlers[kind] = partial(self._forward, self._on_message, handlers[kind])
 
-    def _hand_over(
+    def _forward(
         self,
         deliver: Callable[[str, Callable[[], Any]], None],
         handler: Callable[..., Any],
@@ -66,14 +66,14 @@ class _Comms:
         else:
             self._loop.add_callback(deliver, comm, answer)
 
-    def _opens(self, comm: str, answer: Callable[[], Any]) -> None:
+    def _on_open(self, comm: str, answer: Callable[[], Any]) -> None:
         answer()
         own = [each for each in self._early if each[0] == comm]
         for each in own:
             self._early.remove(each)
             each[1]()
 
-    def _follows(self, comm: str, answer: Callable[[], Any]) -> None:
+    def _on_message(self, comm: str, answer: Callable[[], Any]) -> None:
         if comm in self._known:
             answer()
         else:

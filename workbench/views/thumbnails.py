@@ -16,7 +16,7 @@ _CAPTION = 18
 
 
 @dataclass(frozen=True)
-class Page:
+class ThumbnailGrid:
     """How thumbnails lie on a page.
 
     Attributes:
