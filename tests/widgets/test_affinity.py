@@ -178,7 +178,7 @@ def test_features_that_have_diverged_are_a_message(run_of, snapshot: Snapshot) -
 def test_a_dead_network_is_dark(run_of, dead_snapshot: Snapshot, drawn: Draw) -> None:
     explorer = AffinityExplorer(run_of(dead_snapshot))
     assert explorer.message == ""
-    assert "All features are off" in explorer.readout
+    assert "All features are zero" in explorer.readout
     for picture in explorer.pictures.values():
         drawn(picture)
     assert not heat_of(explorer).any()

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the JSON that is written into them."""
+"""Atomic writing of files, and reading and writing of JSON."""
 
 import json
 import os
@@ -13,13 +13,13 @@ from workbench.errors import WorkbenchError
 
 @contextmanager
 def atomic_write(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """A binary file to write to, which takes its name when the block ends without an error.
+    """Binary file to write to, which takes its name when the block ends without an error.
 
-    Until then a file of that name stays what it was; a process killed inside leaves a hidden
-    `.tmp` file behind and nothing else.
+    An earlier file of that name is kept until then; a process killed inside leaves only a hidden
+    `.tmp` file behind.
 
     Args:
-        path: the final name; its folder is made where missing.
+        path: final path; its folder is made where missing.
         sync: survive a power failure too, at the price of waiting for the disk.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +36,7 @@ def atomic_write(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     if sync:
         folder = os.open(path.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the name is the folder's content
+            os.fsync(folder)  # the file's name is content of the folder
         finally:
             os.close(folder)
 
@@ -44,11 +44,11 @@ def atomic_write(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """JSON of plain values, numpy and torch scalars and arrays, and paths.
 
-    NaN and the infinities are written as NaN, Infinity and -Infinity, which Python's `json` reads
-    back (strict JSON has no such numbers). Tuples come back as lists.
+    NaN and infinities are written as NaN, Infinity and -Infinity, which Python's `json` reads back
+    (strict JSON has no such numbers). Tuples come back as lists.
 
     Raises:
-        WorkbenchError: a value has no JSON.
+        WorkbenchError: a value cannot be written as JSON.
     """
     try:
         return json.dumps(value, default=_plain, indent=indent, ensure_ascii=False)
@@ -67,10 +67,10 @@ def _plain(value: Any) -> Any:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """The mapping that a file holds.
+    """JSON object of a file.
 
     Raises:
-        WorkbenchError: it does not read as one.
+        WorkbenchError: the file cannot be read as one.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What a classification of regions found: errors by category, confusions, calibration."""
+"""Views of a region classification: errors by category, confusions, calibration."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -27,7 +27,7 @@ FIRST_OF_GROUP = {
     "microwave": "appliance",
     "book": "indoor",
 }
-"""COCO numbers its categories by supercategory: the first of each, and what the group is called."""
+"""COCO's supercategory by its first category; categories are numbered in these groups."""
 
 Order = Literal["group", "frequency"]
 
@@ -36,14 +36,14 @@ _SIDE = 620
 
 
 def reliability_diagram(found: Reliability, title: str = "") -> hv.Overlay:
-    """The share that is right against the probability that was stated, with 95 % intervals.
+    """Reliability diagram: accuracy against stated probability, with 95 % intervals.
 
-    Below the diagonal the classifier is too sure of itself. The area of a dot is the share of
-    regions in its bin.
+    Below the diagonal the classifier is overconfident. The area of a dot is the share of regions in
+    its bin.
 
     Args:
-        found: of one method.
-        title: what one sees.
+        found: reliability of one method.
+        title: title of the chart.
     """
     bins = [each for each in found.bins if each.regions]
     x = np.array([each.confidence for each in bins])
@@ -95,11 +95,12 @@ def confusion_matrix(
     order: Order = "group",
     title: str = "",
 ) -> hv.Overlay:
-    """Of the regions of a category (a row), which share was taken for which.
+    """Confusion matrix: for the regions of a category (a row), the share predicted as each other.
 
     Categories without a region, true or predicted, are left out: 80 names fill a screen already.
-    The colour is the square root of the share, so that confusions of a few percent are seen beside
-    the diagonal; hovering says the share and the number. Thin lines part COCO's supercategories.
+    The colour is the square root of the share, so that confusions of a few percent are visible
+    beside the diagonal; hovering shows the share and the number. Thin lines separate COCO's
+    supercategories.
 
     Args:
         confusion: `Outcomes.confusion`, or its mean over seeds.
@@ -120,8 +121,8 @@ def confusion_matrix(
     share = cells / np.maximum(confusion.sum(1)[kept, None], 1)
     labels = [names[i] for i in kept]
     named = np.array(labels, object)
-    # Rectangles, which stand where their numbers say: a heat map of names is drawn by matplotlib
-    # in another order than that of its ticks.
+    # Rectangles have numeric positions: matplotlib draws a heat map of names in another order than
+    # that of its ticks.
     truth, predicted = np.nonzero(share)
     picture = hv.Rectangles(
         (
@@ -146,7 +147,7 @@ def confusion_matrix(
             "color": "√share",
             "cmap": SEQUENTIAL,
             "clim": (0, 1),
-            "bgcolor": "black",  # what the map has for 0
+            "bgcolor": "black",  # colour of the map at 0
             "xlabel": "predicted",
             "ylabel": "truth",
             "xlim": side,
@@ -184,7 +185,7 @@ def confusion_matrix(
 def axis_order(
     confusion: Real[np.ndarray, "classes classes"], order: Order
 ) -> Int[np.ndarray, "kept"]:
-    """Numbers of the categories that occur or were predicted, in the order of the axes."""
+    """Indices of the categories that occur or were predicted, in the order of the axes."""
     occurs = confusion.sum(1)
     kept = np.flatnonzero(occurs + confusion.sum(0) > 0)
     return kept if order == "group" else kept[np.argsort(-occurs[kept], kind="stable")]
@@ -193,12 +194,12 @@ def axis_order(
 def confusion_table(
     confusion: Real[np.ndarray, "classes classes"], names: Sequence[str], count: int = 10
 ) -> hv.Table:
-    """The strongest confusions in words.
+    """Table of the most frequent confusions.
 
     Args:
         confusion: `Outcomes.confusion`, or its mean over seeds.
         names: of the categories.
-        count: at most so many.
+        count: largest number of rows.
     """
     found = strongest_confusions(confusion, names, count)
     found["share"] = found["share"].round(3)
@@ -209,7 +210,7 @@ def category_errors(summary: RecognitionSummary, order: Order = "frequency") -> 
     """Error of every category that occurs, with 95 % intervals over images.
 
     Args:
-        summary: of one method.
+        summary: summary of one method.
         order: "frequency": the most frequent at the top; "group": as they are numbered.
     """
     shown = [each for each in summary.categories if each.regions]
@@ -259,12 +260,12 @@ def category_errors(summary: RecognitionSummary, order: Order = "frequency") -> 
 
 
 def _span(category: CategoryError) -> tuple[float, float]:
-    """Ends of the interval; a category of a single image has none."""
+    """Ends of the interval; both are the mean for a category of a single image."""
     error = category.error
     return (error.mean, error.mean) if np.isnan(error.low) else (error.low, error.high)
 
 
 def _borders(names: Sequence[str], kept: Int[np.ndarray, "kept"]) -> list[float]:
-    """Between which places of an axis one supercategory of COCO's ends and another begins."""
+    """Positions on an axis between two supercategories of COCO."""
     group = np.cumsum([name in FIRST_OF_GROUP for name in names])[kept]
     return [float(i) + 0.5 for i in np.flatnonzero(np.diff(group))]

@@ -15,16 +15,16 @@ from workbench.views.panels import row
 from workbench.views.style import MUTED, as_chart, styled
 
 COLOURS = ("#1467b3", "#d1661c", "#3f8f5b", "#8a56a8")
-"""Of objectives, in the order of their appearance; told apart by colour-blind readers too."""
+"""Colours of objectives, in order of appearance; distinguishable for colour-blind readers."""
 
 
 def rank_pictures(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Layout:
-    """Both charts: passes on the left, scenes on the right."""
+    """Charts over passes on the left, over scenes on the right."""
     return row([over_passes(trajectories, measure), over_scenes(trajectories, measure)], columns=2)
 
 
 def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Overlay:
-    """A line a training, from the hollow dot before its first step to the full one at its end.
+    """Chart over passes: a line a training, from a hollow dot before its first step to a full one.
 
     Args:
         trajectories: in the order of the legend.
@@ -56,7 +56,7 @@ def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
 
 
 def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Overlay:
-    """A dot a held-out scene and training: what its rank and its covering have changed by.
+    """Chart over held-out scenes: change of covering against change of rank, a dot a scene and run.
 
     Args:
         trajectories: in the order of the legend.
@@ -86,7 +86,7 @@ def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
 
 
 def rank_rows(trajectories: Sequence[Trajectory]) -> Rows:
-    """A row an objective: means over its trainings, and how scenes' changes go together."""
+    """Rows of a table, one an objective: means over its trainings, and correlation over scenes."""
     rows = [
         ["objective", "trainings", "effective rank", "best covering", "average covering",
          "ρ (rank, best)", "p", "ρ (rank, average)", "p"]
@@ -105,11 +105,11 @@ def rank_rows(trajectories: Sequence[Trajectory]) -> Rows:
 
 
 def write_ranks(trajectories: Sequence[Trajectory], folder: Path) -> list[Path]:
-    """Write ranks.md, the rows, and ranks.png, the charts.
+    """Write ranks.md with the rows and ranks.png with the charts.
 
     Args:
         trajectories: at least one.
-        folder: where to; made if it is not there.
+        folder: folder of the files; made where missing.
     """
     paths = [folder / "ranks.md", folder / "ranks.png"]
     with atomic_write(paths[0]) as file:
@@ -120,7 +120,7 @@ def write_ranks(trajectories: Sequence[Trajectory], folder: Path) -> list[Path]:
 
 
 def _coloured(trajectories: Sequence[Trajectory]) -> Iterator[tuple[Trajectory, str, str]]:
-    """Each with the colour of its objective, whose first one has the label."""
+    """Trajectories with the colour of their objective; the first of an objective has its label."""
     colours: dict[str, str] = {}
     for each in trajectories:
         new = each.objective not in colours

@@ -1,4 +1,4 @@
-"""Browse a store: pages of thumbnails, filters, quarantine, and the way back to the raw file."""
+"""Browser of a store: pages of thumbnails, filters, quarantine, origin of each item."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -18,22 +18,22 @@ from workbench.widgets.shells.explorer import Explorer
 
 ANY = "any"
 _LISTED = 10
-"""Quarantined items that are named below the pictures."""
+"""Most quarantined items that are named below the pictures."""
 _KEPT = 256
-"""Thumbnails that stay in memory, 27 kB each."""
+"""Thumbnails kept in memory, 27 kB each."""
 
 
 class DatasetBrowser(Explorer):
-    """The scenes or regions of a store; nothing is read that is not shown.
+    """Browser of the scenes or regions of a store; only shown items are read.
 
     Attributes:
-        split: its name, or `ANY`.
-        category: its name, or `ANY`.
-        annotators: how many, as text, or `ANY`.
-        page: from 1.
-        position: of the item that is looked at, in the catalog; −1: none.
-        layer: which annotator's segments, or which mask, is outlined, from 0; −1: none.
-        quarantine: the items that could not be read, a line each, with the reason.
+        split: name of a split, or `ANY`.
+        category: name of a category, or `ANY`.
+        annotators: number of annotators as text, or `ANY`.
+        page: number of the page, from 1.
+        position: position of the opened item in the catalog; −1: none.
+        layer: annotator or mask that is outlined, from 0; −1: none.
+        quarantine: items that could not be read, a line each, with the reason.
     """
 
     split = Unicode(ANY)
@@ -54,11 +54,11 @@ class DatasetBrowser(Explorer):
     )
 
     def __init__(self, store: Path | str, page: ThumbnailGrid | None = None) -> None:
-        """Of a store.
+        """Open a store.
 
         Args:
-            store: its folder or URL.
-            page: how thumbnails lie.
+            store: folder or URL of the store.
+            page: layout of the thumbnails.
         """
         super().__init__()
         self.catalog = Catalog(store)
@@ -77,7 +77,7 @@ class DatasetBrowser(Explorer):
         self._update_readout()
 
     def options(self, name: str) -> Options:
-        """What the store has."""
+        """Splits, categories, numbers of annotators and layers of the store."""
         if name == "split":
             there = self.catalog.splits
         elif name == "category":
@@ -91,14 +91,14 @@ class DatasetBrowser(Explorer):
         return {ANY: ANY} | {each: each for each in there}
 
     def bounds(self, name: str) -> Bounds:
-        """The pages there are."""
+        """Range of the page numbers."""
         if name == "page":
             return 1, self.pages, 1
         return super().bounds(name)
 
     @property
     def pages(self) -> int:
-        """How many pages the items that were found fill, one at least."""
+        """Number of pages that the found items fill, at least one."""
         return max(-(-len(self.found) // self.sheet.places), 1)
 
     @property

@@ -1,4 +1,4 @@
-"""The regions of a trained classifier on pages, filtered; and an explorer that walks through them.
+"""Base class of explorers of a trained classifier's regions: pages of thumbnails and filters.
 
 Matrices and predictions of all regions of a part are computed once a run and process, in small
 steps while the explorer is used, and shared by all explorers of that run.
@@ -28,16 +28,16 @@ from workbench.widgets.shells.explorer import Explorer
 ANY, RIGHT, WRONG = "any", "right", "wrong"
 GALLERY = ThumbnailGrid(columns=8, rows=2, side=96)
 _SPACES = 2
-"""Runs and parts whose matrices stay in memory, 260 MB each at most."""
+"""Pairs of run and part whose matrices are kept in memory, 260 MB each at most."""
 
 Positions = Integers[np.ndarray, "found"]
 _spaces: OrderedDict[tuple[Path, Part, str | None], RegionSpace] = OrderedDict()
 
 
 def space_of(run: Run, part: Part, store: Path | str | None = None) -> RegionSpace:
-    """The regions of a part of a run as its latest checkpoint sees them, kept for who asks next.
+    """Regions of a part of a run as its latest checkpoint sees them, cached.
 
-    Errors as `RegionSpace` has them.
+    Errors: as `RegionSpace`.
     """
     key = run.path.resolve(), part, None if store is None else str(store)
     if key not in _spaces or _spaces[key].stale:
@@ -49,16 +49,16 @@ def space_of(run: Run, part: Part, store: Path | str | None = None) -> RegionSpa
 
 
 class RegionGallery(Explorer):
-    """An explorer of one region out of a part of a run's split.
+    """Explorer of one region out of a part of a run's split.
 
     Attributes:
         part: "held", "test" or "train".
-        category: the true one, or `ANY`.
-        outcome: `RIGHT`, `WRONG` or `ANY`; of the regions that are computed already.
-        page: from 1.
-        position: of the region that is looked at, among the part's; −1: none.
-        space: the part's regions; None where there are none to see.
-        found: positions of the regions that the filters let through.
+        category: true category, or `ANY`.
+        outcome: `RIGHT`, `WRONG` or `ANY`; filters the computed regions.
+        page: number of the page, from 1.
+        position: position of the opened region in the part; −1: none.
+        space: regions of the part; None where there are none.
+        found: positions of the regions that pass the filters.
     """
 
     part = Unicode("held")
@@ -68,11 +68,11 @@ class RegionGallery(Explorer):
     position = Int(-1)
 
     def __init__(self, run: Run | Path | str, store: Path | str | None = None) -> None:
-        """Of a run.
+        """Open a run.
 
         Args:
-            run: or its folder.
-            store: of regions; None: the one that it trained on.
+            run: run or its folder.
+            store: store of regions; None: the one that the run trained on.
         """
         super().__init__()
         self.run = run if isinstance(run, Run) else Run.open(run)
@@ -83,7 +83,7 @@ class RegionGallery(Explorer):
         self._picture("gallery", self._draw_gallery, {Tap: self._on_gallery})
 
     def options(self, name: str) -> Options:
-        """Parts, the categories that occur in one, outcomes."""
+        """Parts, categories that occur in the part, and outcomes."""
         if name == "part":
             return {words: part for part, words in PARTS.items()}
         if name == "category":
@@ -93,7 +93,7 @@ class RegionGallery(Explorer):
         return super().options(name)
 
     def bounds(self, name: str) -> Bounds:
-        """The pages there are."""
+        """Range of the page numbers."""
         if name == "page":
             return 1, max(-(-len(self.found) // GALLERY.places), 1), 1
         return super().bounds(name)
@@ -105,7 +105,7 @@ class RegionGallery(Explorer):
         return [int(each) for each in self.found[start : start + GALLERY.places]]
 
     def refresh(self) -> None:
-        """Look at the run's latest checkpoint."""
+        """Read the run's latest checkpoint."""
         part: Any = self.part
         space = self.space
         with self._errors_as_message():
@@ -134,7 +134,7 @@ class RegionGallery(Explorer):
         self._redraw("gallery")
 
     def _step(self) -> bool:
-        """Compute the next few matrices; False when there is nothing more to do for this one."""
+        """Compute the next few matrices; False when none is left to compute."""
         space, more = self.space, False
         if space is None:
             return False
@@ -149,7 +149,7 @@ class RegionGallery(Explorer):
         return more and space is self.space
 
     def _select(self, keep: bool = False) -> None:
-        """Find the regions of the filters, and look at the first; or go on with what is there."""
+        """Find the regions that pass the filters, and open the first unless `keep` is set."""
         if self.space is None:
             return
         chosen = np.ones(len(self.space.regions), bool)
@@ -198,11 +198,11 @@ class RegionGallery(Explorer):
         return " · ".join(words)
 
     def _detail_lines(self) -> list[str]:
-        """Lines about the region that is looked at."""
+        """Lines about the opened region."""
         return []
 
     def _computed(self) -> None:
-        """The matrices of all regions are there."""
+        """Hook that is called when the matrices of all regions are computed."""
 
     def _read_thumbnail(self, position: int) -> UInt8[np.ndarray, "side side 3"]:
         assert self.space is not None
@@ -214,12 +214,12 @@ class RegionGallery(Explorer):
     def _page(
         self, page: ThumbnailGrid, positions: list[int], names: list[str], title: str, **places: Any
     ) -> hv.Overlay:
-        """Thumbnails; those before a damaged one, which is the message."""
+        """Draw thumbnails; a damaged one becomes the message and ends the page."""
         thumbnails: list[np.ndarray] = []
         try:
             for position in positions:
                 thumbnails.append(self._thumbnail(position))
-        except UserError as error:  # and no message where all is well: it may be of something else
+        except UserError as error:  # success leaves the message: it may be about something else
             self.message = str(error)
         places["marked"] = [each for each in places["marked"] if each < len(thumbnails)]
         drawn = page.draw(thumbnails, names[: len(thumbnails)], **places).relabel(title)

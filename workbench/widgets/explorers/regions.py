@@ -1,4 +1,4 @@
-"""A region of a trained DeepO2P: its matrices, spectra, scores, and the regions nearest to it."""
+"""Explorer of a trained DeepO2P's regions: matrices, spectra, probabilities, nearest regions."""
 
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,12 @@ _CHART = 320
 
 
 class RegionExplorer(RegionGallery):
-    """The regions of one part of a run's split, one of them opened.
+    """Explorer of one part of a run's split, with one region opened.
 
     Attributes:
-        by_energy: channels stand in the order of their energy in the region; or by number.
-        same_image: whether the nearest may be from the region's own image.
-        details: the region at `position`; None where there is none to see.
+        by_energy: order channels by their energy in the region; otherwise by number.
+        same_image: whether the nearest regions may be from the region's own image.
+        details: opened region, at `position`; None without one.
         near: positions of the nearest regions and their distances, ascending.
     """
 
@@ -53,7 +53,7 @@ class RegionExplorer(RegionGallery):
     )
 
     def __init__(self, run: Run | Path | str, store: Path | str | None = None) -> None:
-        """As `RegionGallery`."""
+        """Open a run; arguments as `RegionGallery`."""
         super().__init__(run, store)
         self.details: RegionDetails | None = None
         self.near = np.zeros(0, np.int64), np.zeros(0, np.float32)
@@ -67,7 +67,7 @@ class RegionExplorer(RegionGallery):
         self.refresh()
 
     def rows(self) -> list[list[str]]:
-        """Who is looked at, its matrices, what is made of it, who is near."""
+        """Rows: the gallery; the region and its matrices; scores and spectra; nearest regions."""
         return [
             ["gallery"],
             ["region", "before", "after"],
@@ -91,7 +91,7 @@ class RegionExplorer(RegionGallery):
         self._redraw()
 
     def _measure(self) -> None:
-        """Find the nearest regions among those that are done."""
+        """Find the nearest regions among the computed ones."""
         self.near = np.zeros(0, np.int64), np.zeros(0, np.float32)
         if self.space is not None and self.details is not None:
             self.near = self.space.nearest(self.position, NEAREST.places, self.same_image)
@@ -114,7 +114,8 @@ class RegionExplorer(RegionGallery):
         return [
             f"{region.category} {region.annotation_id} of image {region.image_id}: "
             f"{details.cells} cells, {len(details.eigenvalues)} channels, rank {details.rank}, "
-            f"effective rank {details.effective_rank:.1f}, {above} eigenvalues above ε = {epsilon:g}"
+            f"effective rank {details.effective_rank:.1f}, "
+            f"{above} eigenvalues above ε = {epsilon:g}"
         ]
 
     def _draw_region(self) -> hv.RGB:

@@ -1,4 +1,4 @@
-"""The scenes and steps that a run has snapshots of, and an explorer that walks through them."""
+"""Snapshots of a run by scene and step, and the base class of explorers of one scene."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -13,14 +13,14 @@ from workbench.widgets.shells.controls import Options
 from workbench.widgets.shells.explorer import Explorer
 
 _KEPT = 3
-"""Snapshots that stay in memory: one of 256 features at full resolution has 160 MB."""
+"""Snapshots kept in memory: one of 256 features at full resolution has 160 MB."""
 
 
 class SceneSnapshots:
-    """Snapshots of a run, read when they are asked for.
+    """Snapshots of a run, read on demand.
 
     Args:
-        run: or its folder.
+        run: run or its folder.
     """
 
     def __init__(self, run: Run | Path | str) -> None:
@@ -30,31 +30,31 @@ class SceneSnapshots:
 
     @property
     def name(self) -> str:
-        """What to call the run."""
+        """Name of the run folder."""
         return self.run.path.name
 
     def scenes(self) -> list[str]:
-        """What there are snapshots of, in the order of their first."""
+        """Names of the scenes that have snapshots, in the order of their first."""
         return [*self.run.snapshot_names(), *self._made]
 
     def steps(self, scene: str) -> list[int]:
-        """Of which there are snapshots of a scene, ascending."""
+        """Steps at which a scene has snapshots, ascending."""
         return [self._made[scene][0]] if scene in self._made else self.run.snapshots(scene)
 
     def put(self, scene: str, snapshot: Snapshot) -> None:
-        """Have a snapshot that the run does not keep stand beside its own, at its last step."""
+        """Add a snapshot that the run does not keep, at the run's last step."""
         self._made = {scene: (self.run.step, snapshot)}  # one at a time: they are large
 
     def version(self, scene: str, step: int) -> int:
-        """Which snapshot it is: a run that was resumed takes that of a step again."""
+        """Version of a snapshot: a resumed run takes the snapshot of a step again."""
         taken = self.run.events("snapshot")
         return max((e.seq for e in taken if (e.fields["name"], e.step) == (scene, step)), default=0)
 
     def load(self, scene: str, step: int) -> Snapshot:
-        """A snapshot.
+        """Read a snapshot.
 
         Raises:
-            WorkbenchError: there is none, or it does not read.
+            WorkbenchError: the snapshot does not exist or cannot be read.
         """
         if scene in self._made:
             return self._made[scene][1]
@@ -68,13 +68,13 @@ class SceneSnapshots:
 
 
 class SceneExplorer(Explorer):
-    """An explorer of one scene of a run at one step.
+    """Explorer of one scene of a run at one step.
 
     Attributes:
-        scene: its name.
-        step: of the optimizer.
+        scene: name of the scene.
+        step: step of the optimizer.
         follow: whether `refresh` goes on to the latest step.
-        snapshot: of that scene at that step; None where there is none to see.
+        snapshot: snapshot of that scene at that step; None where there is none.
     """
 
     scene = Unicode()
@@ -96,11 +96,11 @@ class SceneExplorer(Explorer):
 
     @property
     def steps(self) -> list[int]:
-        """Of which there are snapshots of the scene."""
+        """Steps at which the scene has snapshots."""
         return self.snapshots.steps(self.scene) if self.scene else []
 
     def refresh(self) -> None:
-        """Take in what the run has recorded since; go to its latest step where `follow` is on."""
+        """Read new records of the run; go to its latest step where `follow` is on."""
         with self._errors_as_message():
             scenes = self.snapshots.scenes()
             if not scenes:
@@ -119,7 +119,7 @@ class SceneExplorer(Explorer):
             self._load()
 
     def _begin(self) -> None:
-        """To be called when a subclass has its pictures: look at the latest step."""
+        """Go to the latest step; a subclass calls this once its pictures are set up."""
         scenes = self.snapshots.scenes()
         if scenes:
             with self.hold_trait_notifications():
@@ -140,14 +140,14 @@ class SceneExplorer(Explorer):
         self._load()
 
     def _load(self) -> None:
-        """Read the snapshot, and have everything follow from it."""
+        """Read the snapshot and redraw all pictures."""
         self.snapshot = self._ready()
         if self.snapshot is None:
             self._drop()
         self._redraw()
 
     def _ready(self) -> Snapshot | None:
-        """The snapshot, with everything made ready; None where something is wrong with it."""
+        """Snapshot after `_take`; None where an error became the message."""
         found = None
         with self._errors_as_message():
             snapshot = self.snapshots.load(self.scene, self.step)
@@ -156,7 +156,7 @@ class SceneExplorer(Explorer):
         return found
 
     def _take(self, snapshot: Snapshot) -> None:
-        """Make ready what the pictures need; errors become the message."""
+        """Prepare what the pictures need; errors become the message."""
 
     def _drop(self) -> None:
-        """Forget what was made ready."""
+        """Forget what `_take` has prepared."""

@@ -1,7 +1,7 @@
-"""Cut a scene anew and see at once how well that covers what people drew.
+"""Explorer of segmentations: live cuts of a scene with their covering of the annotators' segments.
 
-Beside the live cut stand the eight segmentations that the run was judged by, and the images of its
-evaluations from the best to the worst: a click on one looks at it.
+Beside the live cut are the eight segmentations of the evaluated pool, and the images of the run's
+evaluations from the best to the worst: a click on an image opens it.
 """
 
 import json
@@ -30,24 +30,24 @@ from workbench.widgets.shells.controls import Bounds, Choice, Number, Options, P
 
 FLAT, INTO, AT = "flat", "into", "at"
 MOST = 32
-"""Segments that the slider goes to."""
+"""Largest number of segments of the slider."""
 POOL = 8
 
 Look = Callable[[str, str], Snapshot]
-"""Given a split and the id of an image in it: the snapshot of it by the trained network."""
+"""Function from a split and the id of an image to the trained network's snapshot of the image."""
 
 
 class SegmentationExplorer(SceneExplorer):
-    """Live cuts of a scene, its pool, and the images of the run's evaluations.
+    """Explorer of live cuts of a scene, its pool, and the images of the run's evaluations.
 
     Attributes:
         way: `FLAT`: k-way normalized cuts; `INTO`, `AT`: the hierarchy cut by number, by height.
         segments: k, or the number of segments of the hierarchy.
-        seed: of the flat clustering.
-        height: of the hierarchy's cut.
-        drawn_by: whose boundaries lie over the photo, from 0; −1: nobody's.
-        evaluation: the split whose images are ranked.
-        method: whose scores rank them.
+        seed: seed of the flat clustering.
+        height: height of the hierarchy's cut.
+        drawn_by: annotator, from 0, whose boundaries are drawn over the photo; −1: none.
+        evaluation: split whose images are ranked.
+        method: method whose scores rank them.
         measure: "average" or "best".
     """
 
@@ -74,11 +74,11 @@ class SegmentationExplorer(SceneExplorer):
     )
 
     def __init__(self, run: Run | Path | str, look: Look | None = None) -> None:
-        """Of a run.
+        """Open a run.
 
         Args:
-            run: or its folder.
-            look: to see images of an evaluation whose snapshots were not kept, for example
+            run: run or its folder.
+            look: source of snapshots of evaluated images whose own were not kept, for example
                 `evaluation.scenes.look.looker(run)`.
         """
         super().__init__(run)
@@ -98,12 +98,12 @@ class SegmentationExplorer(SceneExplorer):
         self._begin()
 
     def rows(self) -> list[list[str]]:
-        """The live cut, the pool, and below them the way to other images."""
+        """Rows: the live cut, the pool, the ranking of images."""
         names = list(self.pictures)
         return [["image", "cut", "coverings"], names[-POOL:], ["ranking"]]
 
     def options(self, name: str) -> Options:
-        """Of every choice."""
+        """Options of `SceneExplorer`, and of every other menu."""
         if name == "way":
             ways = {"flat, k-way": FLAT}
             if self.recut is not None and self.recut.has_contours:
@@ -121,7 +121,7 @@ class SegmentationExplorer(SceneExplorer):
         return super().options(name)
 
     def bounds(self, name: str) -> Bounds:
-        """Of every number."""
+        """Bounds of every number."""
         if name == "segments":
             return 1, MOST, 1
         if name == "seed":
@@ -135,14 +135,14 @@ class SegmentationExplorer(SceneExplorer):
 
     @property
     def labels(self) -> Labels | None:
-        """The live cut at full size; None where there is no scene to cut."""
+        """Labels of the live cut at full size; None without a scene."""
         if self.recut is None:
             return None
         return self._cut(self.recut, self.way, self.segments, self.seed, self.height)[0]
 
     @property
     def coverings(self) -> np.ndarray:
-        """Of each annotator by the live cut."""
+        """Coverings of the annotators by the live cut."""
         if self.recut is None:
             return np.zeros(0)
         return self._cut(self.recut, self.way, self.segments, self.seed, self.height)[1]
@@ -179,7 +179,7 @@ class SegmentationExplorer(SceneExplorer):
         self._cut.cache_clear()
         first, self.recut = self.recut is None, recut
         if first and recut.has_contours:
-            self.way = INTO  # as such networks are judged
+            self.way = INTO  # such networks are evaluated by their hierarchy
         self._pool = [interactive(each, side=180) for each in pool(snapshot)]
         if self.way != FLAT and not recut.has_contours:
             self.way = FLAT

@@ -1,4 +1,4 @@
-"""Scrub through a training and watch the spectrum collapse; one run, or two side by side."""
+"""Explorer of a scene's spectra over the steps of a training, of one run or of two side by side."""
 
 from functools import partial
 from pathlib import Path
@@ -28,15 +28,15 @@ from workbench.widgets.shells.explorer import Explorer
 
 CHARTS = ("eigenvalues", "singular values", "effective rank")
 VECTORS = 4
-"""Eigenvectors shown of each run, from the second on."""
+"""Number of eigenvectors shown for each run, from the second on."""
 
 
 class _Side:
-    """One of the runs: its spectra by step, and where it stands."""
+    """Spectra of one run by step, and its selected snapshot."""
 
     def __init__(self, snapshots: SceneSnapshots, colour: str) -> None:
         self.snapshots, self.colour = snapshots, colour
-        self.spectra: list[SpectrumAt] = []  # of the scene, by step, as far as they are known
+        self.spectra: list[SpectrumAt] = []  # of the scene, by step, up to the selected one
         self.now: SpectrumAt | None = None
         self.vectors: list[hv.Image] = []
         self._known: dict[tuple[str, int, int], SpectrumAt] = {}
@@ -48,12 +48,12 @@ class _Side:
         return self._known[key]
 
     def go(self, scene: str, step: int) -> None:
-        """To the last snapshot that is not later than a step; earlier ones come along."""
+        """Select the last snapshot up to a step, and read the earlier ones."""
         steps = [each for each in self.snapshots.steps(scene) if each <= step]
         self.spectra, self.now, self.vectors = [], None, []
         if not steps:
             return
-        # A damaged snapshot in the past is no reason not to show the present.
+        # A damaged earlier snapshot must not hide the selected one.
         for earlier in steps[:-1]:
             try:
                 self.spectra.append(self.spectrum(scene, earlier))
@@ -66,11 +66,11 @@ class _Side:
 
 
 class SpectrumExplorer(Explorer):
-    """Spectra of a scene through the steps of one or two runs.
+    """Explorer of a scene's spectra over the steps of one or two runs.
 
     Attributes:
-        scene: its name; of two runs, one that both have snapshots of.
-        step: each run stands at its last snapshot that is not later.
+        scene: name of a scene that all runs have snapshots of.
+        step: selected step; each run shows its last snapshot up to this step.
         follow: whether `refresh` goes on to the latest step.
     """
 
@@ -86,11 +86,11 @@ class SpectrumExplorer(Explorer):
     )
 
     def __init__(self, run: Run | Path | str, other: Run | Path | str | None = None) -> None:
-        """Of a run, and beside it of another one.
+        """Open a run, and beside it another one if given.
 
         Args:
-            run: or its folder.
-            other: or its folder.
+            run: run or its folder.
+            other: second run or its folder.
         """
         super().__init__()
         runs = [run] if other is None else [run, other]
@@ -108,7 +108,7 @@ class SpectrumExplorer(Explorer):
         self.refresh()
 
     def rows(self) -> list[list[str]]:
-        """What is to be compared side by side, each run's eigenvectors in a row."""
+        """Rows: each kind of chart with the runs side by side, then each run's eigenvectors."""
         names, sides = list(self.pictures), range(len(self.sides))
         charts = [[n for n in names if n.startswith(kind)] for kind in CHARTS]
         vectors = [[n for n in names if n.startswith(f"eigenvector {i}.")] for i in sides]
@@ -117,7 +117,7 @@ class SpectrumExplorer(Explorer):
         return [*charts, *vectors]
 
     def options(self, name: str) -> Options:
-        """Scenes that all runs have, steps that any has."""
+        """Scenes that all runs have, and steps that any run has."""
         if name == "scene":
             return {scene: scene for scene in self._scenes()}
         if name == "step":
@@ -125,7 +125,7 @@ class SpectrumExplorer(Explorer):
         return super().options(name)
 
     def refresh(self) -> None:
-        """Take in what the runs have recorded since."""
+        """Read new records of the runs."""
         with self._errors_as_message():
             if not self._scenes():
                 names = " and ".join(str(side.snapshots.run.path) for side in self.sides)
@@ -180,7 +180,7 @@ class SpectrumExplorer(Explorer):
         return interactive(drawn.relabel(self._title(side, "eigenvalues of M")), chart=True)
 
     def _draw_singular(self, side: _Side) -> hv.Overlay:
-        # One axis for all: what is compared must not be scaled apart.
+        # The charts share one axis, so that they can be compared.
         tops = [each.singular.max(initial=0) for other in self.sides for each in other.spectra]
         highest = float(max(tops, default=0))
         drawn = singular_history(side.now, side.spectra[:-1], side.colour, highest)

@@ -1,14 +1,14 @@
-"""A training in an app: its curves, how it stands, what is wrong with it, and orders to it.
+"""Explorer of a training for the app: curves, status, alarms and commands.
 
-The same as `monitor.watch` shows in a notebook, as an explorer: what a hand does goes through the
-run folder, wherever the training is, and `refresh` takes in what became of it.
+The content is that of `monitor.watch` in a notebook. Commands go through the run folder, wherever
+the training runs, and `refresh` reads their answers.
 """
 
 from typing import ClassVar
 
 from traitlets import Int
 
-from workbench.runs import Control as Hand
+from workbench.runs import Control as TrainingControl
 from workbench.runs.alarms import alarms
 from workbench.runs.control import ANSWER
 from workbench.runs.progress import progress
@@ -23,10 +23,10 @@ from workbench.widgets.shells.controls import Action, Bounds, Choice, Control, N
 
 
 class TrainingExplorer(CurveExplorer):
-    """Curves of a run, and a hand on its training.
+    """Explorer of a run's curves with commands to its training.
 
     Attributes:
-        percent: of the schedule's learning rate that `set_rate` asks for.
+        percent: percentage of the schedule's learning rate that `set_rate` asks for.
     """
 
     percent = Int(100)
@@ -44,36 +44,36 @@ class TrainingExplorer(CurveExplorer):
     )
 
     def bounds(self, name: str) -> Bounds:
-        """From a fiftieth of the schedule's learning rate to four times it."""
+        """Bounds of the learning rate: from 2 % to 400 % of the schedule's."""
         return (2, 400, 2) if name == "percent" else super().bounds(name)
 
     def pause(self) -> None:
-        """Have the training wait after its present step."""
+        """Pause the training after its present step."""
         with self._errors_as_message():
-            Hand(self.run).pause()
+            TrainingControl(self.run).pause()
 
     def go_on(self) -> None:
-        """Have it go on after a pause."""
+        """Resume the training after a pause."""
         with self._errors_as_message():
-            Hand(self.run).resume()
+            TrainingControl(self.run).resume()
 
     def stop(self) -> None:
-        """Have it end after its present step, with a checkpoint."""
+        """Stop the training after its present step, with a checkpoint."""
         with self._errors_as_message():
-            Hand(self.run).stop()
+            TrainingControl(self.run).stop()
 
     def save(self) -> None:
-        """Have it write a checkpoint now."""
+        """Write a checkpoint of the training now."""
         with self._errors_as_message():
-            Hand(self.run).save()
+            TrainingControl(self.run).save()
 
     def set_rate(self) -> None:
-        """Have the learning rate be `percent` of the schedule's."""
+        """Set the learning rate to `percent` of the schedule's."""
         with self._errors_as_message():
-            Hand(self.run).rate(self.percent / 100)
+            TrainingControl(self.run).rate(self.percent / 100)
 
     def _figures(self) -> str:
-        """How it stands, the last answer to an order, alarms; then what was measured last."""
+        """Status, last answer to a command, alarms, and the last measurements, as lines."""
         stand = progress(self.run)
         facts = ", ".join(f"{label} {value}" for label, value in facts_of(stand))
         lines = [f"{status_of(stand)}: {facts}", ending_text(stand)]

@@ -1,1 +1,1 @@
-"""The page without JupyterLab: runs and stores below folders, in tabs."""
+"""App without JupyterLab: runs and stores below folders, each with tabs of explorers."""

@@ -1,6 +1,6 @@
-"""An explorer in JupyterLab: ipywidgets for its controls, HoloViews for its pictures.
+"""JupyterLab shell of an explorer: ipywidgets for its controls, HoloViews for its pictures.
 
-Both ends of a control hold the trait's value; a change on either side is taken over by the other.
+A control and its trait hold the same value; a change on either side is copied to the other.
 """
 
 from collections.abc import Callable
@@ -25,15 +25,15 @@ from workbench.widgets.shells.controls import (
 from workbench.widgets.shells.main_thread import answer_in_main_thread
 
 _NOTHING = ("–", "–")
-"""What a slider stands at that has nothing to choose from: it cannot be empty."""
+"""Option of a slider without options: it cannot be empty."""
 _STYLE = {"description_width": "initial"}
 _ALERT = "background:#fdf0d5;color:#5c3d00;padding:6px 10px;border-left:4px solid #e69f00"
 
 
 def show(explorer: ExplorerBase) -> None:
-    """Display an explorer in the cell that runs: controls, message, pictures, figures.
+    """Display an explorer in the running cell: controls, message, pictures, readout.
 
-    Where there is nothing to see yet, the message stands in place of the pictures.
+    Where there is nothing to see yet, the message says why.
     """
     answer_in_main_thread()
     load_plots()
@@ -43,14 +43,14 @@ def show(explorer: ExplorerBase) -> None:
 
 
 _LOADED_HERE: list[bool] = []
-"""Not empty once the kernel's plots were first loaded by an explorer, and not by the notebook."""
+"""Marker: not empty once an explorer, and not the notebook, has loaded the plotting extension."""
 
 
 def load_plots() -> None:
-    """Have this notebook draw HoloViews by bokeh, without a network, unless its first cell does.
+    """Load HoloViews' bokeh extension without a network, unless the notebook has loaded it.
 
-    A refreshed page has forgotten what a cell has loaded into it, and the kernel does not know:
-    so where it was an explorer's own cell, that loads it again whenever it runs.
+    A refreshed page loses what a cell has loaded into it, and the kernel does not know. Where an
+    explorer's own cell has loaded the extension, that cell loads it again whenever it runs.
     """
     if _LOADED_HERE or not getattr(hv.extension, "_loaded", False):
         hv.extension("bokeh", inline=True, logo=False)
@@ -58,7 +58,7 @@ def load_plots() -> None:
 
 
 def controls_of(explorer: ExplorerBase) -> ipywidgets.VBox:
-    """All controls, the message below them."""
+    """Box of all controls, with the message below them."""
     wrapped = ipywidgets.Layout(flex_flow="row wrap")
     made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
     message = _words(explorer, "message", _ALERT)
@@ -80,13 +80,13 @@ def _words(explorer: ExplorerBase, trait: str, style: str) -> ipywidgets.HTML:
 def _follow(
     explorer: ExplorerBase, control: Control, widget: Any, to_widget: Callable[[Options, Any], None]
 ) -> None:
-    """Tie a widget with options to a trait; what the trait has wins when options change.
+    """Tie a widget with options to a trait; the trait's value wins when the options change.
 
     Args:
-        explorer: that has the trait.
-        control: which one.
-        widget: whose value it is.
-        to_widget: brings the widget to these options and that value.
+        explorer: explorer with the trait.
+        control: control of the trait.
+        widget: widget whose value follows the trait.
+        to_widget: function that sets the widget's options and value.
     """
     busy = False
 
@@ -129,7 +129,7 @@ def _player(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     play = ipywidgets.Play(interval=500, show_repeat=False)
 
     def to_widget(options: Options, value: Any) -> None:
-        offered = list(options.items()) or [_NOTHING]  # a slider always has one, and one chosen
+        offered = list(options.items()) or [_NOTHING]  # a slider needs at least one option
         if list(slider.options) != offered:
             slider.options = offered
         if value in options.values():

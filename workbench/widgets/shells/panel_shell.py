@@ -1,4 +1,4 @@
-"""An explorer as a Panel layout: the same controls and pictures, for an app without a notebook."""
+"""Panel shell of an explorer: the same controls and pictures, for an app without a notebook."""
 
 from collections.abc import Callable
 from html import escape
@@ -13,7 +13,7 @@ _NOTHING = "–"
 
 
 def as_panel(explorer: ExplorerBase) -> pn.Column:
-    """Controls above, message, pictures, figures below."""
+    """Panel layout of an explorer: controls, message, pictures, readout."""
     made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
     message = pn.pane.Alert("", alert_type="warning", visible=False)
     readout = pn.pane.HTML("")
@@ -30,7 +30,7 @@ def as_panel(explorer: ExplorerBase) -> pn.Column:
 def _follow(
     explorer: ExplorerBase, control: Control, widget: Any, to_widget: Callable[[], None]
 ) -> None:
-    """Tie a widget to a trait; `to_widget` brings it to what the explorer has."""
+    """Tie a widget to a trait; `to_widget` sets the widget from the explorer."""
     busy = False
 
     def update(_: object = None) -> None:
@@ -63,7 +63,7 @@ def _choice(explorer: ExplorerBase, control: Control) -> pn.widgets.Select:
 
 
 def _player(explorer: ExplorerBase, control: Control) -> pn.widgets.DiscretePlayer:
-    # Its own words for the value stay the old ones where options come with it: they are the label.
+    # The player's own text of the value is not updated with new options, so the label shows it.
     widget = pn.widgets.DiscretePlayer(
         label=control.label, options=[_NOTHING], value=_NOTHING, interval=500, width=320,
         loop_policy="once", show_loop_controls=False, show_value=False,
