@@ -1,6 +1,6 @@
-"""How good a segmentation is: covering, probabilistic Rand index, variation of information.
+"""Evaluation of segmentations (covering, probabilistic Rand index, variation of information).
 
-And how good a classification of regions: `classification`, `recognition`, `calibration`.
+Classifications of regions are evaluated in `regions`: errors, calibration, diagnosis.
 """
 
 from workbench.evaluation.regions.calibration import Reliability, reliability

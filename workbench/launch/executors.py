@@ -1,7 +1,7 @@
-"""The three places where a job is done: a thread, a process of its own, a worker of Dask.
+"""Executors of a job: a thread, a process of its own, a worker of Dask.
 
-Each takes a job and gives a future, which is done when the training is: with the error that ended
-it, if one did. Giving up the future, or ending the process that holds it, ends only a thread.
+Each takes a job and returns a future that is done when the training is, with the error that ended
+the training, if one did. Ending the process that holds the future ends only a thread.
 """
 
 import atexit
@@ -22,16 +22,16 @@ from workbench.launch.job import Job
 from workbench.runs import Control, Run, Status
 
 OUTPUT = "output.txt"
-"""In the run folder: what the process of a training says, its warnings for example."""
+"""File in the run folder with the output of the training's process, its warnings for example."""
 _SHUTDOWN_TIMEOUT = 3.0
-"""Seconds that a thread has, when Python ends, to stop its training and keep a checkpoint."""
+"""Seconds that a thread has at Python's exit to stop its training and write a checkpoint."""
 
 
 def in_thread(job: Job) -> Future[None]:
-    """Train in a thread of this process; it ends, with a checkpoint, when the process does.
+    """Train in a thread of this process, which stops with a checkpoint when the process ends.
 
-    Python's global generators are the process's: where others draw from torch's meanwhile, dropout
-    draws other numbers than in a training by itself.
+    Global random generators belong to the process: where other code draws from torch's meanwhile,
+    dropout gets other numbers than in a training alone.
     """
 
     def stop_at_exit() -> None:
@@ -51,9 +51,9 @@ def in_thread(job: Job) -> Future[None]:
 
 
 def in_process(job: Job) -> Future[None]:
-    """Train in a process with a session of its own, which outlives this one.
+    """Train in a process with a session of its own, which outlives this process.
 
-    What it says goes to `OUTPUT` in the run folder; until there is one, to a hidden file beside it.
+    Its output goes to `OUTPUT` in the run folder, or to a hidden file beside it until that exists.
     """
     path = Path(job.path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def in_process(job: Job) -> Future[None]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
-            start_new_session=True,  # a signal to the kernel's group is not for it
+            start_new_session=True,  # signals to the kernel's group do not reach it
         )
 
     def follow() -> None:
@@ -91,18 +91,18 @@ def in_process(job: Job) -> Future[None]:
 
 
 def on_dask(job: Job, where: Any, resources: Mapping[str, int | float]) -> Future[None]:
-    """Train as one task of a Dask cluster, whose workers see the stores and the run folder.
+    """Train as one task of a Dask cluster whose workers see the stores and the run folder.
 
-    The task is not tied to the client: the scheduler keeps it when the client goes. It is not done
-    twice: where its worker is lost, the run stays as it is, to be resumed.
+    The scheduler keeps the task when the client disconnects. The task is not repeated: where its
+    worker is lost, the run stays as it is and can be resumed.
 
     Args:
-        job: the training.
-        where: a `distributed.Client`, or the scheduler's address.
-        resources: that the worker must have, see Dask's `resources`.
+        job: training.
+        where: `distributed.Client`, or address of the scheduler.
+        resources: resources that the worker must have, see Dask's `resources`.
 
     Raises:
-        WorkbenchError: nobody is at the address, or no worker has the resources.
+        WorkbenchError: no scheduler answers at the address, or no worker has the resources.
     """
     import distributed
 
@@ -144,7 +144,7 @@ def on_dask(job: Job, where: Any, resources: Mapping[str, int | float]) -> Futur
 
 
 def _check(client: Any, resources: Mapping[str, int | float]) -> None:
-    """Without this a task for which no worker is good enough would wait for ever, in silence."""
+    """Raise an error where no worker has the resources: the task would wait for ever."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     offers = [worker.get("resources") or {} for worker in workers]
     if not any(
@@ -159,19 +159,19 @@ def _check(client: Any, resources: Mapping[str, int | float]) -> None:
 
 
 def _task(job: str) -> None:
-    """What the worker does."""
+    """Task of the worker."""
     Job.from_json(job).work()
 
 
 def _run_in_thread(work: Callable[[], None], name: str) -> tuple[Future[None], threading.Thread]:
-    """Do something in a thread that keeps no process alive; how it went is in the future."""
+    """Run `work` in a daemon thread; the future has its outcome."""
     outcome: Future[None] = Future()
     outcome.set_running_or_notify_cancel()
 
     def follow() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the future
             outcome.set_exception(error)
         else:
             outcome.set_result(None)
@@ -182,7 +182,7 @@ def _run_in_thread(work: Callable[[], None], name: str) -> tuple[Future[None], t
 
 
 def pickled_error(error: BaseException) -> bytes:
-    """An error as it goes from one process to another: itself if it can, and its traceback."""
+    """Error pickled for another process, with its traceback; as `RuntimeError` if not picklable."""
     text = "".join(traceback.format_exception(error))
     try:
         return pickle.dumps((error, text))

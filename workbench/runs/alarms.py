@@ -20,7 +20,7 @@ TOLERATED_ERROR = 1e-3
 """Relative error of an embedding or a gradient above which an alarm is raised."""
 NARROW_GAP = EPSILON / TOLERATED_ERROR
 """Eigengap, of a spectrum whose largest eigenvalue is 1, that counts as none."""
-UNSURE_CONDITION = (TOLERATED_ERROR / EPSILON) ** 2
+LARGE_CONDITION = (TOLERATED_ERROR / EPSILON) ** 2
 """Largest tolerated κ², which objectives report as their condition."""
 COLLAPSED = 2.0
 """Effective rank below which one direction dominates the affinity, so that no cut is left."""
@@ -136,7 +136,7 @@ def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
     squares = _measured(metrics, "condition")
     if (
         not len(squares)
-        or not (now := float(squares.iloc[-RECENT_STEPS:].median())) > UNSURE_CONDITION
+        or not (now := float(squares.iloc[-RECENT_STEPS:].median())) > LARGE_CONDITION
     ):
         return
     kappa = math.sqrt(now)

@@ -71,7 +71,7 @@ class Control:
         return self._give(RESUME)
 
     def stop(self) -> Command:
-        """Stop after the current step, with a checkpoint from which the training resumes exactly."""
+        """Stop after the current step, with a checkpoint for an exact resumption."""
         return self._give(STOP)
 
     def save(self) -> Command:

@@ -211,11 +211,12 @@ class Run:
 
     @property
     def stretch(self) -> int:
-        """Number (`seq`) of the event that began the present stretch of training: the run's start or
-        its last resumption; 0 where the log has lost both."""
-        return max(
-            (e.seq for e in self._status_events() if e.kind in {STARTED, RESUMED}), default=0
-        )
+        """Number (`seq`) of the event that began the present stretch of training.
+
+        That event is the run's start or its last resumption; 0 where the log has lost both.
+        """
+        starts = (e.seq for e in self._status_events() if e.kind in {STARTED, RESUMED})
+        return max(starts, default=0)
 
     @property
     def _writer(self) -> dict[str, Any]:

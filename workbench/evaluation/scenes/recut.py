@@ -1,8 +1,8 @@
-"""A snapshot cut again: into another number of segments, with another seed, at another height.
+"""New cuts of a snapshot: another number of segments, another seed, another height.
 
-What does not depend on the cut is done once: the embedding from the snapshot's factors, the
-hierarchy from its contours. A flat cut is then a clustering of some thousand blocks, a cut of the
-hierarchy a table look-up.
+Everything that does not depend on the cut is computed once: the embedding from the snapshot's
+factors, the hierarchy from its contours. A flat cut is then a clustering of some thousand blocks, a
+cut of the hierarchy a table look-up.
 """
 
 from functools import cached_property
@@ -20,7 +20,7 @@ from workbench.segmentation.pool import cut
 from workbench.segmentation.spectral import Embedding, spectral_embedding
 
 MOST = 32
-"""Flat cuts look at no more eigenvectors than this."""
+"""Largest number of eigenvectors in flat cuts."""
 
 Labels = Int[np.ndarray, "height width"]
 
@@ -29,9 +29,9 @@ class Recut:
     """Cuts of one snapshot.
 
     Args:
-        snapshot: of a scene.
-        pool: how flat cuts are made; its counts and seed do not matter.
-        hierarchy: how the hierarchy is built; its heights do not matter.
+        snapshot: snapshot of a scene.
+        pool: configuration of flat cuts; its counts and seed are not used.
+        hierarchy: configuration of the hierarchy; its heights are not used.
 
     Raises:
         WorkbenchError: the snapshot lacks an array, or normalized cuts are not defined on it.
@@ -51,17 +51,18 @@ class Recut:
 
     @property
     def has_contours(self) -> bool:
-        """Whether the network predicted any, so that there is a hierarchy."""
+        """Whether the network predicted contours, so that there is a hierarchy."""
         return "contour" in self._snapshot
 
     def flat(self, clusters: int, seed: int = 0) -> Labels:
-        """k-way normalized cuts: labels 1 … n at full size, each segment connected.
+        """Flat k-way normalized cuts: labels 1 … n at full size, each segment connected.
 
         Args:
             clusters: k, before components are split and small ones dissolve.
-            seed: of k-means; with 0, and a k of the snapshot's own flat pool, it is that one.
+            seed: seed of k-means; with 0 and a k of the snapshot's flat pool, the pool's own
+                segmentation is returned.
         """
-        counts = self._snapshot.get("counts")  # of a hierarchy they are not k
+        counts = self._snapshot.get("counts")  # for a hierarchy these are not k
         own = [] if self.has_contours or counts is None else counts.tolist()
         if seed == 0 and clusters in own:
             return np.asarray(self._snapshot["segmentations"][own.index(clusters)])
@@ -71,16 +72,16 @@ class Recut:
         return cut(self._flat_embedding, self.size, config).segmentations[0]
 
     def into(self, segments: int) -> Labels:
-        """The hierarchy's cut into a number of segments, or as near as there are basins."""
+        """Cut of the hierarchy into a number of segments, limited by the number of basins."""
         return full_size(self.hierarchy.cut_into(segments), self.size)
 
     def at(self, height: float) -> Labels:
-        """The hierarchy's cut at a height."""
+        """Cut of the hierarchy at a height."""
         return full_size(self.hierarchy.cut(height), self.size)
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """Built at its first use, half a second at most.
+        """Hierarchy, built at its first use in at most half a second.
 
         Raises:
             WorkbenchError: the network predicted no contours.
@@ -96,7 +97,7 @@ class Recut:
         return grow_hierarchy(embedding, strength, self._config)
 
     def coverings(self, labels: Labels) -> Float[np.ndarray, "annotators"]:
-        """How well labels cover what each annotator drew."""
+        """Coverings of each annotator's segments by the labels."""
         truths = array_of(self._snapshot, "truths")
         return np.asarray(evaluate_pool([labels], list(truths)).coverings[0])
 

@@ -1,4 +1,4 @@
-"""Segmentations out of an ultrametric contour map, the benchmark's form of a hierarchy.
+"""Segmentations from an ultrametric contour map (UCM), the benchmark's form of a hierarchy.
 
 A UCM at double size has a site for every pixel (odd row, odd column), for every edge between two
 pixels and for every corner; the value of an edge is the level at which its two sides merge
@@ -15,7 +15,7 @@ from workbench.errors import WorkbenchError
 def cut_ucm(
     ucm2: Float[np.ndarray, "double_height double_width"], threshold: float
 ) -> Int[np.ndarray, "height width"]:
-    """The segmentation in which everything that merges up to the threshold has merged.
+    """Segmentation by all merges up to the threshold.
 
     Args:
         ucm2: (2·height + 1, 2·width + 1), float, contour strength in [0, 1].

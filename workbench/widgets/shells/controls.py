@@ -11,7 +11,7 @@ Bounds = tuple[Any, Any, Any]
 
 @dataclass(frozen=True)
 class Control:
-    """One control of an explorer.
+    """Control of an explorer.
 
     Attributes:
         name: name of the trait that it sets, or of the method that it calls.
