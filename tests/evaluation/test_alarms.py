@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from workbench.linalg.outcomes import ILL_CONDITIONED
-from workbench.runs.alarms import NARROW_GAP, LARGE_CONDITION, Alarm, alarms
+from workbench.runs.alarms import LARGE_CONDITION, NARROW_GAP, Alarm, alarms
 
 STEPS = 300
 

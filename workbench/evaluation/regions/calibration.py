@@ -51,7 +51,7 @@ class Reliability:
     error: float
 
 
-def reliability(seeds: Sequence[Outcomes], seed: int = 0, bins: int = BINS) -> Reliability:
+def reliability(seeds: Sequence[Outcomes], bins: int = BINS) -> Reliability:
     """Reliability curve of a method; the regions of all seeds share the bins.
 
     Args:
@@ -65,7 +65,7 @@ def reliability(seeds: Sequence[Outcomes], seed: int = 0, bins: int = BINS) -> R
     counts = inside.sum(0)
     hits = np.where(inside, right[:, None], 0.0)
     by_image = sums_by_image(inside.astype(float), images)
-    resampled = resampled_ratios(sums_by_image(hits, images), by_image, seed)
+    resampled = resampled_ratios(sums_by_image(hits, images), by_image, seed=0)
     means = _share(inside.T @ confidence, counts)
     shares = _share(hits.sum(0), counts)
     edges = np.linspace(0, 1, bins + 1)

@@ -1,7 +1,6 @@
 """Views of a region classification: errors by category, confusions, calibration."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import holoviews as hv
 import numpy as np
@@ -28,8 +27,6 @@ FIRST_OF_GROUP = {
     "book": "indoor",
 }
 """COCO's supercategory by its first category; categories are numbered in these groups."""
-
-Order = Literal["group", "frequency"]
 
 _SIDE = 620
 """Width and height of a confusion matrix, screen pixels: room for 80 names."""
@@ -92,7 +89,6 @@ def reliability_diagram(found: Reliability, title: str = "") -> hv.Overlay:
 def confusion_matrix(
     confusion: Real[np.ndarray, "classes classes"],
     names: Sequence[str],
-    order: Order = "group",
     title: str = "",
 ) -> hv.Overlay:
     """Confusion matrix: for the regions of a category (a row), the share predicted as each other.
@@ -104,10 +100,8 @@ def confusion_matrix(
 
     Args:
         confusion: `Outcomes.confusion`, or its mean over seeds.
-        names: of the categories.
-        order: "group": as they are numbered, which in COCO is by supercategory; "frequency": the
-            most frequent first.
-        title: what one sees.
+        names: names of the categories.
+        title: title of the chart.
 
     Raises:
         WorkbenchError: the names are not as many as the categories.
@@ -116,7 +110,7 @@ def confusion_matrix(
         raise WorkbenchError(
             f"a name for each of {len(confusion)} categories", f"{len(names)}", "name them all"
         )
-    kept = axis_order(confusion, order)
+    kept = occurring(confusion)
     cells = confusion[np.ix_(kept, kept)]
     share = cells / np.maximum(confusion.sum(1)[kept, None], 1)
     labels = [names[i] for i in kept]
@@ -175,20 +169,16 @@ def confusion_matrix(
             bokeh={"line_width": 0.7},
             matplotlib={"linewidth": 0.5},
         )
-        for border in (_borders(names, kept) if order == "group" else [])
+        for border in _borders(names, kept)
         for mark in (hv.HLine, hv.VLine)
     ]
     size = {"fig_inches": (_SIDE / 72, _SIDE / 72), "fontsize": {"xticks": 5, "yticks": 5}}
     return styled(hv.Overlay([picture, *lines]).relabel(title), matplotlib=size)
 
 
-def axis_order(
-    confusion: Real[np.ndarray, "classes classes"], order: Order
-) -> Int[np.ndarray, "kept"]:
-    """Indices of the categories that occur or were predicted, in the order of the axes."""
-    occurs = confusion.sum(1)
-    kept = np.flatnonzero(occurs + confusion.sum(0) > 0)
-    return kept if order == "group" else kept[np.argsort(-occurs[kept], kind="stable")]
+def occurring(confusion: Real[np.ndarray, "classes classes"]) -> Int[np.ndarray, "kept"]:
+    """Indices of the categories that occur or were predicted: the axes of a confusion matrix."""
+    return np.flatnonzero(confusion.sum(1) + confusion.sum(0) > 0)
 
 
 def confusion_table(
@@ -198,7 +188,7 @@ def confusion_table(
 
     Args:
         confusion: `Outcomes.confusion`, or its mean over seeds.
-        names: of the categories.
+        names: names of the categories.
         count: largest number of rows.
     """
     found = strongest_confusions(confusion, names, count)
@@ -206,16 +196,14 @@ def confusion_table(
     return hv.Table(found, ["truth", "predicted"], ["regions", "share"])
 
 
-def category_errors(summary: RecognitionSummary, order: Order = "frequency") -> hv.Overlay:
-    """Error of every category that occurs, with 95 % intervals over images.
+def category_errors(summary: RecognitionSummary) -> hv.Overlay:
+    """Errors of the categories that occur, most frequent first, with 95 % intervals over images.
 
     Args:
         summary: summary of one method.
-        order: "frequency": the most frequent at the top; "group": as they are numbered.
     """
     shown = [each for each in summary.categories if each.regions]
-    if order == "frequency":
-        shown = sorted(shown, key=lambda each: -each.regions)
+    shown.sort(key=lambda each: -each.regions)
     labels = [f"{each.name} ({each.regions})" for each in shown]
     place = np.arange(len(shown), dtype=float)
     errors = np.array([each.error.mean for each in shown])

@@ -68,7 +68,7 @@ def map_effect(
     """Eigenvalues before and after the layer's function: medians over regions, 10 to 90 % shaded.
 
     Args:
-        eigenvalues: of XᵀX/cells, a row a region, descending.
+        eigenvalues: eigenvalues of XᵀX/cells, a row a region, descending.
         function: function of an eigenvalue, log(λ + ε) for example.
         title: title of the second picture.
     """

@@ -21,7 +21,7 @@ def trials_table(values: Mapping[str, Any]) -> Rows:
     """Rows of all trials, the best first, trials that were ended early after the complete ones.
 
     Args:
-        values: of `experiments.regions.tuning.results`.
+        values: values of `experiments.regions.tuning.results`.
     """
     names = list(values["own"])
     header = ["trial", *(each.replace("_", " ") for each in names), "held-out error", "loss",
@@ -51,7 +51,7 @@ def search_chart(values: Mapping[str, Any], name: str) -> hv.Overlay:
     their error at that time. Trials that diverged are left out.
 
     Args:
-        values: of `experiments.regions.tuning.results`.
+        values: values of `experiments.regions.tuning.results`.
         name: name of the parameter.
     """
     shown = [
@@ -90,7 +90,7 @@ def write_tuning(values: Mapping[str, Any], folder: Path, title: str, command: s
     """Write tuning.md, tuning.html and a tuning-….png for each parameter.
 
     Args:
-        values: of `experiments.regions.tuning.results`.
+        values: values of `experiments.regions.tuning.results`.
         folder: folder of the files.
         title: title of the page.
         command: command that trains with the found values.

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from workbench.evaluation.rendering import Rows, as_markdown
-from workbench.evaluation.scenes.ranks import COLUMN, Measure, Trajectory, relation
+from workbench.evaluation.scenes.ranks import COLUMN, Trajectory, relation
 from workbench.runs.files import atomic_write
 from workbench.views import inline
 from workbench.views.panels import row
@@ -18,22 +18,21 @@ COLOURS = ("#1467b3", "#d1661c", "#3f8f5b", "#8a56a8")
 """Colours of objectives, in order of appearance; distinguishable for colour-blind readers."""
 
 
-def rank_pictures(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Layout:
+def rank_pictures(trajectories: Sequence[Trajectory]) -> hv.Layout:
     """Charts over passes on the left, over scenes on the right."""
-    return row([over_passes(trajectories, measure), over_scenes(trajectories, measure)], columns=2)
+    return row([over_passes(trajectories), over_scenes(trajectories)], columns=2)
 
 
-def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Overlay:
+def over_passes(trajectories: Sequence[Trajectory]) -> hv.Overlay:
     """Chart over passes: a line a training, from a hollow dot before its first step to a full one.
 
     Args:
         trajectories: in the order of the legend.
-        measure: which covering.
     """
-    dimensions = ("effective rank of W", f"{measure} covering")
+    dimensions = ("effective rank of W", "best covering")
     lines = [
         styled(
-            hv.Curve(each.passes[:, [0, COLUMN[measure]]], *dimensions, label=label),
+            hv.Curve(each.passes[:, [0, COLUMN["best"]]], *dimensions, label=label),
             common={"color": colour, "alpha": 0.8},
             bokeh={"line_width": 1.8},
             matplotlib={"linewidth": 1.5},
@@ -42,7 +41,7 @@ def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
     ]
     ends: list[hv.Element] = []
     for colour, own in _by_colour(trajectories).items():
-        found = np.stack([each.passes[[0, -1]][:, [0, COLUMN[measure]]] for each in own])
+        found = np.stack([each.passes[[0, -1]][:, [0, COLUMN["best"]]] for each in own])
         ends += [
             _dots(found[:, 0], dimensions, "white", colour),
             _dots(found[:, 1], dimensions, colour, colour),
@@ -55,17 +54,16 @@ def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
     )
 
 
-def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Overlay:
+def over_scenes(trajectories: Sequence[Trajectory]) -> hv.Overlay:
     """Chart over held-out scenes: change of covering against change of rank, a dot a scene and run.
 
     Args:
         trajectories: in the order of the legend.
-        measure: which covering.
     """
-    dimensions = ("change of effective rank", f"change of {measure} covering")
+    dimensions = ("change of effective rank", "change of best covering")
     dots = [
         styled(
-            hv.Scatter((each.scenes[:, 0], each.scenes[:, COLUMN[measure]]), *dimensions),
+            hv.Scatter((each.scenes[:, 0], each.scenes[:, COLUMN["best"]]), *dimensions),
             common={"color": colour, "alpha": 0.55},
             bokeh={"size": 6},
             matplotlib={"s": 16, "linewidth": 0},
@@ -78,7 +76,7 @@ def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
         bokeh={"line_width": 1},
         matplotlib={"linewidth": 0.8},
     )
-    found = relation(trajectories, measure)
+    found = relation(trajectories)
     title = f"Scene by scene: Spearman's ρ {found.rho:+.2f}"
     return as_chart(
         hv.Overlay([zero, *dots]).relabel(title), xlabel=dimensions[0], ylabel=dimensions[1]
