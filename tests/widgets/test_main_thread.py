@@ -76,9 +76,9 @@ def heard_by(
 
 
 async def turn() -> None:
-    """What other threads have handed over comes with the loop's next turns."""
+    """Give the loop the turns in which it takes what other threads have handed over."""
     for _ in range(5):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
 
 def test_messages_of_other_threads_come_to_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:

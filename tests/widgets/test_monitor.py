@@ -244,12 +244,12 @@ def test_lines_leave_out_what_cannot_be_drawn(run: Run) -> None:
     assert [len(part) for part in lines_as_bytes(lines)["gradient_norm"]] == [8, 8]
 
 
-def test_a_pulse_ends_when_it_is_told_or_when_it_is_enough() -> None:
-    beats: list[int] = []
-    first = Poller(lambda: bool(beats.append(1)), "watching: once")
+def test_a_poller_ends_when_stopped_or_when_its_function_returns_false() -> None:
+    polls: list[int] = []
+    first = Poller(lambda: bool(polls.append(1)), "watching: once")
     first.start()
     until(lambda: not first.alive)
-    assert beats == [1]
+    assert polls == [1]
     second = Poller(lambda: True, "watching: for ever")
     second.start()
     second.start()
@@ -269,7 +269,7 @@ print("before:", poller.alive)
 """
 
 
-def test_a_pulse_ends_before_what_was_there_before_it_is_closed() -> None:
+def test_a_poller_ends_before_earlier_exit_handlers_run() -> None:
     done = subprocess.run(
         [sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=LIMIT, check=True
     )
