@@ -119,7 +119,7 @@ def test_what_overtakes_the_opening_of_its_comm_waits_for_it(
 
 
 def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main_thread, "_MOST", 3)
+    monkeypatch.setattr(main_thread, "_MAX_EARLY", 3)
 
     def story(kernel: Kernel) -> None:
         for number in range(5):

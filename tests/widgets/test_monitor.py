@@ -17,6 +17,7 @@ from workbench.runs import Event, Run
 from workbench.runs.control import Inbox
 from workbench.runs.status import this_process
 from workbench.views.training.live import CHARTS, POINTS, SMOOTH, live_lines, measured_charts
+from workbench.widgets import pacing
 from workbench.widgets.monitor.figures import document_of, lines_as_bytes
 from workbench.widgets.monitor.monitor import Monitor, watch
 from workbench.widgets.monitor.words import duration
@@ -260,7 +261,7 @@ def test_a_poller_ends_when_stopped_or_when_its_function_returns_false() -> None
 
 AT_EXIT = """
 import atexit
-from workbench.widgets.pacing import Poller
+from pacing import Poller  # by itself: importing all widgets takes seconds
 
 poller = Poller(lambda: True, "watching: to the end")
 atexit.register(lambda: print("at the end:", poller.alive))
@@ -271,7 +272,12 @@ print("before:", poller.alive)
 
 def test_a_poller_ends_before_earlier_exit_handlers_run() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=LIMIT, check=True
+        [sys.executable, "-c", AT_EXIT],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=True,
+        cwd=Path(pacing.__file__).parent,
     )
     assert done.stdout.splitlines() == ["before: True", "at the end: False"]
 
