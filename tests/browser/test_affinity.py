@@ -14,8 +14,7 @@ from tests.browser.pixels import Pixels, changed, painted
 from tests.browser.trainings import eventually
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
-from workbench.views.paint import ceiling
-from workbench.views.scenes.affinity import probes_inside
+from workbench.views.paint import robust_maximum
 from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
 from workbench.views.style import SEQUENTIAL
@@ -49,7 +48,7 @@ def off_by(figure: Figure, pixels: Pixels, snapshot: Snapshot, seed: Pixel) -> f
     clear &= np.hypot(y - seed[0], x - seed[1]) > 8
     columns, rows = figure.at(x[clear], y[clear])
     shown = pixels[rows.astype(int), columns.astype(int)].astype(float)
-    expected = 255 * colormaps[SEQUENTIAL](np.clip(row[clear] / ceiling(row), 0, 1))[:, :3]
+    expected = 255 * colormaps[SEQUENTIAL](np.clip(row[clear] / robust_maximum(row), 0, 1))[:, :3]
     return float(np.abs(shown - expected).mean())
 
 
@@ -68,7 +67,7 @@ def test_a_click_on_the_image_shows_that_pixels_row(
     notebook.run(1)
     scene = trained.snapshot_names()[0]
     snapshot = Snapshot.load(trained, trained.snapshots(scene)[-1], scene)
-    first, second = probes_inside(typical_annotator(snapshot.truths), 2)
+    first, second = interior_pixels(typical_annotator(snapshot.truths), 2)
     image = titled(page, f"scene {scene}, step {trained.step}")
     before = titled(page, f"M, row of pixel x {first[1]}, y {first[0]};")
     shown = before.pixels()

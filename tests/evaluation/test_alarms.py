@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from workbench.linalg.outcomes import ILL_CONDITIONED
-from workbench.runs.alarms import NARROW_GAP, UNSURE_CONDITION, Alarm, alarms
+from workbench.runs.alarms import LARGE_CONDITION, NARROW_GAP, Alarm, alarms
 
 STEPS = 300
 
@@ -54,7 +54,7 @@ FAULTS = {
     "times what it was": change("gradient_norm", 1e4),
     "effective rank": change("effective_rank_held_out", 1.5, slice(-1, None)),
     "eigengap": change("narrowest_eigengap_held_out", NARROW_GAP / 2, slice(-1, None)),
-    "condition number": change("condition", UNSURE_CONDITION * 2),
+    "condition number": change("condition", LARGE_CONDITION * 2),
     "has not risen": change("covering_average", 0.5, slice(100, None)),
 }
 

@@ -183,7 +183,7 @@ def test_a_clear_lead_is_told_from_none() -> None:
     assert compare([perfect], same).p == pytest.approx(1 / 10_001)
 
 
-def test_seeds_are_averaged_region_by_region_and_their_spread_is_told() -> None:
+def test_seeds_are_averaged_region_by_region_and_their_spread_is_errors_as_message() -> None:
     seeds = [draw(noise=i) for i in range(3)]
     found = summarise(seeds)
     errors = [summarise([each]).error.mean for each in seeds]

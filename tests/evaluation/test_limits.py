@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.data import Regions
 from workbench.data.augment import Normalisation
-from workbench.evaluation.regions.diagnosis import effective_rank, limits_of, spectra_of
+from workbench.evaluation.regions.diagnosis import effective_rank, spectra_of
 from workbench.models.regions import RegionArchitecture, RegionNetwork
 
 TINY = RegionArchitecture("tiny", "relu3", classes=14)
@@ -34,7 +34,7 @@ def frames(regions: Regions) -> torch.Tensor:
 
 def test_spectra_and_gradients_are_those_of_the_layer(regions: Regions) -> None:
     model = network(TINY)
-    found = limits_of(model, regions)
+    found = diagnose(model, regions)
     with torch.no_grad():
         maps = model.features(frames(regions))
     x = maps.flatten(2).mT.double()
@@ -64,7 +64,7 @@ def test_spectra_and_gradients_are_those_of_the_layer(regions: Regions) -> None:
 
 
 def test_a_network_without_the_layer_has_a_spectrum_too(regions: Regions) -> None:
-    found = limits_of(network(replace(TINY, pooling="average")), regions)
+    found = diagnose(network(replace(TINY, pooling="average")), regions)
     assert (found.epsilon, found.condition, found.above_epsilon) == (None, None, None)
     assert len(found.eigenvalues) == 48
     assert found.entries == 48
@@ -74,7 +74,7 @@ def test_a_network_without_the_layer_has_a_spectrum_too(regions: Regions) -> Non
 
 def test_an_average_has_the_gain_that_a_linear_map_has(regions: Regions) -> None:
     model = network(replace(TINY, pooling="average", scaling="none"))
-    found = limits_of(model, regions)
+    found = diagnose(model, regions)
     with torch.no_grad():
         maps = model.features(frames(regions))
         vectors = model.pool(maps)[0]

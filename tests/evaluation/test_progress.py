@@ -78,7 +78,7 @@ def test_a_resumed_run_is_judged_by_its_new_stretch(run: Run) -> None:
     assert found.left == pytest.approx(10 / 10 * 40)
 
 
-def test_a_failure_is_told(run: Run) -> None:
+def test_a_failure_is_errors_as_message(run: Run) -> None:
     run.append("failed", None, error="Diverged: at step 3")
     found = progress(run)
     assert (found.status, found.error, found.left) == (Status.FAILED, "Diverged: at step 3", None)

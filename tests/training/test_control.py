@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Control, Run, Status
-from workbench.runs.control import COMMANDS, Inbox, Obeyed, obeyed
+from workbench.runs.control import COMMANDS, ControlState, Inbox, control_state
 from workbench.training.checkpoints import LATEST, load_checkpoint
 from workbench.training.config import LoopConfig
 from workbench.training.processes import ranks
@@ -180,7 +180,7 @@ def test_the_rate_is_a_factor_of_the_schedule_and_survives_a_resumption(
     rest = trained(run, resume=True)
     assert torch.equal(weights(rest), weights(changed))
     assert run.metrics().equals(whole.metrics())
-    assert obeyed(run.events("control"), run.stretch) == Obeyed(False, 0.5)
+    assert control_state(run.events("control"), run.stretch) == ControlState(False, 0.5)
 
 
 def test_a_rate_given_at_a_checkpoints_own_step_is_in_the_checkpoint(run: Run) -> None:
@@ -214,7 +214,7 @@ def test_a_paused_training_waits_saves_and_goes_on_exactly(run: Run, tmp_path: P
     control = Control(run.path)
     try:
         until(lambda: ("pause", 3) in answers(run))
-        assert obeyed(run.events("control"), run.stretch).paused
+        assert control_state(run.events("control"), run.stretch).paused
         asked = control.save()
         until(lambda: control.answer(asked) is not None)
         assert load_checkpoint(run)["step"] == 3
@@ -229,7 +229,7 @@ def test_a_paused_training_waits_saves_and_goes_on_exactly(run: Run, tmp_path: P
         thread.join(LIMIT)
     assert not thread.is_alive()
     assert torch.equal(weights(found[0]), weights(whole))
-    assert not obeyed(run.events("control"), run.stretch).paused
+    assert not control_state(run.events("control"), run.stretch).paused
 
 
 def test_a_paused_training_can_be_stopped(run: Run) -> None:

@@ -49,7 +49,7 @@ def test_probes_are_inside_the_largest_segments() -> None:
     labels = np.ones((30, 40), int)
     labels[10:20, 25:35] = 2
     labels[0, 0] = 3
-    first, second = affinity.probes_inside(labels, 2)
+    first, second = affinity.interior_pixels(labels, 2)
     assert labels[first] == 1
     assert labels[second] == 2
     assert 13 <= second[0] <= 16

@@ -33,18 +33,14 @@ def outcomes() -> Outcomes:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_draws(backend: str, outcomes: Outcomes) -> None:
     draw(recognition.reliability_diagram(reliability([outcomes]), "deep-o2p"), backend)
-    for order in ("group", "frequency"):
-        draw(recognition.confusion_matrix(outcomes.confusion(), NAMES, order), backend)
-        draw(recognition.category_errors(summarise([outcomes]), order), backend)
+    draw(recognition.confusion_matrix(outcomes.confusion(), NAMES), backend)
+    draw(recognition.category_errors(summarise([outcomes])), backend)
     draw(recognition.confusion_table(outcomes.confusion(), NAMES), backend)
 
 
 def test_categories_that_never_occur_are_left_out(outcomes: Outcomes) -> None:
     confusion = outcomes.confusion()
-    assert recognition.arranged(confusion, "group").tolist() == [0, 1, 2, 4, 5]
-    by_number = recognition.arranged(confusion, "frequency")
-    assert by_number[0] == 2
-    assert (np.diff(confusion.sum(1)[by_number]) <= 0).all()
+    assert recognition.occurring(confusion).tolist() == [0, 1, 2, 4, 5]
     picture = recognition.confusion_matrix(confusion, NAMES).get(0)
     shown = [name for name in NAMES if name != "traffic light"]
     drawn = hv.Store.renderers["matplotlib"].get_plot(picture).handles["axis"]
@@ -63,15 +59,13 @@ def test_a_line_parts_groups_even_where_the_first_of_one_is_missing(outcomes: Ou
     overlay = recognition.confusion_matrix(outcomes.confusion(), NAMES)
     lines = sorted(line.data for line in overlay if isinstance(line, hv.HLine))
     assert lines == [0.5, 2.5, 3.5]
-    by_number = recognition.confusion_matrix(outcomes.confusion(), NAMES, "frequency")
-    assert not [line for line in by_number if isinstance(line, hv.HLine)]
 
 
 def test_errors_stand_at_their_categories(outcomes: Outcomes) -> None:
     summary = summarise([outcomes])
-    dots = recognition.category_errors(summary, "group").get(1)
-    shown = [each.error.mean for each in summary.categories if each.regions]
-    assert dots.dimension_values("error").tolist() == shown
+    dots = recognition.category_errors(summary).get(1)
+    shown = sorted((c for c in summary.categories if c.regions), key=lambda c: -c.regions)
+    assert dots.dimension_values("error").tolist() == [each.error.mean for each in shown]
 
 
 def test_the_diagram_has_a_dot_for_every_bin_in_use(outcomes: Outcomes) -> None:

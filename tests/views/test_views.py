@@ -8,11 +8,11 @@ import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
+from workbench.views.pages import Page
 
 from workbench.evaluation import BenchmarkTable
 from workbench.evaluation.scenes.ranks import Trajectory
 from workbench.evaluation.scenes.snapshots import Snapshot
-from workbench.views.pages import Page
 from workbench.views.scenes import affinity, history, ranks, scores, segments, spectrum
 from workbench.views.scenes import scores as cuts
 from workbench.views.scenes import scores as ranking

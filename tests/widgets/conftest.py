@@ -1,5 +1,6 @@
 """Runs in miniature, drawn without a browser."""
 
+import asyncio
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -60,3 +61,31 @@ def run_of(started_run: Run) -> Callable[[Snapshot], Run]:
         return started_run
 
     return make
+
+
+class _SimulatedTime(asyncio.SelectorEventLoop):
+    """Event loop whose clock jumps to the next timer where nothing else is to be done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._now = 0.0
+
+    def time(self) -> float:
+        return self._now
+
+    def _run_once(self) -> None:
+        loop: Any = self
+        if not loop._ready and loop._scheduled:
+            self._now = max(self._now, loop._scheduled[0].when())
+        super()._run_once()  # type: ignore[misc]
+
+
+@pytest.fixture
+def run_simulated() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """Run a coroutine to its end in a loop of simulated time: it never sleeps."""
+
+    def run(coroutine: Coroutine[Any, Any, None]) -> None:
+        with asyncio.Runner(loop_factory=_SimulatedTime) as runner:
+            runner.run(coroutine)
+
+    return run

@@ -178,7 +178,7 @@ def test_features_that_have_diverged_are_a_message(run_of, snapshot: Snapshot) -
 def test_a_dead_network_is_dark(run_of, dead_snapshot: Snapshot, drawn: Draw) -> None:
     explorer = AffinityExplorer(run_of(dead_snapshot))
     assert explorer.message == ""
-    assert "All features are off" in explorer.readout
+    assert "All features are zero" in explorer.readout
     for picture in explorer.pictures.values():
         drawn(picture)
     assert not heat_of(explorer).any()
@@ -196,7 +196,7 @@ def test_one_segment_and_a_grey_image(run_of, snapshot: Snapshot, drawn: Draw) -
     assert explorer.message == ""
 
 
-def test_hover_answers_the_latest_position_only(trained_run: Run) -> None:
+def test_hover_answers_the_latest_position_only(trained_run: Run, run_simulated) -> None:
     explorer = AffinityExplorer(trained_run)
     explorer.hover = True
     seen: list[Any] = []
@@ -207,5 +207,5 @@ def test_hover_answers_the_latest_position_only(trained_run: Run) -> None:
             explorer._on_pointer(x=float(x), y=11.0)
         await asyncio.sleep(0.3)
 
-    asyncio.run(move())
+    run_simulated(move())
     assert seen == [[(11, 29)]]

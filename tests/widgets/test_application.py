@@ -20,7 +20,7 @@ from workbench.cli.lab import lab
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
-from workbench.runs.finding import find_runs, named_by
+from workbench.runs.finding import find_runs, resolved_path
 from workbench.views.report import write_report
 from workbench.widgets.page.application import NOBODY, Page, serve
 from workbench.widgets.page.library import Library, ago
@@ -51,9 +51,9 @@ def test_runs_are_found_with_how_they_stand(folder: Path) -> None:
     assert [run.name for run in found] == ["fresh", "first"]
     library = Library([folder / "runs", folder / "stores"])
     fresh, first, store = library.entries()
-    assert fresh.words == "fresh · running · step 0 · now"
-    assert first.words.startswith("first · finished · step 4 · ")
-    assert (store.words, store.store) == ("scenes.zarr", True)
+    assert fresh.label == "fresh · running · step 0 · now"
+    assert first.label.startswith("first · finished · step 4 · ")
+    assert (store.label, store.store) == ("scenes.zarr", True)
     shutil.copytree(folder / "runs" / "first", folder / "runs" / "more" / "first")
     assert {entry.name for entry in library.entries()} == {
         "fresh", "runs/first", "more/first", "scenes.zarr",
@@ -90,9 +90,9 @@ def test_ages_are_in_their_largest_unit(seconds: float, words: str) -> None:
 
 def test_what_a_configuration_names_is_found_beside_the_run(folder: Path) -> None:
     run = Run.open(folder / "runs" / "more" / "fresh")
-    assert named_by(run, "stores/scenes.zarr") == folder / "stores" / "scenes.zarr"
-    assert named_by(run, "stores/none.zarr") == Path("stores/none.zarr")
-    assert named_by(run, "s3://bucket/scenes.zarr") == "s3://bucket/scenes.zarr"
+    assert resolved_path(run, "stores/scenes.zarr") == folder / "stores" / "scenes.zarr"
+    assert resolved_path(run, "stores/none.zarr") == Path("stores/none.zarr")
+    assert resolved_path(run, "s3://bucket/scenes.zarr") == "s3://bucket/scenes.zarr"
 
 
 def test_a_run_has_the_tabs_that_it_has_something_for(folder: Path) -> None:

@@ -14,11 +14,11 @@ from pipelines.jobs import run
 from pipelines.sources.sample import write_sample
 from workbench.data.catalog import Catalog
 from workbench.errors import WorkbenchError
-from workbench.views.pages import Page
+from workbench.views.thumbnails import ThumbnailGrid
 from workbench.widgets import DatasetBrowser
 
 Draw = Callable[[hv.DynamicMap], Any]
-PAGE = Page(columns=3, rows=2, side=32)
+PAGE = ThumbnailGrid(columns=3, rows=2, side=32)
 
 
 @pytest.fixture(scope="module")

@@ -76,9 +76,9 @@ def heard_by(
 
 
 async def turn() -> None:
-    """What other threads have handed over comes with the loop's next turns."""
+    """Give the loop the turns in which it takes what other threads have handed over."""
     for _ in range(5):
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
 
 def test_messages_of_other_threads_come_to_the_main_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_what_overtakes_the_opening_of_its_comm_waits_for_it(
 
 
 def test_only_so_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main_thread, "_MOST", 3)
+    monkeypatch.setattr(main_thread, "_MAX_EARLY", 3)
 
     def story(kernel: Kernel) -> None:
         for number in range(5):

@@ -17,10 +17,11 @@ from workbench.runs import Event, Run
 from workbench.runs.control import Inbox
 from workbench.runs.status import this_process
 from workbench.views.training.live import CHARTS, POINTS, SMOOTH, live_lines, measured_charts
+from workbench.widgets import pacing
 from workbench.widgets.monitor.figures import document_of, lines_as_bytes
 from workbench.widgets.monitor.monitor import Monitor, watch
 from workbench.widgets.monitor.words import duration
-from workbench.widgets.pacing import Pulse
+from workbench.widgets.pacing import Poller
 
 LIMIT = 60.0
 
@@ -244,13 +245,13 @@ def test_lines_leave_out_what_cannot_be_drawn(run: Run) -> None:
     assert [len(part) for part in lines_as_bytes(lines)["gradient_norm"]] == [8, 8]
 
 
-def test_a_pulse_ends_when_it_is_told_or_when_it_is_enough() -> None:
-    beats: list[int] = []
-    first = Pulse(lambda: bool(beats.append(1)), "watching: once")
+def test_a_poller_ends_when_stopped_or_when_its_function_returns_false() -> None:
+    polls: list[int] = []
+    first = Poller(lambda: bool(polls.append(1)), "watching: once")
     first.start()
     until(lambda: not first.alive)
-    assert beats == [1]
-    second = Pulse(lambda: True, "watching: for ever")
+    assert polls == [1]
+    second = Poller(lambda: True, "watching: for ever")
     second.start()
     second.start()
     assert second.alive
@@ -260,18 +261,23 @@ def test_a_pulse_ends_when_it_is_told_or_when_it_is_enough() -> None:
 
 AT_EXIT = """
 import atexit
-from workbench.widgets.pacing import Pulse
+from pacing import Poller  # by itself: importing all widgets takes seconds
 
-pulse = Pulse(lambda: True, "watching: to the end")
-atexit.register(lambda: print("at the end:", pulse.alive))
-pulse.start()
-print("before:", pulse.alive)
+poller = Poller(lambda: True, "watching: to the end")
+atexit.register(lambda: print("at the end:", poller.alive))
+poller.start()
+print("before:", poller.alive)
 """
 
 
-def test_a_pulse_ends_before_what_was_there_before_it_is_closed() -> None:
+def test_a_poller_ends_before_earlier_exit_handlers_run() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=LIMIT, check=True
+        [sys.executable, "-c", AT_EXIT],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=True,
+        cwd=Path(pacing.__file__).parent,
     )
     assert done.stdout.splitlines() == ["before: True", "at the end: False"]
 

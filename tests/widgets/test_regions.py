@@ -20,7 +20,7 @@ from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run
 from workbench.training.region_config import RegionConfig
 from workbench.widgets import RegionExplorer
-from workbench.widgets.explorers.region_gallery import RIGHT, SHELF, WRONG, space_of
+from workbench.widgets.explorers.region_gallery import GALLERY, RIGHT, WRONG, space_of
 from workbench.widgets.explorers.regions import NEAREST
 from workbench.widgets.shells.jupyter_shell import controls_of
 
@@ -60,14 +60,14 @@ def log_of(matrix: np.ndarray) -> np.ndarray:
 
 def test_the_matrices_are_what_the_layer_makes_of_one_another(space: RegionSpace) -> None:
     for position in range(0, len(space.regions), 5):
-        look = space.look(position)
-        np.testing.assert_allclose(look.before, look.before.T)
-        values = np.linalg.eigvalsh(look.before)[::-1]
-        np.testing.assert_allclose(look.eigenvalues, values, atol=1e-6 * values[0])
-        shifted = look.before + space.pooling.epsilon * np.eye(len(values))
-        np.testing.assert_allclose(look.after, log_of(shifted), atol=1e-4)
-        assert look.rank < look.cells or look.rank == len(values), "the mean was taken off"
-        assert look.chances.sum() == pytest.approx(1)
+        details = space.details(position)
+        np.testing.assert_allclose(details.before, details.before.T)
+        values = np.linalg.eigvalsh(details.before)[::-1]
+        np.testing.assert_allclose(details.eigenvalues, values, atol=1e-6 * values[0])
+        shifted = details.before + space.pooling.epsilon * np.eye(len(values))
+        np.testing.assert_allclose(details.after, log_of(shifted), atol=1e-4)
+        assert details.rank < details.cells or details.rank == len(values), "the mean was taken off"
+        assert details.probabilities.sum() == pytest.approx(1)
 
 
 def test_predictions_are_those_of_an_evaluation(space: RegionSpace, classified: Run) -> None:
@@ -81,8 +81,8 @@ def test_predictions_are_those_of_an_evaluation(space: RegionSpace, classified: 
 
 
 def test_distances_are_frobenius_norms_between_logarithms(space: RegionSpace) -> None:
-    own = space.look(3).after
-    expected = [np.linalg.norm(space.look(i).after - own) for i in range(len(space.regions))]
+    own = space.details(3).after
+    expected = [np.linalg.norm(space.details(i).after - own) for i in range(len(space.regions))]
     found = space.distances(3)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     order, distances = space.nearest(3, 4, same_image=True)
@@ -111,15 +111,15 @@ def test_clicks_go_to_regions_and_pictures_follow(classified: Run, drawn: Draw) 
         drawn(picture)
     assert explorer.space.complete
     assert explorer.position == 0
-    explorer._on_shelf(x=SHELF.size[1] - 2.0, y=2.0)  # the last of the first row
+    explorer._on_gallery(x=GALLERY.size[1] - 2.0, y=2.0)  # the last of the first row
     assert explorer.position == 7
-    look = explorer.space.look(7)
-    assert look.region.category in explorer.pictures["region"][()].label
+    details = explorer.space.details(7)
+    assert details.region.category in explorer.pictures["region"][()].label
     explorer.by_energy = False
     shown = explorer.pictures["before"][()].dimension_values("feature²", flat=False)
-    np.testing.assert_allclose(shown, look.before)
+    np.testing.assert_allclose(shown, details.before)
     spectrum = explorer.pictures["spectrum after"][()].get(0).dimension_values("eigenvalue after")
-    np.testing.assert_allclose(spectrum, np.linalg.eigvalsh(look.after)[::-1], atol=1e-5)
+    np.testing.assert_allclose(spectrum, np.linalg.eigvalsh(details.after)[::-1], atol=1e-5)
     nearest = explorer.near[0]
     explorer._on_nearest(x=NEAREST.side * 1.5, y=5.0)
     assert explorer.position == nearest[1]
@@ -200,7 +200,7 @@ def test_a_store_that_has_lost_its_pixels_is_a_sentence(
     for picture in explorer.pictures.values():
         drawn(picture)
     assert str(store) in explorer.message
-    assert explorer.look is None
+    assert explorer.details is None
     assert "nothing to see" in explorer.pictures["region"][()].label
 
 

@@ -115,7 +115,7 @@ def test_images_that_were_not_kept_are_made_or_named(
     for keeper in (None, look):
         explorer = SegmentationExplorer(trained_run, keeper)
         explorer.evaluation, explorer.method = "test", "trained"
-        explorer.moments.run.snapshot_names = lambda: ["watched"]
+        explorer.snapshots.run.snapshot_names = lambda: ["watched"]
         explorer.look_at("b")
         if keeper is None:
             assert "keeps those of its first scenes" in explorer.message

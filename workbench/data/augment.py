@@ -1,7 +1,7 @@
 """Augmentation and normalisation of whole batches, on the device that holds them.
 
-What is random comes in as numbers, `order.draws`: the same visit of a sample looks the same after
-a resumed training, on any device and however many threads load.
+Random numbers are arguments (`order.draws`): the same visit of a sample looks the same after a
+resumed training, on any device and with any number of threads.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,9 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Mirrors samples and moves them by a few whole pixels; no pixel changes its value.
+    """Augmentation by mirroring and by shifts of whole pixels; no pixel changes its value.
 
-    What moves out of the frame is lost, what moves in is 0, the frame's padding.
+    Pixels that move out of the frame are lost, new ones are 0 like the frame's padding.
 
     Attributes:
         mirror: probability of a mirror image.
@@ -40,7 +40,7 @@ class Augmentation:
     def __call__(
         self, planes: Sequence[Tensor], numbers: Float[Tensor, "batch draws"]
     ) -> list[Tensor]:
-        """All planes of a batch, moved together.
+        """Augment all planes of a batch alike.
 
         Args:
             planes: each (batch, y, x) or (batch, y, x, channel), contiguous, on one device.
@@ -48,8 +48,8 @@ class Augmentation:
         """
         mirrored = numbers[:, 0] < self.mirror
         shifts = (numbers[:, 1:3] * (2 * self.jitter + 1)).long() - self.jitter
-        # One kernel for all on a device; on the host, where memory is the limit, a copy for each
-        # sample is a dozen times faster than gathering by pixel.
+        # One kernel for the batch on a GPU; on the host, which is limited by memory bandwidth, a
+        # copy for each sample is a dozen times faster than gathering by pixel.
         move = move_each if planes[0].device.type == "cpu" else move_together
         return [move(plane, mirrored, shifts) for plane in planes]
 
@@ -74,13 +74,13 @@ def move_each(plane: Tensor, mirrored: Tensor, shifts: Int[Tensor, "batch 2"]) -
 
 
 def move_together(plane: Tensor, mirrored: Tensor, shifts: Int[Tensor, "batch 2"]) -> Tensor:
-    """As `move_each`, in one gather over the batch."""
+    """Mirror and shift as `move_each`, in one gather over the batch."""
     device = plane.device
     height, width = plane.shape[1:3]
     margin = int(shifts.abs().max())
     around = (margin, margin, margin, margin)
     padded = pad(plane, around if plane.ndim == 3 else (0, 0, *around))
-    # Uploaded without waiting for what the device does.
+    # The upload does not wait for the device.
     mirrored, shifts = (t.to(device, non_blocking=True) for t in (mirrored, shifts))
     rows = torch.arange(height, device=device) - shifts[:, :1]
     columns = torch.arange(width, device=device) - shifts[:, 1:]
@@ -93,16 +93,16 @@ def move_together(plane: Tensor, mirrored: Tensor, shifts: Int[Tensor, "batch 2"
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
-    """Source and target of what stays in a frame of `size` that moves by `shift`."""
+    """Source and target slices of the part that stays in a frame of `size` moved by `shift`."""
     shift = max(-size, min(size, shift))
     return slice(max(-shift, 0), size - max(shift, 0)), slice(max(shift, 0), size + min(shift, 0))
 
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Images from uint8 to float32: (pixels / 255 − mean) / std, channel by channel.
+    """Normalisation of uint8 images to float32: (pixels / 255 − mean) / std, by channel.
 
-    The default only scales to [0, 1], which is what our backbones take.
+    The default only scales to [0, 1], as the backbones expect.
     """
 
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -113,7 +113,7 @@ class Normalisation:
     ) -> Float32[Tensor, "*batch channel"]:
         """Normalised images, channels last."""
         normalised = images.to(torch.float32).div_(255)
-        if any(self.mean) or set(self.std) != {1.0}:  # otherwise it would cost as much again
+        if any(self.mean) or set(self.std) != {1.0}:  # the default skips this, in half the time
             mean, std = torch.tensor(self.mean), torch.tensor(self.std)
             mean, std = (t.to(images.device, non_blocking=True) for t in (mean, std))
             normalised.sub_(mean).div_(std)

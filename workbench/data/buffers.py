@@ -1,7 +1,7 @@
-"""Memory for batches on the host that is used again once nobody looks at it any more.
+"""Pool of host memory for batches, reused when no tensor refers to it any more.
 
 A fresh batch of 15 MB costs the kernel thousands of zeroed pages, which takes longer than filling
-it. For CUDA there is no need of this: torch keeps pinned memory in the same manner.
+it. CUDA does not need this: torch pools pinned memory itself.
 """
 
 import math
@@ -14,12 +14,12 @@ from torch import Tensor
 
 
 class Buffers:
-    """Hands out tensors; their memory comes back when the last tensor that shares it goes.
+    """Pool of buffers; a buffer returns when the last tensor that shares its memory is deleted.
 
-    Safe to use from several threads. A copy in another process starts with nothing.
+    Safe to use from several threads. A copy in another process starts empty.
 
     Args:
-        keep: how many of a size are kept while they are not in use.
+        keep: number of unused buffers of each size that are kept.
     """
 
     def __init__(self, keep: int) -> None:
@@ -30,7 +30,7 @@ class Buffers:
         return Buffers, (self._keep,)
 
     def take(self, shape: tuple[int, ...]) -> UInt8[Tensor, "..."]:
-        """A tensor of arbitrary content."""
+        """Take a tensor of undefined content."""
         size = math.prod(shape)
         free = self._free.setdefault(size, [])
         try:

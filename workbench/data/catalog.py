@@ -1,4 +1,4 @@
-"""What is in a store, to browse: a table to filter, thumbnails to look at, origins to trace.
+"""Catalog of a store for browsing: a table to filter, thumbnails, origins of the items.
 
 The table is in memory, pixels stay on the disk until an item is shown.
 """
@@ -21,12 +21,12 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True)
 class Item:
-    """One item of a store at full size.
+    """Item of a store at full size.
 
     Attributes:
         pixels: (height, width, 3) RGB.
-        layers: (layers, height, width) what people drew: an annotator's segments each, or one mask.
-        facts: what the table says, by name.
+        layers: (layers, height, width): the segments of each annotator, or one mask.
+        facts: values of the item's row in the table, by name.
     """
 
     pixels: UInt8[np.ndarray, "height width 3"]
@@ -34,25 +34,25 @@ class Item:
     facts: dict[str, object]
 
     def outlined(self, layer: int) -> UInt8[np.ndarray, "height width 3"]:
-        """The image with one layer's outlines; past the last layer: the image."""
+        """Image with the outlines of a layer; the plain image past the last layer."""
         if layer >= len(self.layers):
             return self.pixels
         return np.where(outline_of(self.layers[layer])[..., None], OUTLINE, self.pixels)
 
 
 class Catalog:
-    """The items of a store of scenes or regions, in the store's order.
+    """Catalog of a store of scenes or regions, in the store's order.
 
     Args:
         store: folder or URL of a finished store.
 
     Attributes:
-        dataset: what `pipelines.store.open_store` returns.
+        dataset: dataset of `pipelines.store.open_store`.
         kind: "scene" or "region".
 
     Raises:
         pipelines.errors.PipelineError: there is no finished store at that path.
-        WorkbenchError: it holds neither scenes nor regions.
+        WorkbenchError: the store holds neither scenes nor regions.
     """
 
     def __init__(self, store: Path | str) -> None:
@@ -78,7 +78,7 @@ class Catalog:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row an item, one column for each value that has one number or word an item."""
+        """Table with a row for each item and a column for each scalar value."""
         pixels = set(self.dataset.attrs["pixels"])
         columns = {
             str(name): variable.values
@@ -89,7 +89,7 @@ class Catalog:
 
     @property
     def splits(self) -> list[str]:
-        """In the store's order."""
+        """Names of the splits, in the store's order."""
         return list(dict.fromkeys(self.dataset["split"].values.tolist()))
 
     @cached_property
@@ -101,7 +101,7 @@ class Catalog:
 
     @cached_property
     def annotators(self) -> list[int]:
-        """The numbers of annotators that scenes have, ascending; none of regions."""
+        """Numbers of annotators that scenes have, ascending; empty for regions."""
         if "annotators" not in self.dataset:
             return []
         return sorted(set(self.dataset["annotators"].values.tolist()))
@@ -112,12 +112,12 @@ class Catalog:
         category: str | None = None,
         annotators: int | None = None,
     ) -> Int[np.ndarray, "selected"]:
-        """Positions of the items that are all of what is asked for.
+        """Positions of the items that meet all conditions.
 
         Args:
-            split: its name; None: any.
-            category: of a region, or of an object in a scene; None: any.
-            annotators: how many people segmented it; None: any number.
+            split: name of a split; None: any.
+            category: category of a region, or of an object in a scene; None: any.
+            annotators: number of annotators; None: any.
 
         Raises:
             WorkbenchError: the store has no such split or category.
@@ -135,10 +135,10 @@ class Catalog:
         return np.flatnonzero(chosen)
 
     def item(self, position: int) -> Item:
-        """One item, read from the store.
+        """Read an item from the store.
 
         Raises:
-            pipelines.errors.StoreError: it is damaged.
+            pipelines.errors.StoreError: the item is damaged.
         """
         row = self.dataset.isel({self.kind: position})
         height, width = int(row["height"]), int(row["width"])
@@ -153,7 +153,7 @@ class Catalog:
         return Item(row["image"].values, row["mask"].values.astype(np.int64)[None], facts)
 
     def thumbnail(self, position: int, side: int) -> UInt8[np.ndarray, "side side 3"]:
-        """An item's image in the middle of a white square of `side` pixels; errors as `item`."""
+        """Image of an item in the middle of a white square of `side` pixels; errors as `item`."""
         row = self.dataset.isel({self.kind: position})
         pixels = row["image"].values
         if self.kind == "scene":
@@ -165,19 +165,19 @@ class Catalog:
         return np.array(square)
 
     def name(self, position: int) -> str:
-        """What to call an item."""
+        """Display name of an item."""
         row = self.table.iloc[position]
         if self.kind == "scene":
             return str(row["id"])
         return f"{self.names[int(row['category'])]} {row['annotation_id']}"
 
     def origin(self, position: int) -> Origin:
-        """Back to the raw file, its SHA-256 and the unit of the pipeline that read it."""
+        """Origin of an item: raw file, its SHA-256, and the pipeline's unit that read it."""
         row = self.table.iloc[position]
         return self.origins.of(int(row["slot"]), str(row["image_source"]), str(row["image_sha256"]))
 
     def _has(self, number: int) -> Bool[np.ndarray, "items"]:
-        """Which items are of a category, or show an object of it."""
+        """Mask of the items that are of a category, or show an object of it."""
         found = self.dataset["category"].values == number
         if found.ndim == 1:
             return np.asarray(found)

@@ -16,21 +16,21 @@ from workbench.data.buffers import Buffers
 from workbench.data.order import Schedule, draws
 from workbench.data.prefetch import in_order
 from workbench.data.regions import Regions
-from workbench.data.sheet import Tile, contact_sheet, facts, outline_of
+from workbench.data.sheet import Tile, contact_sheet, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
 
 @dataclass(frozen=True, repr=False)
 class Batch:
-    """Regions on the device.
+    """Batch of regions on the device.
 
     Attributes:
         images: RGB, in channels-last memory; uint8, or float32 if the loader normalises.
-        masks: which pixels are the object's; None if the regions were opened without.
-        categories: contiguous from 0.
-        indices: which of the dataset's regions these are, on the host.
-        positions: theirs in the epoch's order. A position that is not below the number of regions
-            is a repetition that makes ranks even: leave it out where it must not count twice.
+        masks: masks of the objects; None if the regions were opened without.
+        categories: categories, contiguous from 0.
+        indices: indices of the regions in the dataset, on the host.
+        positions: positions in the epoch's order. A position not below the number of regions is a
+            repetition that fills up the ranks: leave it out where regions must not count twice.
     """
 
     images: UInt8[Tensor, "batch 3 y x"] | Float32[Tensor, "batch 3 y x"]
@@ -50,7 +50,7 @@ class Batch:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """Everything that lies on the device."""
+        """Tensors on the device."""
         return [t for t in (self.images, self.masks, self.categories) if t is not None]
 
 
@@ -59,30 +59,30 @@ _SHEET = 12
 
 
 class Loader:
-    """An endless book of epochs, read from where it lies open.
+    """Loader of batches over endless epochs, resumable at any batch.
 
     `for batch in loader` reads to the end of the epoch; the next loop reads the next epoch, and a
-    loop that was left is continued by the next. `batch` opens the book at any page without turning
-    it. What a page holds depends on the arguments alone: not on `workers` or `prefetch`, and not on
-    how often the reading was interrupted.
+    loop that was left early is continued by the next. `batch` reads any batch without changing the
+    loader's position. The content of a batch depends on the arguments alone: not on `workers` or
+    `prefetch`, and not on interruptions.
 
     Args:
-        dataset: regions to draw from.
+        dataset: regions to load.
         batch_size: regions a batch, on each rank.
-        shuffle: see the regions in another order in each epoch, drawn from all of them.
-        seed: of order and augmentation.
-        rank, world_size: which part of each epoch this process sees, see `order.Schedule`.
-        drop_last: leave out what does not fill a batch on every rank.
-        device: where the batches are wanted. On CUDA they are copied there from pinned memory, and
-            augmented there, on a stream of their own.
+        shuffle: use a new permutation of all regions in each epoch.
+        seed: seed of order and augmentation.
+        rank, world_size: part of each epoch that this process loads, see `order.Schedule`.
+        drop_last: leave out regions that do not fill a batch on every rank.
+        device: device of the batches. On CUDA they are copied from pinned memory, and augmented on
+            the device, on a stream of their own.
         prefetch: batches ready beyond the one in use; 0 loads in the calling thread.
-        workers: threads. Two keep up with a store of profile `local`; decompressing the profile
-            `remote` is worth one a core.
-        augment: mirrors and shifts images and masks.
-        normalise: makes images float32.
+        workers: number of threads. Two suffice for a store of profile `local`; profile `remote`
+            needs one a core for decompression.
+        augment: augmentation of images and masks.
+        normalise: normalisation of images to float32.
 
     Raises:
-        WorkbenchError: no batch comes of it.
+        WorkbenchError: there would be no batch.
     """
 
     def __init__(
@@ -111,29 +111,29 @@ class Loader:
         self.schedule = Schedule(
             len(dataset), batch_size, seed, shuffle, rank, world_size, drop_last
         )
-        # With its index: each thread has a current device of its own.
+        # The device with its index: each thread has a current device of its own.
         self.device = torch.empty(0, device=device).device
         self.workers = workers
         self.augment, self.normalise = augment, normalise
-        # No worker is to wait for another to be asked.
+        # At least one pending result a worker, so that no worker is idle.
         self._ahead = max(prefetch, workers) if prefetch else 0
         self._buffers = Buffers(keep=self._ahead + 2)
         self._epoch, self._delivered = 0, 0
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Number of batches an epoch."""
         return self.schedule.batches
 
     @property
     def epoch(self) -> int:
-        """The epoch that the next batch belongs to, from 0."""
+        """Epoch of the next batch, from 0."""
         return self._epoch
 
     def __iter__(self) -> Iterator[Batch]:
-        """The rest of the epoch.
+        """Iterate over the rest of the epoch.
 
         Raises:
-            WorkbenchError: the loader was moved by something else in the meantime.
+            WorkbenchError: another iteration or `load_state_dict` has moved the loader meanwhile.
         """
         epoch, start = self._epoch, self._delivered
         stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
@@ -161,26 +161,26 @@ class Loader:
                 yield batch
 
     def batch(self, epoch: int, index: int) -> Batch:
-        """Any batch; where the loader stands does not change.
+        """Read any batch; the loader's position does not change.
 
         Raises:
-            IndexError: an epoch has fewer.
+            IndexError: an epoch has fewer batches.
             StoreError: a region is missing or damaged.
         """
         return self._produce(None, epoch, index)[0]
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the loader stands, and what that depends on; the same on all ranks.
+        """Position of the loader, and the settings that determine its batches; equal on all ranks.
 
-        Called in a loop over the loader it counts the batch at hand as seen.
+        The current batch of a loop over the loader counts as seen.
         """
         return {"epoch": self._epoch, "batches": self._delivered, **self._identity()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where another loader stood.
+        """Go on from the position of another loader.
 
         Raises:
-            WorkbenchError: that one had other data, or another order.
+            WorkbenchError: that loader had other data, or another order.
         """
         for name, value in self._identity().items():
             if state.get(name) != value:
@@ -207,16 +207,16 @@ class Loader:
             for row, index in enumerate(indices[:_SHEET])
         ]
         caption = "Loader, and the next batch's first images, augmented"
-        return facts(caption, self._facts()) + contact_sheet(tiles)
+        return facts_table(caption, self._facts()) + contact_sheet(tiles)
 
     def _turn_to(self, epoch: int, batches: int) -> None:
-        """Open at a batch; after an epoch's last one comes the next epoch's first."""
+        """Set the position; after an epoch's last batch comes the next epoch's first."""
         self._epoch, self._delivered = (epoch, batches) if batches < len(self) else (epoch + 1, 0)
 
     def _produce(
         self, stream: torch.cuda.Stream | None, epoch: int, index: int
     ) -> tuple[Batch, torch.cuda.Event | None]:
-        """A batch, and what to wait for before it is used on another stream."""
+        """Make a batch; returns it with the event to wait for before use on another stream."""
         with torch.cuda.stream(stream) if stream else nullcontext():
             planes = self._planes(epoch, index)
             indices = self.schedule.indices(epoch, index)
@@ -235,7 +235,7 @@ class Loader:
             return batch, stream.record_event() if stream else None
 
     def _planes(self, epoch: int, index: int) -> dict[str, Tensor]:
-        """A batch's pixel arrays on the device, (batch, y, x, …) uint8, augmented."""
+        """Pixel arrays of a batch on the device, (batch, y, x, …) uint8, augmented."""
         slots = self.dataset.slots[self.schedule.indices(epoch, index)]
         planes: dict[str, Tensor] = {}
         for name, items in self.dataset.items.items():
@@ -250,7 +250,7 @@ class Loader:
 
     def _host_memory(self, shape: tuple[int, ...]) -> Tensor:
         if self.device.type == "cuda":
-            # torch hands pinned memory out again only when the copy from it is over.
+            # torch reuses pinned memory only after the copy from it is complete.
             return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         return self._buffers.take(shape)
 
@@ -258,7 +258,7 @@ class Loader:
         return host.to(self.device, non_blocking=True)
 
     def _identity(self) -> dict[str, Any]:
-        """What decides which regions a batch holds, without the rank."""
+        """Settings that determine the regions of a batch, without the rank."""
         plan = self.schedule
         return {
             "dataset": self.dataset.identity,

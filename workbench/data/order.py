@@ -1,9 +1,9 @@
-"""The sequence in which training sees samples: functions of a seed, never of a state.
+"""Order in which training sees samples, as functions of a seed without any state.
 
-Every pass (epoch) is a permutation of all samples, made from the seed and the epoch's number; what
-is random about a visit is made from the seed, the epoch and the position in the permutation. So a
-training that is resumed anywhere goes on exactly as if it had not stopped, and neither the number
-of threads nor that of processes changes what happens to a sample.
+Every pass (epoch) is a permutation of all samples, made from the seed and the epoch's number; the
+random numbers of a visit are made from the seed, the epoch and the position in the permutation. So
+a training that is resumed anywhere goes on exactly as if it had not stopped, and neither the number
+of threads nor that of processes changes a sample.
 """
 
 from dataclasses import dataclass
@@ -15,27 +15,27 @@ from jaxtyping import Float, Int
 from workbench.errors import WorkbenchError
 
 DRAWS = 4
-"""Random numbers that a visit has to itself: what one step of Philox's counter gives."""
+"""Number of random numbers of a visit: the output of one step of Philox's counter."""
 
 
 @dataclass(frozen=True)
 class Order:
-    """Samples one after the other, each mirrored or not by a coin of its own.
+    """Order of single samples, each mirrored at random.
 
     Attributes:
-        samples: how many there are.
-        seed: decides everything.
+        samples: number of samples.
+        seed: seed of permutations and mirroring.
     """
 
     samples: int
     seed: int
 
     def permutation(self, epoch: int) -> Int[np.ndarray, "samples"]:
-        """The samples in the order in which an epoch sees them; not to be written to."""
+        """Samples in the order of an epoch; read-only."""
         return _permutation(self.samples, self.seed, epoch)
 
     def __getitem__(self, visit: int) -> tuple[int, bool]:
-        """Which sample is seen at the given visit (from 0), and whether mirrored."""
+        """Sample of the given visit (from 0), and whether it is mirrored."""
         epoch, position = divmod(visit, self.samples)
         mirrored = np.random.default_rng((self.seed, epoch, position)).random() < 0.5
         return int(self.permutation(epoch)[position]), bool(mirrored)
@@ -43,25 +43,25 @@ class Order:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Which samples each batch of each rank holds.
+    """Schedule of the samples in each batch of each rank.
 
-    The ranks' batches of one step are together one range of the epoch's permutation, which they
-    take in turns, as torch's `DistributedSampler` does. All ranks have as many batches of the same
-    sizes: without `drop_last` the permutation is repeated from its beginning until it divides by
-    the ranks, which shows up to `world_size - 1` samples twice (their positions are `samples` and
-    above); with it the epoch ends before the first step that would not be full.
+    The ranks' batches of one step are together one range of the epoch's permutation, distributed
+    in turns as by torch's `DistributedSampler`. All ranks have equally many batches of equal sizes:
+    without `drop_last` the permutation is repeated from its beginning until its length divides by
+    the ranks, which repeats up to `world_size - 1` samples (their positions are `samples` and
+    above); with `drop_last` the epoch ends before the first step that would not be full.
 
     Attributes:
-        samples: how many there are.
+        samples: number of samples.
         batch_size: samples a batch, on each rank.
-        seed: of the permutations.
-        shuffle: False sees the samples in their own order.
-        rank: which of the processes this is, from 0.
-        world_size: how many processes share an epoch.
-        drop_last: leave out what does not fill a batch on every rank.
+        seed: seed of the permutations.
+        shuffle: False keeps the samples in their own order.
+        rank: number of this process, from 0.
+        world_size: number of processes that share an epoch.
+        drop_last: leave out samples that do not fill a batch on every rank.
 
     Raises:
-        WorkbenchError: no batch comes of it.
+        WorkbenchError: there would be no batch.
     """
 
     samples: int
@@ -95,14 +95,14 @@ class Schedule:
 
     @property
     def batches(self) -> int:
-        """Batches an epoch, the same on every rank."""
+        """Number of batches an epoch, the same on every rank."""
         if self.drop_last:
             return self.samples // self._step
         return -(-self.samples // self._step)
 
     @property
     def _step(self) -> int:
-        """Positions that one batch of every rank takes."""
+        """Number of positions that one batch of every rank takes."""
         return self.batch_size * self.world_size
 
     def positions(self, batch: int) -> Int[np.ndarray, "batch"]:
@@ -114,7 +114,7 @@ class Schedule:
         return np.arange(batch * self._step + self.rank, end, self.world_size)
 
     def indices(self, epoch: int, batch: int) -> Int[np.ndarray, "batch"]:
-        """The samples of this rank's batch."""
+        """Samples of this rank's batch."""
         wrapped = self.positions(batch) % self.samples
         if not self.shuffle:
             return wrapped
@@ -125,11 +125,11 @@ class Schedule:
 def draws(
     seed: int, epoch: int, positions: Int[np.ndarray, "batch"]
 ) -> Float[np.ndarray, "batch draws"]:
-    """Random numbers in [0, 1) of visits, `DRAWS` each, from Philox with the position as counter.
+    """Draw `DRAWS` random numbers in [0, 1) a visit, from Philox with the position as counter.
 
     Args:
-        seed: from 0, below 2⁶⁴.
-        epoch: likewise.
+        seed: seed, from 0, below 2⁶⁴.
+        epoch: number of the epoch, likewise.
         positions: in the epoch's permutation, ascending.
     """
     first, last = int(positions[0]), int(positions[-1])

@@ -1,4 +1,4 @@
-"""A photograph of any kind as RGB pixels: the way it is to be looked at, or a sentence why not."""
+"""Reading of photographs of any kind as upright RGB pixels."""
 
 from pathlib import Path
 
@@ -11,21 +11,21 @@ from pipelines.images import decode_upright_image
 from workbench.errors import WorkbenchError
 
 LEAST_SIDE = 32
-"""Pixels; smaller images leave the backbones no cells to compare."""
+"""Shortest side, pixels; smaller images leave the backbones no cells to compare."""
 MOST_PIXELS = 80_000_000
-"""Below what Pillow takes for an attack; a working copy of it would take a gigabyte."""
+"""Largest number of pixels, below Pillow's limit; a working copy would take a gigabyte."""
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
-"""(height, width, 3) RGB."""
+"""Image (height, width, 3), RGB."""
 
 
 def read_photo(path: Path) -> Pixels:
-    """RGB, upright: rotated as EXIF says, grey and CMYK converted, transparency laid on white.
+    """Read a photo as upright RGB: rotated by EXIF, converted, transparency over white.
 
-    Of an animation the first picture.
+    The first picture of an animation is read.
 
     Raises:
-        WorkbenchError: it is no picture, a damaged one, or one too small or too large.
+        WorkbenchError: the file is not an image, or is damaged, too small or too large.
     """
     if not path.is_file():
         raise WorkbenchError("a photograph", f"no file {path}", "check the path")
@@ -40,9 +40,9 @@ def read_photo(path: Path) -> Pixels:
 
 
 def working_size(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """Height and width at which a photo is segmented: the longer side reduced to `side`.
+    """Size at which a photo is segmented: height and width with the longer side reduced to `side`.
 
-    Nothing is enlarged, and the shorter side keeps at least `LEAST_SIDE`.
+    A photo is never enlarged, and its shorter side keeps at least `LEAST_SIDE`.
 
     Args:
         size: height and width of the photo.
@@ -54,7 +54,7 @@ def working_size(size: tuple[int, int], side: int) -> tuple[int, int]:
 
 
 def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """The photo at a smaller size, smoothed before."""
+    """Photo at a smaller size, with antialiasing."""
     if pixels.shape[:2] == size:
         return pixels
     height, width = size

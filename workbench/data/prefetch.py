@@ -1,4 +1,4 @@
-"""Work done ahead by threads, delivered in order, and nothing left when its consumer leaves."""
+"""Prefetching by threads: results in order, and no thread left when the consumer stops."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -13,15 +13,15 @@ def in_order(
 ) -> Generator[T, None, None]:
     """Results of `produce`, in the order of the indices.
 
-    Leaving the iterator, by an error, `close()` or forgetting it, waits for what the threads are
-    at and ends them. An error of `produce` reaches the consumer where its result would have.
+    When the iterator is left, by an error, `close()` or deletion, the threads finish their current
+    work and end. An error of `produce` is raised in place of its result.
 
     Args:
-        produce: called by several threads at once.
-        indices: what for.
-        workers: threads.
-        ahead: results that are made or being made beyond the one that the consumer holds; 0 makes
-            each when it is asked for, without a thread.
+        produce: function that is called by several threads at once.
+        indices: arguments of the calls.
+        workers: number of threads.
+        ahead: number of results that are prepared beyond the consumer's; 0: each is made on demand,
+            without a thread.
     """
     if not ahead:
         yield from map(produce, indices)

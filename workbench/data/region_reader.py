@@ -1,8 +1,8 @@
-"""Batches of regions by number, as a training loop asks for them: pixels, or a backbone's features.
+"""Readers of batches of regions by number: pixels, or a backbone's stored features.
 
-Both readers see the same regions in the same order, mirrored by the same coins: a training on
-features takes the steps that it would take on pixels without shifts, but for the half precision of
-the stored features.
+Both readers have the same regions in the same order with the same mirroring: a training on features
+takes the same steps as on pixels without shifts, except for the half precision of the stored
+features.
 """
 
 from collections.abc import Generator, Iterator
@@ -22,13 +22,13 @@ from workbench.data.regions import Regions
 
 @dataclass(frozen=True)
 class RegionBatch:
-    """Regions on the device, ready for a network.
+    """Batch of regions on the device, ready for a network.
 
     Attributes:
-        seen: RGB frames in [0, 1], the maps of a backbone, or vectors that were pooled from these.
-        masks: in the frame's pixels; None if the regions were opened without.
-        categories: contiguous from 0.
-        positions: in the epoch's order, on the host; see `Batch.positions`.
+        seen: RGB frames in [0, 1], maps of a backbone, or vectors pooled from maps.
+        masks: masks in the frame's pixels; None if the regions were opened without.
+        categories: categories, contiguous from 0.
+        positions: positions in the epoch's order, on the host; see `Batch.positions`.
     """
 
     seen: Float[Tensor, "batch *shape"]
@@ -40,7 +40,7 @@ class RegionBatch:
         return len(self.positions)
 
     def part(self, chosen: slice | np.ndarray) -> "RegionBatch":
-        """Some of the regions, by position in the batch."""
+        """Part of the regions, by position in the batch."""
         index = chosen if isinstance(chosen, slice) else torch.from_numpy(chosen)
         return RegionBatch(
             self.seen[index],
@@ -52,30 +52,30 @@ class RegionBatch:
 
 @runtime_checkable
 class MapSource(Protocol):
-    """Has a backbone's maps of regions, or what was made of them."""
+    """Source of a backbone's maps of regions, or of vectors made from them."""
 
     def maps(
         self, regions: Regions, positions: np.ndarray, mirrored: Bool[np.ndarray, "batch"]
     ) -> Float[Tensor, "batch *shape"]:
-        """Those of some regions; see `RegionFeatures.maps`."""
+        """Maps of some regions; see `RegionFeatures.maps`."""
 
 
 @runtime_checkable
 class RegionReader(Protocol):
-    """Reads batches by epoch and number."""
+    """Reader of batches by epoch and number."""
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Number of batches an epoch."""
 
     def read(self, epoch: int, index: int) -> RegionBatch:
-        """A batch; fastest when batches are asked for one after the other."""
+        """Read a batch; fastest in sequential order."""
 
     def close(self) -> None:
-        """End what reads ahead."""
+        """End all prefetching."""
 
 
 def batches_of(reader: RegionReader) -> Iterator[RegionBatch]:
-    """The first epoch, batch after batch; the reader is closed at its end."""
+    """Batches of the first epoch; the reader is closed at its end."""
     try:
         for index in range(len(reader)):
             yield reader.read(0, index)
@@ -84,10 +84,10 @@ def batches_of(reader: RegionReader) -> Iterator[RegionBatch]:
 
 
 class PixelReader:
-    """Frames, read ahead by a `Loader`.
+    """Reader of frames, prefetched by a `Loader`.
 
     Args:
-        loader: whose batches these are. Nobody else is to read from it.
+        loader: loader of the batches, used by this reader alone.
     """
 
     def __init__(self, loader: Loader) -> None:
@@ -99,7 +99,7 @@ class PixelReader:
         return len(self._loader)
 
     def read(self, epoch: int, index: int) -> RegionBatch:
-        """A batch."""
+        """Read a batch."""
         if self._reading is None or self._next != (epoch, index):
             self.close()
             place = {"epoch": epoch, "batches": index}
@@ -112,21 +112,21 @@ class PixelReader:
         return RegionBatch(batch.images, batch.masks, batch.categories, batch.positions)
 
     def close(self) -> None:
-        """End the threads that read ahead."""
+        """End the threads of the loader."""
         if isinstance(self._reading, Generator):
             self._reading.close()
         self._reading = None
 
 
 class FeatureReader:
-    """A backbone's maps, from a store.
+    """Reader of a backbone's maps from a store.
 
     Args:
-        regions: to read; with their masks, if these are wanted.
-        features: of theirs; a `RegionFeatures` is to be checked before.
-        schedule: which regions each batch holds.
+        regions: regions to read, with masks if these are needed.
+        features: features of the regions; a `RegionFeatures` must be checked before.
+        schedule: regions of each batch.
         mirror: probability of a mirror image.
-        device: where the batches are wanted.
+        device: device of the batches.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class FeatureReader:
         return self._schedule.batches
 
     def read(self, epoch: int, index: int) -> RegionBatch:
-        """A batch."""
+        """Read a batch."""
         positions = self._schedule.positions(index)
         chosen = self._schedule.indices(epoch, index)
         mirrored = draws(self._schedule.seed, epoch, positions)[:, 0] < self._mirror
@@ -162,7 +162,7 @@ class FeatureReader:
         )
 
     def close(self) -> None:
-        """Nothing reads ahead: items are memory as they stand."""
+        """Do nothing: no threads prefetch."""
 
 
 def region_reader(
@@ -173,14 +173,14 @@ def region_reader(
     augment: Augmentation | None = None,
     device: torch.device | str = "cpu",
 ) -> RegionReader:
-    """The reader of a part of the regions.
+    """Reader of regions by a schedule: of features where given, otherwise of pixels.
 
     Args:
-        regions: to read, with masks or not.
-        schedule: which of them each batch holds.
-        features: read these in place of pixels.
-        augment: mirrors and shifts; of features, mirrors.
-        device: where the batches are wanted.
+        regions: regions to read, with or without masks.
+        schedule: regions of each batch.
+        features: stored features to read in place of pixels.
+        augment: mirroring and shifts; features are only mirrored.
+        device: device of the batches.
     """
     device = torch.device(device)
     if features is not None:

@@ -1,8 +1,8 @@
-"""Which regions are trained on, watched, and tested: one split for everything that compares models.
+"""Split of regions into training, held-out and test part, shared by all comparisons of models.
 
 Regions of one image share its light, its camera and often their category: parts never share an
-image. The test part is the same for every configuration and seed, and neither training nor the
-choice of a hyper-parameter looks at it.
+image. The test part is the same for every configuration and seed, and is used neither in training
+nor in the choice of hyper-parameters.
 """
 
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from workbench.errors import WorkbenchError
 Protocol = Literal["pooled", "official"]
 PROTOCOLS: tuple[Protocol, ...] = ("pooled", "official")
 TEST, SEED = 0.2, 2015
-"""Fraction of the images that are the test part of "pooled", and the seed of all splits."""
+"""Fraction of the images in the test part of "pooled", and the seed of all splits."""
 
 
 @dataclass(frozen=True)
 class RegionParts:
-    """A split of a store's regions by image.
+    """Split of a store's regions by image.
 
     Attributes:
-        train: to train on.
-        held: kept out of training, to watch it and to choose hyper-parameters.
-        test: looked at once.
+        train: training part.
+        held: held-out part, to monitor a training and to choose hyper-parameters.
+        test: test part, for one final evaluation.
     """
 
     train: Regions
@@ -34,7 +34,7 @@ class RegionParts:
     test: Regions
 
     def limited(self, limit: int | None) -> "RegionParts":
-        """At most so many regions of each part, chosen at random, the same every time."""
+        """Parts with at most `limit` regions each, chosen at random, the same every time."""
         if limit is None:
             return self
 
@@ -48,13 +48,13 @@ class RegionParts:
 def region_parts(
     regions: Regions, protocol: Protocol = "pooled", holdout: float = 0.1
 ) -> RegionParts:
-    """Split regions.
+    """Split regions into parts.
 
     Args:
-        regions: all of a store's.
-        protocol: "pooled": a fifth of all images is the test part, whatever split of the dataset
-            they are from, for subsets that are too small to do without their `val`; "official":
-            the dataset's `val` is the test part, as in the paper.
+        regions: all regions of a store.
+        protocol: "pooled": a fifth of all images, from any split of the dataset, is the test part,
+            for subsets that are too small to train without their `val`; "official": the dataset's
+            `val` is the test part, as in the paper.
         holdout: fraction of the other images that is held out; 0: none.
 
     Raises:

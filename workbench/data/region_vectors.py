@@ -1,7 +1,7 @@
-"""A vector for every region, computed in parallel, kept in files, and never computed twice.
+"""Vectors of regions, computed in parallel and cached in files.
 
-A file holds those of neighbouring slots of the store, whichever selection of its regions asked for
-them: training part, held-out part and all of them share what has been computed.
+A file holds the vectors of neighbouring slots of the store, whatever the selection of regions: the
+training part, the held-out part and the whole store share computed vectors.
 """
 
 import signal
@@ -21,19 +21,19 @@ from tqdm import tqdm
 from workbench.data.regions import Regions
 
 BLOCK = 32
-"""Slots of a file, and at most so many regions are a task of a worker."""
+"""Number of slots of a file, and largest number of regions in a worker's task."""
 
 Describe = Callable[[Regions], Float32[np.ndarray, "regions entries"]]
-"""Vectors of regions, in their order; picklable."""
+"""Function that computes the vectors of regions, in their order; picklable."""
 
 
 class VectorFiles:
-    """Vectors of a store's regions by slot, in a folder.
+    """Files of the vectors of a store's regions, by slot, in a folder.
 
     Args:
-        folder: made if it is not there.
-        key: what the vectors depend on beside the region: its store, how they are computed.
-        entries: of a vector.
+        folder: folder, made where missing.
+        key: everything else that the vectors depend on: the store, the method.
+        entries: length of a vector.
     """
 
     def __init__(self, folder: Path, key: str, entries: int) -> None:
@@ -44,7 +44,7 @@ class VectorFiles:
     def read(
         self, block: int
     ) -> tuple[Int[np.ndarray, "slots"], Float32[np.ndarray, "slots entries"]]:
-        """What is there of a block; nothing where its file is missing, or is no such file."""
+        """Slots and vectors of a block; empty where its file is missing or invalid."""
         place = self._place(block)
         if place.is_file():
             try:
@@ -52,7 +52,7 @@ class VectorFiles:
                 if found["vectors"].shape == (len(found["slots"]), self.entries):
                     return found["slots"], found["vectors"]
             except (SafetensorError, KeyError):
-                pass  # written by something else: computed again, and overwritten
+                pass  # an invalid file is computed again and overwritten
         return np.zeros(0, np.int64), np.zeros((0, self.entries), np.float32)
 
     def add(
@@ -61,7 +61,7 @@ class VectorFiles:
         slots: Int[np.ndarray, "slots"],
         vectors: Float32[np.ndarray, "slots entries"],
     ) -> None:
-        """Put vectors beside those that are there; a killed process leaves the file as it was."""
+        """Add vectors to a block; a killed process leaves the file as it was."""
         known, kept = self.read(block)
         place = self._place(block)
         partial = place.with_suffix(".part")
@@ -86,16 +86,16 @@ def region_vectors(
     progress: bool = True,
     title: str = "regions",
 ) -> Float32[np.ndarray, "regions entries"]:
-    """The vector of every region, in their order.
+    """Vectors of regions, in their order.
 
     Args:
-        regions: any selection of a store's.
-        describe: computes the vectors of some of them.
-        entries: of a vector.
-        files: where vectors are looked up and kept; None: all are computed.
-        workers: processes; 1 computes in this one.
-        progress: show a bar on stderr.
-        title: of the bar.
+        regions: any selection of a store's regions.
+        describe: function that computes the vectors of some regions.
+        entries: length of a vector.
+        files: cache of vectors; None: all are computed.
+        workers: number of processes; 1 computes in this process.
+        progress: show a progress bar on stderr.
+        title: title of the bar.
     """
     vectors = np.empty((len(regions), entries), np.float32)
     missing: dict[int, np.ndarray] = {}
@@ -123,7 +123,7 @@ def region_vectors(
 
 
 def _blocks(regions: Regions) -> Iterator[tuple[int, Shaped[np.ndarray, "some"]]]:
-    """Each block of slots that the selection touches, with the positions of its regions."""
+    """Blocks of slots that the selection touches, with the positions of their regions."""
     blocks = regions.slots // BLOCK
     order = np.argsort(blocks, kind="stable")
     numbers, starts = np.unique(blocks[order], return_index=True)
@@ -133,7 +133,7 @@ def _blocks(regions: Regions) -> Iterator[tuple[int, Shaped[np.ndarray, "some"]]
 def _computed(
     tasks: dict[int, Regions], describe: Describe, workers: int
 ) -> Iterator[tuple[int, Float32[np.ndarray, "regions entries"]]]:
-    """The vectors of each task, as they come."""
+    """Vectors of each task, in order of completion."""
     if workers == 1 or len(tasks) < 2:
         for block, part in tasks.items():
             yield block, describe(part)
@@ -148,6 +148,6 @@ def _computed(
 
 
 def _prepare() -> None:
-    """One thread a worker; Ctrl-C is the parent's, who ends the workers."""
+    """Set up a worker: one thread; Ctrl-C is left to the parent, which ends the workers."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

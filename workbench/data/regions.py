@@ -12,24 +12,24 @@ import xxhash
 from jaxtyping import Bool, Int, Integer, UInt8
 
 from pipelines.store import ItemArray, open_items, open_store, valid_slots
-from workbench.data.sheet import Tile, contact_sheet, evenly, facts, outline_of
+from workbench.data.sheet import Tile, contact_sheet, evenly_spaced, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
 FIELDS = ("image", "mask")
-"""The arrays that hold a region's pixels."""
+"""Arrays with pixels of a region."""
 _SHEET = 12
-"""Regions on a contact sheet."""
+"""Number of regions on a contact sheet."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """One object in its frame.
+    """Region: one object in its frame.
 
     Attributes:
-        pixels: (y, x, 3) uint8 RGB, 0 beside the crop.
-        mask: which pixels are the object's; None if masks were not asked for.
-        category: its name.
-        image_id, annotation_id: of the dataset.
+        pixels: (y, x, 3) uint8 RGB, 0 outside the crop.
+        mask: mask of the object; None if masks were not requested.
+        category: name of the category.
+        image_id, annotation_id: ids of the dataset.
     """
 
     pixels: UInt8[np.ndarray, "y x 3"]
@@ -39,7 +39,7 @@ class Region:
     annotation_id: int
 
     def tile(self) -> Tile:
-        """The region for a contact sheet, its mask outlined."""
+        """Tile of the region for a contact sheet, with its mask outlined."""
         return Tile(
             self.pixels, self.category, outline_of(self.mask) if self.mask is not None else None
         )
@@ -49,14 +49,14 @@ class Region:
 
 
 class Regions:
-    """Regions of a store, or a part of them, in the store's order; pixels are read when asked for.
+    """Regions of a store, or a part of them, in the store's order; pixels are read on demand.
 
     Attributes:
-        table: one row a region, without pixels; `slot` is its place in the store.
+        table: one row a region, without pixels; `slot` is its slot in the store.
         items: readers of the pixel arrays, by name.
-        names: of the categories, by their contiguous number.
-        slots: where the regions are in the store.
-        categories: theirs, contiguous from 0.
+        names: names of the categories, by their contiguous number.
+        slots: slots of the regions in the store.
+        categories: categories of the regions, contiguous from 0.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Regions:
         self.table = table
         self.items = dict(items)
         self.names = tuple(names)
-        # Looked up for every batch: xarray would take a tenth of its time.
+        # Plain arrays, needed for every batch: xarray would take a tenth of its time.
         self.slots: Int[np.ndarray, regions] = table["slot"].values
         self.categories: Integer[np.ndarray, regions] = table["category"].values
 
@@ -73,12 +73,12 @@ class Regions:
     def open(
         cls, store: Path | str, split: str | None = None, fields: Sequence[str] = FIELDS
     ) -> "Regions":
-        """The regions of one split, or of all.
+        """Open the regions of one split, or of all.
 
         Args:
             store: folder or URL of a finished store of regions.
-            split: `train`, for example; None for all of them.
-            fields: which pixels will be read: `image`, and `mask` or not.
+            split: name of a split, `train` for example; None: all splits.
+            fields: pixel arrays to read: `image`, and optionally `mask`.
 
         Raises:
             pipelines.errors.PipelineError: there is no finished store at that path.
@@ -130,31 +130,31 @@ class Regions:
 
     @property
     def identity(self) -> str:
-        """A digest of which regions of which store these are, in which order."""
+        """Digest of the store and of the selected regions in their order."""
         digest = xxhash.xxh3_64(self.slots.tobytes())
         digest.update(str(self.table.attrs["fingerprint"]).encode())
         return digest.hexdigest()
 
     def counts(self) -> pd.Series:
-        """Regions of each category, by name, the most frequent first."""
+        """Number of regions of each category, by name, the most frequent first."""
         counted = np.bincount(self.categories, minlength=len(self.names))
         return pd.Series(counted, self.names, name="regions").sort_values(
             ascending=False, kind="stable"
         )
 
     def select(self, positions: np.ndarray | slice) -> "Regions":
-        """Some of the regions: by position, or by a boolean for each."""
+        """Select regions by position, or by a mask."""
         return Regions(self.table.isel(region=positions), self.items, self.names)
 
     def split_by_image(self, fractions: Sequence[float], seed: int) -> tuple["Regions", ...]:
-        """Parts that share no image, each with about its fraction of the images.
+        """Split into parts that share no image, each with about its fraction of the images.
 
         Args:
-            fractions: one a part, of a sum of 1.
-            seed: of the random choice; the same seed gives the same parts.
+            fractions: fraction of each part, with a sum of 1.
+            seed: seed of the random choice.
 
         Raises:
-            WorkbenchError: the fractions are none, or a part would be empty.
+            WorkbenchError: the fractions do not sum to 1, or a part would be empty.
         """
         images = np.unique(self.table["image_id"].values)
         edges = np.rint(np.cumsum([0.0, *fractions]) * len(images)).astype(int)
@@ -176,9 +176,9 @@ class Regions:
     def _repr_html_(self) -> str:
         counts = self.counts().head(10)
         frequent = ", ".join(f"{name} {count}" for name, count in counts.items())
-        tiles = [self[position].tile() for position in evenly(len(self), _SHEET)]
+        tiles = [self[position].tile() for position in evenly_spaced(len(self), _SHEET)]
         rows = {**self._facts(), "most frequent": frequent}
-        return facts("Regions", rows) + contact_sheet(tiles)
+        return facts_table("Regions", rows) + contact_sheet(tiles)
 
     def _facts(self) -> dict[str, object]:
         return {

@@ -12,16 +12,16 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from pipelines.store import open_store
-from workbench.data.sheet import Tile, contact_sheet, evenly, facts, outline_of
+from workbench.data.sheet import Tile, contact_sheet, evenly_spaced, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
 _SHEET = 8
-"""Scenes on a contact sheet."""
+"""Number of scenes on a contact sheet."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One image and what its annotators drew.
+    """Scene: an image with the segmentations of its annotators.
 
     Attributes:
         id: name of the image in its dataset.
@@ -40,15 +40,15 @@ class Scene:
 
     @property
     def image(self) -> Float[Tensor, "3 height width"]:
-        """RGB in [0, 1], float32."""
+        """Image, RGB in [0, 1], float32."""
         return torch.from_numpy(self.pixels).permute(2, 0, 1).float() / 255
 
     def flipped(self) -> "Scene":
-        """The scene in a mirror."""
+        """Mirrored scene."""
         return Scene(self.id, np.ascontiguousarray(self.pixels[:, ::-1]), self.truths.flip(2))
 
     def scaled(self, factor: float) -> "Scene":
-        """The scene at another size: the image smoothed before it shrinks, labels the nearest."""
+        """Scene at another size: the image with antialiasing, labels by nearest neighbour."""
         height, width = (max(1, round(side * factor)) for side in self.size)
         image = interpolate(
             self.image[None], (height, width), mode="bilinear", antialias=True, align_corners=False
@@ -59,13 +59,13 @@ class Scene:
         return Scene(self.id, pixels, self.truths[:, y[:, None], x])
 
     def cropped(self, top: int, left: int, height: int, width: int) -> "Scene":
-        """A part of the scene, all in pixels; segments that it cuts through may fall apart."""
+        """Part of the scene, in pixels; segments at its border may fall apart."""
         rows, columns = slice(top, top + height), slice(left, left + width)
         pixels = np.ascontiguousarray(self.pixels[rows, columns])
         return Scene(self.id, pixels, self.truths[:, rows, columns].contiguous())
 
     def tile(self) -> Tile:
-        """The scene for a contact sheet, its first annotator's segments outlined."""
+        """Tile of the scene for a contact sheet, with its first annotator's segments outlined."""
         caption = f"{self.id}, {len(self.truths)} annotators"
         return Tile(self.pixels, caption, outline_of(self.truths[0].numpy()))
 
@@ -74,11 +74,11 @@ class Scene:
 
 
 class Scenes:
-    """A split of a store, or a part of it, in the store's order; scenes are read when asked for.
+    """Scenes of a split, or a part of them, in the store's order; scenes are read on demand.
 
     Args:
-        dataset: what `pipelines.store.open_store` returns.
-        indices: positions in it.
+        dataset: dataset of `pipelines.store.open_store`.
+        indices: positions in the dataset.
     """
 
     def __init__(self, dataset: xr.Dataset, indices: np.ndarray) -> None:
@@ -87,7 +87,7 @@ class Scenes:
 
     @classmethod
     def open(cls, store: Path | str, split: str) -> "Scenes":
-        """The scenes of one split.
+        """Open the scenes of one split.
 
         Raises:
             pipelines.errors.PipelineError: there is no finished store of scenes at that path.
@@ -132,8 +132,8 @@ class Scenes:
             "splits": ", ".join(splits),
             "annotators": f"{annotators.min()} to {annotators.max()}",
         }
-        tiles = [self[position].tile() for position in evenly(len(self), _SHEET)]
-        return facts("Scenes", about) + contact_sheet(tiles)
+        tiles = [self[position].tile() for position in evenly_spaced(len(self), _SHEET)]
+        return facts_table("Scenes", about) + contact_sheet(tiles)
 
     @property
     def ids(self) -> list[str]:
@@ -141,14 +141,14 @@ class Scenes:
         return [str(i) for i in self.dataset["id"].values[self.indices]]
 
     def first(self, count: int | None) -> "Scenes":
-        """The first so many scenes, or all."""
+        """First `count` scenes, or all."""
         return Scenes(self.dataset, self.indices[:count])
 
     def hold_out(self, count: int, seed: int) -> tuple["Scenes", "Scenes"]:
-        """The scenes without a random part of them, and that part.
+        """Split off a random part: the remaining scenes, and the held-out part.
 
         Raises:
-            WorkbenchError: nothing would be left.
+            WorkbenchError: no scene would remain.
         """
         if not 0 <= count < len(self):
             raise WorkbenchError(

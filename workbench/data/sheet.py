@@ -1,4 +1,4 @@
-"""Contact sheets: a few samples as HTML that needs nothing else."""
+"""Contact sheets: a few samples as self-contained HTML."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.segmentation import find_boundaries
 
 OUTLINE = np.array([255, 0, 170], np.uint8)
-"""Of masks and segments: a colour that photographs seldom have."""
+"""Colour of outlines: one that is rare in photographs."""
 TILE = 112
 """Longest side of a tile on the page, in pixels."""
 _FIGURE = "display:inline-block;margin:0 6px 8px 0;vertical-align:top"
@@ -21,12 +21,12 @@ _CAPTION = f"font-size:11px;max-width:{TILE}px;overflow-wrap:anywhere"
 
 @dataclass(frozen=True)
 class Tile:
-    """A sample of a contact sheet.
+    """Tile of a contact sheet.
 
     Attributes:
         pixels: (height, width, 3) RGB.
-        caption: below it.
-        outline: pixels to draw over it, or None.
+        caption: text below the tile.
+        outline: mask of the outline's pixels, or None.
     """
 
     pixels: UInt8[np.ndarray, "height width 3"]
@@ -40,14 +40,14 @@ def outline_of(labels: np.ndarray) -> Bool[np.ndarray, "height width"]:
     return found
 
 
-def evenly(count: int, most: int) -> list[int]:
-    """At most so many positions out of `count`, first and last among them."""
+def evenly_spaced(count: int, most: int) -> list[int]:
+    """Evenly spaced positions below `count`, at most `most`, with the first and the last."""
     positions = np.linspace(0, count - 1, min(count, most)).round()
     return [int(position) for position in positions]
 
 
-def facts(caption: str, rows: Mapping[str, object]) -> str:
-    """A table of names and values."""
+def facts_table(caption: str, rows: Mapping[str, object]) -> str:
+    """HTML table of names and values."""
     body = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th>"
         f"<td style='text-align:left'>{escape(str(value))}</td></tr>"
@@ -57,7 +57,7 @@ def facts(caption: str, rows: Mapping[str, object]) -> str:
 
 
 def contact_sheet(tiles: Sequence[Tile]) -> str:
-    """All tiles, side by side."""
+    """HTML of all tiles, side by side."""
     return f"<div>{''.join(_figure(tile) for tile in tiles)}</div>"
 
 
@@ -67,7 +67,7 @@ def _figure(tile: Tile) -> str:
         pixels = np.where(tile.outline[..., None], OUTLINE, pixels)
     buffer = io.BytesIO()
     image = Image.fromarray(pixels)
-    # Twice as many pixels as the page needs, for screens that have them.
+    # Twice as many pixels as the page needs, for high-resolution screens.
     image.thumbnail((2 * TILE, 2 * TILE), Image.Resampling.LANCZOS)
     image.save(buffer, "WEBP", quality=80)
     data = base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""Rows of cells as a table in text, markdown and HTML."""
+"""Tables of rows of cells, rendered as text, markdown and HTML."""
 
 from collections.abc import Sequence
 from html import escape
@@ -8,7 +8,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def as_text(rows: Rows) -> str:
-    """Columns aligned by spaces, names to the left, figures to the right."""
+    """Text table: columns aligned by spaces, names to the left, figures to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
 
     def line(row: Sequence[str]) -> str:
@@ -23,14 +23,14 @@ def as_text(rows: Rows) -> str:
 
 
 def as_markdown(rows: Rows) -> str:
-    """A table in GitHub's markdown."""
+    """Table in GitHub's markdown."""
     rule = ["---"] + ["---:"] * (len(rows[0]) - 1)
     cells = [[cell.replace("|", r"\|") for cell in row] for row in (rows[0], rule, *rows[1:])]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def as_html(rows: Rows) -> str:
-    """A table element."""
+    """HTML table element."""
 
     def line(row: Sequence[str], tag: str) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row) + "</tr>"

@@ -1,9 +1,9 @@
-"""How sure a mean over images is, and whether one method beats another on the same images.
+"""Statistics over images: intervals of means, and paired comparison of methods.
 
-Images are the units that vary: a mean comes with its standard error and a percentile bootstrap
-interval over images. Methods are compared in pairs, image by image, because images differ far more
-among themselves than methods do on one image. Source: Efron and Tibshirani, "An Introduction to
-the Bootstrap", 1993, §13.3 (percentile interval) and §16.4 (test of a mean by translation).
+The sampling units are images: a mean has a standard error and a percentile bootstrap interval over
+images. Methods are compared in pairs, image by image, because images differ far more among
+themselves than methods do on one image. Source: Efron and Tibshirani, "An Introduction to the
+Bootstrap", 1993, §13.3 (percentile interval) and §16.4 (test of a mean by translation).
 """
 
 import math
@@ -21,15 +21,15 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over images.
+    """Mean over images with its uncertainty.
 
     Attributes:
-        mean: over the images.
-        standard_error: of the mean.
+        mean: mean over the images.
+        standard_error: standard error of the mean.
         low: lower end of the 95 % bootstrap interval.
-        high: upper end.
+        high: upper end of the interval.
 
-    A single image says nothing of how images vary: all but the mean are then NaN.
+    All but the mean are NaN for a single image.
     """
 
     mean: float
@@ -40,7 +40,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Difference(Estimate):
-    """The mean of paired differences.
+    """Mean of paired differences with its uncertainty.
 
     Attributes:
         p: two-sided probability of a mean at least as far from 0 if the true mean were 0; at
@@ -53,11 +53,11 @@ class Difference(Estimate):
 
 
 def estimate(values: Float[np.ndarray, "images"], seed: int = 0) -> Estimate:
-    """Mean of one value an image, with its uncertainty.
+    """Mean of one value per image, with its uncertainty.
 
     Args:
         values: (images,) float64, at least one.
-        seed: of the bootstrap; the same for all methods, so that they see the same resamples.
+        seed: seed of the bootstrap; equal for all methods, so that they use the same resamples.
     """
     return _estimate(values, _bootstrap_means(values, seed))
 
@@ -70,7 +70,7 @@ def paired_difference(
     Args:
         values: (images,) float64, at least one.
         baseline: (images,) float64.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         WorkbenchError: the two have different numbers of images.
@@ -114,13 +114,13 @@ def _estimate(
 
 
 _CHUNK = 2**22
-"""Entries of the matrix of resamples × images that are held at a time: 32 MiB."""
+"""Entries of the matrix of resamples × images that are in memory at a time: 32 MiB."""
 
 
 def sums_by_image(
     values: Float[np.ndarray, "regions columns"], images: Int[np.ndarray, "regions"]
 ) -> Float[np.ndarray, "images columns"]:
-    """The sum of each column over the regions of each image, images in ascending order."""
+    """Sums of the columns over the regions of each image, images in ascending order."""
     _, place = np.unique(images, return_inverse=True)
     totals = np.zeros((place.max(initial=-1) + 1, values.shape[1]))
     np.add.at(totals, place, values)
@@ -132,14 +132,14 @@ def resampled_ratios(
     denominators: Float[np.ndarray, "images _"],
     seed: int,
 ) -> Float[np.ndarray, "resamples columns"]:
-    """Σ numerators / Σ denominators over images drawn with replacement; NaN where nothing counts.
+    """Ratios Σ numerators / Σ denominators over images drawn with replacement; NaN for 0 / 0.
 
-    The same seed draws the same images, whatever is summed over them.
+    The same seed draws the same images for all measures.
 
     Args:
         numerators: sums over the regions of each image.
-        denominators: how many regions each image contributes, to each column or to all of them.
-        seed: of the bootstrap.
+        denominators: number of regions of each image, for each column or for all of them.
+        seed: seed of the bootstrap.
     """
     parts = []
     for times in _resamples(len(numerators), seed):
@@ -150,14 +150,13 @@ def resampled_ratios(
 
 
 def estimate_of(found: float, resampled: Float[np.ndarray, "resamples"], images: int) -> Estimate:
-    """A figure with its standard error and interval.
+    """Estimate of a figure from its resamples: standard error and interval.
 
     Args:
-        found: on the images themselves.
-        resampled: the same figure of each resample; those that are NaN say nothing and are left
-            out.
-        images: how many there are that bear on the figure; one alone says nothing of how images
-            vary, and the standard error and interval are then NaN.
+        found: figure on the images themselves.
+        resampled: figure on each resample; NaN are left out.
+        images: number of images that contribute to the figure; for fewer than 2 the standard error
+            and the interval are NaN.
     """
     resampled = resampled[~np.isnan(resampled)]
     if images < 2 or not resampled.size:
@@ -169,7 +168,7 @@ def estimate_of(found: float, resampled: Float[np.ndarray, "resamples"], images:
 def difference_of(
     found: float, resampled: Float[np.ndarray, "resamples"], images: int
 ) -> Difference:
-    """As `estimate_of`, of a difference: with the two-sided probability of one so far from 0."""
+    """Estimate as `estimate_of`, with the two-sided probability of a difference so far from 0."""
     known = estimate_of(found, resampled, images)
     resampled = resampled[~np.isnan(resampled)]
     extreme = int(np.count_nonzero(np.abs(resampled - found) >= abs(found)))
@@ -184,7 +183,7 @@ def difference_of(
 
 
 def _resamples(images: int, seed: int) -> Iterator[Float[np.ndarray, "some images"]]:
-    """How often each image is drawn, for some of the resamples at a time."""
+    """Counts of each image's draws, for some of the resamples at a time."""
     rng = np.random.default_rng(seed)
     chunk = max(_CHUNK // max(images, 1), 1)
     for start in range(0, RESAMPLES, chunk):

@@ -1,1 +1,1 @@
-"""Where a training runs: a thread, a process of its own, a worker of Dask; and the handle on it."""
+"""Launching of trainings in a thread, in a process or on a Dask worker, and the handle on them."""

@@ -1,7 +1,7 @@
-"""The process of a training (`places.in_process`): a job comes in, an error may go out.
+"""Process of a training (`executors.in_process`): reads a job, returns an error if there is one.
 
-The job is on the standard input, after the name of the file that the standard error goes to. The
-standard output carries the pickled error; what is printed goes to the standard error instead.
+The standard input has the name of the file that the standard error goes to, then the job. The
+standard output carries the pickled error; printed text goes to the standard error instead.
 """
 
 import os
@@ -9,29 +9,29 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from workbench.launch.executors import OUTPUT, words_of
+from workbench.launch.executors import OUTPUT, pickled_error
 from workbench.launch.job import Job
 from workbench.runs import Run
 
 
 def main() -> int:
-    """Do the job; the exit status."""
+    """Do the job; returns the exit status."""
     name, _, text = sys.stdin.read().partition("\n")
-    said = Path(name)
+    output_file = Path(name)
     answer = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def began(run: Run) -> None:
-        said.replace(run.path / OUTPUT)  # where it is already if the run was resumed
+        output_file.replace(run.path / OUTPUT)  # its present place if the run was resumed
 
     try:
         Job.from_json(text).work(began=began)
     except BaseException as error:
-        # Whoever started this process raises it, unless that has gone.
+        # The parent process raises the error, unless it has ended.
         with suppress(BrokenPipeError), os.fdopen(answer, "wb") as file:
-            file.write(words_of(error))
-        if said.name != OUTPUT:
-            said.unlink(missing_ok=True)  # of a run that never began nothing stays
+            file.write(pickled_error(error))
+        if output_file.name != OUTPUT:
+            output_file.unlink(missing_ok=True)  # a run that never began leaves nothing behind
         raise
     return 0
 

@@ -1,7 +1,7 @@
-"""The three places where a job is done: a thread, a process of its own, a worker of Dask.
+"""Executors of a job: a thread, a process of its own, a worker of Dask.
 
-Each takes a job and gives a future, which is done when the training is: with the error that ended
-it, if one did. Giving up the future, or ending the process that holds it, ends only a thread.
+Each takes a job and returns a future that is done when the training is, with the error that ended
+the training, if one did. Ending the process that holds the future ends only a thread.
 """
 
 import atexit
@@ -22,87 +22,87 @@ from workbench.launch.job import Job
 from workbench.runs import Control, Run, Status
 
 OUTPUT = "output.txt"
-"""In the run folder: what the process of a training says, its warnings for example."""
-_FAREWELL = 3.0
-"""Seconds that a thread has, when Python ends, to stop its training and keep a checkpoint."""
+"""File in the run folder with the output of the training's process, its warnings for example."""
+_SHUTDOWN_TIMEOUT = 3.0
+"""Seconds that a thread has at Python's exit to stop its training and write a checkpoint."""
 
 
 def in_thread(job: Job) -> Future[None]:
-    """Train in a thread of this process; it ends, with a checkpoint, when the process does.
+    """Train in a thread of this process, which stops with a checkpoint when the process ends.
 
-    Python's global generators are the process's: where others draw from torch's meanwhile, dropout
-    draws other numbers than in a training by itself.
+    Global random generators belong to the process: where other code draws from torch's meanwhile,
+    dropout gets other numbers than in a training alone.
     """
 
-    def leave() -> None:
+    def stop_at_exit() -> None:
         if job.has_begun and (run := Run.open(job.path)).status is Status.RUNNING:
             Control(run).stop()
-            thread.join(_FAREWELL)
+            thread.join(_SHUTDOWN_TIMEOUT)
 
     def train() -> None:
         try:
             job.work()
         finally:
-            atexit.unregister(leave)
+            atexit.unregister(stop_at_exit)
 
-    atexit.register(leave)
-    outcome, thread = _followed(train, f"training {Path(job.path).name}")
+    atexit.register(stop_at_exit)
+    outcome, thread = _run_in_thread(train, f"training {Path(job.path).name}")
     return outcome
 
 
 def in_process(job: Job) -> Future[None]:
-    """Train in a process with a session of its own, which outlives this one.
+    """Train in a process with a session of its own, which outlives this process.
 
-    What it says goes to `OUTPUT` in the run folder; until there is one, to a hidden file beside it.
+    Its output goes to `OUTPUT` in the run folder, or to a hidden file beside it until that exists.
     """
     path = Path(job.path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    said = path / OUTPUT
+    output_file = path / OUTPUT
     if not (job.resume and path.is_dir()):
-        said = path.with_name(f".{path.name}.{secrets.token_hex(4)}.output")
+        output_file = path.with_name(f".{path.name}.{secrets.token_hex(4)}.output")
     root = str(Path(__file__).parents[2])
     inherited = os.environ.get("PYTHONPATH")
-    with said.open("ab") as output:
+    with output_file.open("ab") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "workbench.launch.child"],
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [root, inherited]))},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
-            start_new_session=True,  # a signal to the kernel's group is not for it
+            start_new_session=True,  # signals to the kernel's group do not reach it
         )
 
     def follow() -> None:
-        answer, _ = process.communicate(f"{said}\n{job.to_json()}".encode())
+        answer, _ = process.communicate(f"{output_file}\n{job.to_json()}".encode())
         if answer:
             error, text = pickle.loads(answer)
             error.add_note(text)
             raise error
         if process.returncode:
-            place = path / OUTPUT if not said.exists() else said
+            place = path / OUTPUT if not output_file.exists() else output_file
             raise WorkbenchError(
                 f"a training at {path} that ends by itself",
                 f"its process gone with exit status {process.returncode}",
                 f"read {place}; go on with workbench.train(…, resume=True)",
             )
 
-    outcome, _ = _followed(follow, f"process of training {path.name}")
+    outcome, _ = _run_in_thread(follow, f"process of training {path.name}")
     return outcome
 
 
 def on_dask(job: Job, where: Any, resources: Mapping[str, int | float]) -> Future[None]:
-    """Train as one task of a Dask cluster, whose workers see the stores and the run folder.
+    """Train as one task of a Dask cluster whose workers see the stores and the run folder.
 
-    The task is not tied to the client: the scheduler keeps it when the client goes. It is not done
-    twice: where its worker is lost, the run stays as it is, to be resumed.
+    The scheduler keeps the task when the client disconnects. The task is not repeated: where its
+    worker is lost, the run stays as it is and can be resumed.
 
     Args:
-        job: the training.
-        where: a `distributed.Client`, or the scheduler's address.
-        resources: that the worker must have, see Dask's `resources`.
+        job: training.
+        where: `distributed.Client`, or address of the scheduler.
+        resources: resources that the worker must have, see Dask's `resources`.
 
     Raises:
-        WorkbenchError: nobody is at the address, or no worker has the resources.
+        WorkbenchError: no scheduler answers at the address, or no worker has the resources.
     """
     import distributed
 
@@ -139,12 +139,12 @@ def on_dask(job: Job, where: Any, resources: Mapping[str, int | float]) -> Futur
         if error is not None:
             raise error
 
-    outcome, _ = _followed(follow, f"task of training {Path(job.path).name}")
+    outcome, _ = _run_in_thread(follow, f"task of training {Path(job.path).name}")
     return outcome
 
 
 def _check(client: Any, resources: Mapping[str, int | float]) -> None:
-    """Without this a task for which no worker is good enough would wait for ever, in silence."""
+    """Raise an error where no worker has the resources: the task would wait for ever."""
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     offers = [worker.get("resources") or {} for worker in workers]
     if not any(
@@ -159,19 +159,19 @@ def _check(client: Any, resources: Mapping[str, int | float]) -> None:
 
 
 def _task(job: str) -> None:
-    """What the worker does."""
+    """Task of the worker."""
     Job.from_json(job).work()
 
 
-def _followed(work: Callable[[], None], name: str) -> tuple[Future[None], threading.Thread]:
-    """Do something in a thread that keeps no process alive; how it went is in the future."""
+def _run_in_thread(work: Callable[[], None], name: str) -> tuple[Future[None], threading.Thread]:
+    """Run `work` in a daemon thread; the future has its outcome."""
     outcome: Future[None] = Future()
     outcome.set_running_or_notify_cancel()
 
     def follow() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the future
             outcome.set_exception(error)
         else:
             outcome.set_result(None)
@@ -181,8 +181,8 @@ def _followed(work: Callable[[], None], name: str) -> tuple[Future[None], thread
     return outcome, thread
 
 
-def words_of(error: BaseException) -> bytes:
-    """An error as it goes from one process to another: itself if it can, and its traceback."""
+def pickled_error(error: BaseException) -> bytes:
+    """Error pickled for another process, with its traceback; as `RuntimeError` if not picklable."""
     text = "".join(traceback.format_exception(error))
     try:
         return pickle.dumps((error, text))

@@ -1,4 +1,4 @@
-"""A training as a piece of work that can be sent somewhere else: plain values, and one call."""
+"""Training as a job that can be sent to another process: plain values and one call."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,32 +12,32 @@ from workbench.training.region_config import RegionConfig
 from workbench.training.run_folders import Began
 
 TrainingConfig = DeepNCutsConfig | RegionConfig
-Beginning = tuple[float, int]
-"""What tells one stretch of training in a folder from any other: when the run there was started,
-and the number of the event that began the stretch."""
+Start = tuple[float, int]
+"""Identity of a stretch of training in a folder: start time of the run, and number of the event
+that began the stretch."""
 
 
-def beginning(path: Path) -> Beginning | None:
-    """Of the latest stretch of training in a folder; None where there is no readable run."""
+def latest_start(path: Path) -> Start | None:
+    """Start of the latest stretch of training in a folder; None without a readable run."""
     try:
         run = Run.open(path)
         started = run.events("started")
         return (started[0].time, run.stretch) if started else None
-    except (WorkbenchError, OSError):  # there is none yet, or it is just being deleted
+    except (WorkbenchError, OSError):  # no run yet, or one that is just being deleted
         return None
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be trained.
+    """Training to be done.
 
     Attributes:
-        config: how, as `to_dict` has it.
-        regions: whether it is of a region classifier; otherwise of a DeepNCuts.
-        path: of the run folder, absolute.
-        resume: continue the run that is there.
-        overwrite: delete the run that is there first.
-        before: `beginning` of what was there when the job was made.
+        config: configuration as `to_dict` returns it.
+        regions: whether a region classifier is trained; otherwise a DeepNCuts.
+        path: absolute path of the run folder.
+        resume: continue the existing run.
+        overwrite: delete the existing run first.
+        before: `latest_start` of the folder when the job was made.
     """
 
     config: dict[str, Any]
@@ -45,33 +45,33 @@ class Job:
     path: str
     resume: bool
     overwrite: bool
-    before: Beginning | None
+    before: Start | None
 
     @classmethod
     def of(
         cls, config: TrainingConfig, path: Path | str, *, resume: bool, overwrite: bool
     ) -> "Job":
-        """The job of a training; arguments as `train` has them."""
+        """Job of a training; arguments as `train`."""
         path = Path(path).absolute()
         regions = isinstance(config, RegionConfig)
-        return cls(config.to_dict(), regions, str(path), resume, overwrite, beginning(path))
+        return cls(config.to_dict(), regions, str(path), resume, overwrite, latest_start(path))
 
     @property
     def has_begun(self) -> bool:
-        """Whether the run folder tells of this training, and no longer of what was there before."""
-        now = beginning(Path(self.path))
+        """Whether the run folder holds this training, and no longer what was there before."""
+        now = latest_start(Path(self.path))
         return now is not None and now != self.before
 
     def work(self, *, progress: bool = False, began: Began | None = None) -> None:
-        """Train, to the end or until it is told to stop.
+        """Train to the end, or until a command to stop.
 
         Args:
-            progress: whether it prints.
-            began: called with the run once it is there.
+            progress: whether to print progress.
+            began: function that is called with the run once it exists.
 
         Raises:
-            UserError: as `train_deep_ncuts` and `train_regions` do; or somebody has begun this job
-                already, and lost it.
+            UserError: as `train_deep_ncuts` and `train_regions`; or a worker has begun the job
+                already and was lost.
         """
         if self.has_begun:
             raise WorkbenchError(
@@ -93,12 +93,12 @@ class Job:
             train_deep_ncuts(DeepNCutsConfig.from_dict(self.config), self.path, **how)
 
     def to_json(self) -> str:
-        """To travel as text."""
+        """Job as JSON text."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
-        """Back from `to_json`."""
+        """Job from the text of `to_json`."""
         values = json.loads(text)
         before = values.pop("before")
         return cls(**values, before=None if before is None else (before[0], before[1]))

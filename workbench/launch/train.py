@@ -1,9 +1,9 @@
-"""Training anywhere, by one argument, and the handle on it that stays here.
+"""`workbench.train`: start a training in a thread, a process or on Dask, and return its handle.
 
     training = workbench.train(config, "runs/first", where="process")
     workbench.watch(training)
 
-Whatever the place, the run folder is all that a watcher needs: the handle only adds the error that
+A monitor needs only the run folder, wherever the training runs: the handle adds the error that
 ended the training, and a way to wait.
 """
 
@@ -21,14 +21,14 @@ from workbench.launch.job import Job, TrainingConfig
 from workbench.runs import Control, Run
 
 _POLL = 0.05
-"""Seconds between two looks for the run."""
+"""Seconds between two polls for the run."""
 
 
 class Training:
-    """A training that was started here, wherever it goes on.
+    """Handle on a training that was started here.
 
     Attributes:
-        path: of the run folder.
+        path: path of the run folder.
         where: "thread", "process" or "Dask".
     """
 
@@ -38,28 +38,28 @@ class Training:
 
     @property
     def alive(self) -> bool:
-        """Whether it goes on, or has not begun yet."""
+        """Whether the training goes on, or has not begun yet."""
         return not self._outcome.done()
 
     @property
     def begun(self) -> bool:
-        """Whether there is its run."""
+        """Whether the training's run exists."""
         return self._job.has_begun
 
     @property
     def error(self) -> BaseException | None:
-        """What ended it, if an error did."""
+        """Error that ended the training, if one did."""
         return None if self.alive else self._outcome.exception()
 
     @property
     def run(self) -> Run:
-        """Its run, waiting until there is one.
+        """Run of the training, after waiting until it exists.
 
         Raises:
-            BaseException: the error that ended it before there was one.
+            BaseException: the error that ended the training before there was a run.
         """
         while True:
-            over = self._outcome.done()  # asked first: it may begin and end in between
+            over = self._outcome.done()  # asked first: the training may begin and end in between
             if self.begun:
                 return Run.open(self.path)
             if over:
@@ -70,31 +70,31 @@ class Training:
             time.sleep(_POLL)
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait until it has ended: at its last step, or where it was told to stop.
+        """Wait until the training has ended: at its last step, or by a command to stop.
 
         Args:
             timeout: seconds to wait; None: as long as it takes.
 
         Raises:
-            BaseException: the error that ended it.
-            TimeoutError: it goes on.
+            BaseException: the error that ended the training.
+            TimeoutError: the training still goes on.
         """
         self._outcome.result(timeout)
         return self.run
 
     def __await__(self) -> Generator[Any, None, Run]:
-        """`await training` in a cell waits as `wait` does, and leaves the kernel to the others.
+        """Wait as `wait` does, without blocking the kernel: `await training` in a cell.
 
-        Meanwhile clicks and buttons are answered, which a cell that merely waits would put off.
+        Clicks and buttons are answered meanwhile, which a blocking cell would delay.
         """
         yield from asyncio.wrap_future(self._outcome).__await__()
         return self.run
 
     def stop(self) -> None:
-        """Have it end after the current step, with a checkpoint; `wait` until it has.
+        """Command the training to stop after its current step, with a checkpoint; see `wait`.
 
         Raises:
-            WorkbenchError: it has ended already.
+            WorkbenchError: the training has ended already.
         """
         Control(self.run).stop()
 
@@ -122,22 +122,22 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Training:
-    """Start a training and come back at once.
+    """Start a training and return at once.
 
     Args:
-        config: a `DeepNCutsConfig` or a `RegionConfig`; when resuming, the run's own must be the
-            same but for the device.
-        path: of the run folder.
+        config: `DeepNCutsConfig` or `RegionConfig`; when resuming, equal to the run's own except
+            for the device.
+        path: path of the run folder.
         where: "process": a process of its own, which outlives this one (and a kernel's restart);
             "thread": a thread of this process, which stops with it; a `distributed.Client` or the
             address of a Dask scheduler: one of its workers, which needs to see the same paths.
-        resources: of Dask, that the worker must have: {"GPU": 1}.
-        resume: continue the run that is there.
-        overwrite: delete the run that is there first.
+        resources: Dask resources that the worker must have: {"GPU": 1}.
+        resume: continue the existing run.
+        overwrite: delete the existing run first.
 
     Raises:
-        WorkbenchError: there is no such place. What else may be wrong is raised by the handle's
-            `run` and `wait`.
+        WorkbenchError: `where` is unknown. Other errors are raised by the handle's `run` and
+            `wait`.
     """
     job = Job.of(config, path, resume=resume, overwrite=overwrite)
     local: dict[Any, Any] = {"thread": in_thread, "process": in_process}

@@ -1,4 +1,4 @@
-"""The durable record of a run: what every view, widget and report reads."""
+"""Durable record of a run, which every view, widget and report reads."""
 
 from workbench.runs.control import Control
 from workbench.runs.events import Event

@@ -1,9 +1,9 @@
-"""What is going wrong in a training, as rules on what it has measured.
+"""Alarms of a training: rules on its measurements that detect known faults.
 
-Where the thresholds come from: features are float32, with rounding errors ε = 1.2e-7. A subspace of
+Source of the thresholds: features are float32, with rounding errors ε = 1.2e-7. A subspace of
 eigenvectors turns by ε/gap, and a gradient through X⁺ has errors of about κε, κ the condition
-number of X. Either costs more than three of the seven digits where it passes `LOST`. Sums are
-taken in float64, whose own limits (`linalg.outcomes`) lie far beyond.
+number of X. Above `TOLERATED_ERROR` more than three of the seven digits are lost. Sums are taken in
+float64, whose own limits (`linalg.outcomes`) lie far beyond.
 """
 
 import math
@@ -16,34 +16,34 @@ import pandas as pd
 from workbench.linalg.outcomes import ILL_CONDITIONED
 
 EPSILON = float(np.finfo(np.float32).eps)
-LOST = 1e-3
-"""Relative error of an embedding or a gradient that is worth a word."""
-NARROW_GAP = EPSILON / LOST
-"""Eigengap, of a spectrum whose largest eigenvalue is 1, that is as good as none."""
-UNSURE_CONDITION = (LOST / EPSILON) ** 2
-"""κ², which is what objectives report as their condition."""
+TOLERATED_ERROR = 1e-3
+"""Relative error of an embedding or a gradient above which an alarm is raised."""
+NARROW_GAP = EPSILON / TOLERATED_ERROR
+"""Eigengap, of a spectrum whose largest eigenvalue is 1, that counts as none."""
+LARGE_CONDITION = (TOLERATED_ERROR / EPSILON) ** 2
+"""Largest tolerated κ², which objectives report as their condition."""
 COLLAPSED = 2.0
-"""Effective rank below which one direction carries the affinity: there is nothing left to cut."""
+"""Effective rank below which one direction dominates the affinity, so that no cut is left."""
 EXPLOSION = 100.0
-"""Times the usual norm of the gradient."""
+"""Ratio of the gradient's norm to its usual value that counts as an explosion."""
 PATIENCE, GAIN = 5, 0.002
-"""Looks at held-out scenes, and by how much covering should have risen in them."""
+"""Number of evaluations on held-out scenes, and the least rise of covering expected in them."""
 LATE = 0.1
-"""Of the highest learning rate: below, a training is about to end."""
-RECENT = 20
-"""Steps over which a measurement of single steps is judged, in the median: images differ."""
-USUAL = 200
-"""Steps before these that say what is usual."""
+"""Fraction of the highest learning rate below which a training is about to end."""
+RECENT_STEPS = 20
+"""Number of steps in the median of a measurement of single steps: images differ."""
+BASELINE_STEPS = 200
+"""Number of steps before these whose median is the usual value."""
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """One thing that is wrong.
+    """Detected fault.
 
     Attributes:
-        step: at which it was measured last.
-        what: is the matter, with its figure.
-        why: it matters.
+        step: step of the last measurement.
+        what: the fault, with its figure.
+        why: reason why it matters.
         remedy: what to do.
     """
 
@@ -57,17 +57,17 @@ class Alarm:
 
 
 def alarms(metrics: pd.DataFrame) -> list[Alarm]:
-    """What is wrong now, the worst first.
+    """Alarms that hold now, the worst first.
 
     Args:
-        metrics: `Run.metrics()`, of a DeepNCuts or of a region classifier; rules whose measurements
-            it does not have are silent.
+        metrics: `Run.metrics()` of a DeepNCuts or of a region classifier; rules whose measurements
+            are missing raise no alarm.
     """
     return [alarm for rule in _RULES for alarm in rule(metrics)]
 
 
 def _measured(metrics: pd.DataFrame, name: str) -> pd.Series:
-    """Without NaN of steps at which it was not taken."""
+    """Values of a measurement, without the steps at which it was not taken."""
     return metrics[name].dropna() if name in metrics else pd.Series(dtype=float)
 
 
@@ -88,10 +88,10 @@ def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
 def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
     norms = _measured(metrics, "gradient_norm")
     norms = norms[np.isfinite(norms)]
-    before = norms.iloc[-USUAL - RECENT : -RECENT]
-    if len(before) < RECENT:
+    before = norms.iloc[-BASELINE_STEPS - RECENT_STEPS : -RECENT_STEPS]
+    if len(before) < RECENT_STEPS:
         return
-    now, usual = float(norms.iloc[-RECENT:].median()), float(before.median())
+    now, usual = float(norms.iloc[-RECENT_STEPS:].median()), float(before.median())
     if usual > 0 and now > EXPLOSION * usual:
         yield Alarm(
             int(norms.index[-1]),
@@ -107,7 +107,7 @@ def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
         ("effective_rank", "the pooled features"),
     ):
         ranks = _measured(metrics, name)
-        if len(ranks) and (now := float(ranks.iloc[-RECENT:].median())) < COLLAPSED:
+        if len(ranks) and (now := float(ranks.iloc[-RECENT_STEPS:].median())) < COLLAPSED:
             yield Alarm(
                 int(ranks.index[-1]),
                 f"the effective rank of {of} is {now:.2f}",
@@ -130,11 +130,14 @@ def _gap(metrics: pd.DataFrame) -> Iterator[Alarm]:
 
 
 def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
-    # Of the region classifiers' logarithm the condition is no matter: its adjoint is exact.
+    # The condition does not matter for the region classifiers' logarithm: its adjoint is exact.
     if not {"j1", "j2"} & set(metrics.columns):
         return
     squares = _measured(metrics, "condition")
-    if not len(squares) or not (now := float(squares.iloc[-RECENT:].median())) > UNSURE_CONDITION:
+    if (
+        not len(squares)
+        or not (now := float(squares.iloc[-RECENT_STEPS:].median())) > LARGE_CONDITION
+    ):
         return
     kappa = math.sqrt(now)
     lost = "its rank is decided by rounding" if now > ILL_CONDITIONED else "it grows like κ"
@@ -149,7 +152,7 @@ def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
 
 def _no_gain(metrics: pd.DataFrame) -> Iterator[Alarm]:
     looks, rates = _measured(metrics, "covering_average"), _measured(metrics, "learning_rate")
-    # Towards the end of the schedule nothing is expected to rise any more.
+    # No rise is expected any more towards the end of the schedule.
     if len(looks) <= PATIENCE + 1 or not len(rates) or rates.iloc[-1] < LATE * rates.max():
         return
     before, lately = float(looks.iloc[:-PATIENCE].max()), float(looks.iloc[-PATIENCE:].max())

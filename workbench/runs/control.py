@@ -1,12 +1,12 @@
-"""Orders to a training that is going on, through its run folder: commands.jsonl beside the events.
+"""Commands to a running training, through its run folder: commands.jsonl beside the events.
 
-Whoever sees the folder can give them, and only the folder is needed: another thread, another
-process, another machine of a shared file system, a second browser. What it keeps true:
+Anybody with access to the folder can give commands: another thread, another process, another
+machine of a shared file system, a second browser. Invariants:
 
-- A command is one line, written in one go. Several may write at a time; a writer that is killed
-  while writing leaves at most a line that does not read, which is passed over.
-- A command is for the stretch of training that goes on when it is given (from the run's start, or
-  its last resumption, on): the trainer of a later stretch does not obey it. No clocks are compared.
+- A command is one line, written by one call. Several processes may write at a time; a writer that
+  is killed while writing leaves at most an unreadable line, which is skipped.
+- A command is for the present stretch of training (from the run's start or last resumption on): the
+  trainer of a later stretch ignores it. No clocks are compared.
 - The trainer reads commands between two steps, and answers each with a "control" event.
 """
 
@@ -27,20 +27,20 @@ from workbench.runs.status import Status
 
 COMMANDS = "commands.jsonl"
 ANSWER = "control"
-"""The kind of the events that say that a command was obeyed."""
+"""Kind of the events that confirm a command."""
 PAUSE, RESUME, STOP, SAVE, RATE = "pause", "resume", "stop", "save", "rate"
 _NAMES = (PAUSE, RESUME, STOP, SAVE, RATE)
 
 
 @dataclass(frozen=True)
 class Command:
-    """One order.
+    """Command to a training.
 
     Attributes:
-        id: its own.
-        stretch: `Run.stretch` of the training that it is for.
+        id: unique id.
+        stretch: `Run.stretch` of the addressed training.
         name: "pause", "resume", "stop", "save" or "rate".
-        value: of "rate": by what the schedule's learning rate is multiplied from now on.
+        value: for "rate": factor of the schedule's learning rate from now on.
     """
 
     id: str
@@ -50,28 +50,28 @@ class Command:
 
 
 class Control:
-    """Gives orders to the training of a run.
+    """Sender of commands to the training of a run.
 
-    Every method returns at once, with the command; `answer` says whether it was obeyed. Every one
-    raises `WorkbenchError` where nothing is going on that could obey.
+    Every method returns the command at once; `answer` says whether the training has obeyed. Every
+    method raises `WorkbenchError` where no training is running.
 
     Args:
-        run: or its folder.
+        run: run or its folder.
     """
 
     def __init__(self, run: Run | Path | str) -> None:
         self.run = run if isinstance(run, Run) else Run.open(run)
 
     def pause(self) -> Command:
-        """Wait before the next step, until `resume` or `stop`."""
+        """Pause before the next step, until `resume` or `stop`."""
         return self._give(PAUSE)
 
     def resume(self) -> Command:
-        """Go on after `pause`."""
+        """Resume after `pause`."""
         return self._give(RESUME)
 
     def stop(self) -> Command:
-        """End after the current step, with a checkpoint from which it resumes exactly."""
+        """Stop after the current step, with a checkpoint for an exact resumption."""
         return self._give(STOP)
 
     def save(self) -> Command:
@@ -79,13 +79,13 @@ class Control:
         return self._give(SAVE)
 
     def rate(self, factor: float) -> Command:
-        """From the next step on, multiply the schedule's learning rates.
+        """Multiply the schedule's learning rates from the next step on.
 
         Args:
-            factor: of the schedule, not of what an earlier command made of it; 1: the schedule.
+            factor: factor of the schedule itself, not of an earlier command's; 1: the schedule.
 
         Raises:
-            WorkbenchError: it is not positive and finite, or nothing is going on.
+            WorkbenchError: the factor is not positive and finite, or no training is running.
         """
         if not (math.isfinite(factor) and factor > 0):
             raise WorkbenchError(
@@ -94,7 +94,7 @@ class Control:
         return self._give(RATE, float(factor))
 
     def answer(self, command: Command) -> Event | None:
-        """The event that says that a command was obeyed; None as long as there is none."""
+        """Event that confirms a command; None as long as there is none."""
         answers = self.run.events(ANSWER, since=command.stretch)
         return next((each for each in answers if each.fields["id"] == command.id), None)
 
@@ -111,26 +111,26 @@ class Control:
         command = Command(secrets.token_hex(8), self.run.stretch, name, value)
         line = to_json({**vars(command), "time": time.time()})
         with (self.run.path / COMMANDS).open("ab") as file:
-            # Two lines of one write: what another writer left torn ends before this one.
+            # The leading line break ends an incomplete line that another writer may have left.
             file.write(f"\n{line}\n".encode())
         return command
 
 
 class Inbox:
-    """The commands for the training that writes a run, each of them once.
+    """Reader of the commands for the training that writes a run.
 
     Args:
-        run: which this process writes, from its present stretch on.
+        run: run that this process writes; commands for its present stretch are read.
     """
 
     def __init__(self, run: Run) -> None:
         self._path = run.path / COMMANDS
         self._stretch = run.stretch
         self._read = 0
-        """Bytes of the file that were looked at."""
+        """Number of bytes of the file that were read."""
 
     def take(self) -> list[Command]:
-        """Those that have come since the last call, in order; costs some microseconds."""
+        """Commands since the last call, in order; takes some microseconds."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._read)
@@ -144,7 +144,7 @@ class Inbox:
 
 
 def _command(line: bytes) -> Command | None:
-    """What a line says; None for one that was torn, or that another version wrote."""
+    """Command of a line; None for an incomplete line, or one of another version."""
     try:
         values = json.loads(line)
         found = Command(
@@ -156,24 +156,24 @@ def _command(line: bytes) -> Command | None:
 
 
 @dataclass(frozen=True)
-class Obeyed:
-    """What commands have made of a training, so far as it has answered them.
+class ControlState:
+    """State of a training after the commands that it has answered.
 
     Attributes:
-        paused: it waits.
-        factor: of the schedule's learning rates.
+        paused: whether the training waits.
+        factor: factor of the schedule's learning rates.
     """
 
     paused: bool = False
     factor: float = 1.0
 
 
-def obeyed(answers: Sequence[Event], stretch: int) -> Obeyed:
-    """How a training stands.
+def control_state(answers: Sequence[Event], stretch: int) -> ControlState:
+    """State of a training after its answers.
 
     Args:
-        answers: the run's "control" events, in order.
-        stretch: the run's; a pause ends with the stretch, a factor does not.
+        answers: "control" events of the run, in order.
+        stretch: present stretch of the run; a pause ends with its stretch, a factor does not.
     """
     paused, factor = False, 1.0
     for event in answers:
@@ -182,4 +182,4 @@ def obeyed(answers: Sequence[Event], stretch: int) -> Obeyed:
             paused = fields["command"] == PAUSE
         elif fields["command"] == RATE:
             factor = float(fields["value"])
-    return Obeyed(paused, factor)
+    return ControlState(paused, factor)

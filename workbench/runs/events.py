@@ -1,19 +1,19 @@
-"""The log of a run: one JSON object a line, only ever appended to.
+"""Append-only log of a run: one JSON object a line.
 
-What it keeps true:
+Invariants:
 
-- An event is one line, written in one go and never changed. A process killed while writing leaves
-  at most a torn last line: readers stop before it, the next append cuts it off.
+- An event is one line, written by one call and never changed. A process killed while writing leaves
+  at most an incomplete last line: readers stop before it, the next append cuts it off.
 - Sequence numbers rise by one through the file, across resumptions.
-- A "resumed" event with step s takes back everything that stood before it with a later step, so
-  that a resumed run reads like one that was never interrupted.
-- One process writes at a time; any number read, at any time.
+- A "resumed" event with step s cancels all earlier events with a later step, so that a resumed run
+  reads like one that was never interrupted.
+- One process writes at a time; any number of processes read, at any time.
 
-A line goes to the operating system at once and is not waited for: it survives the death of the
-process, not that of the machine.
+A line is handed to the operating system at once without waiting for the disk: it survives a crash
+of the process, not of the machine.
 
-A reader takes in every line once, and keeps it as it stands: an event becomes an object when
-somebody asks for it, measurements become rows of a table (`measurements`) at once.
+A reader parses every line once and keeps the line: an event becomes an object on demand,
+measurements become rows of a table (`measurements`) at once.
 """
 
 import json
@@ -40,15 +40,15 @@ _KEYS = frozenset(_OWN)
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened in a run.
+    """Event of a run.
 
     Attributes:
         seq: 1 for the first event of a run, then rising.
         time: seconds since 1970, UTC.
-        step: of the optimizer; None where that means nothing.
+        step: step of the optimizer; None where it has no meaning.
         kind: "started", "metrics", "snapshot", "resumed", "finished", "failed", "interrupted", or
-            what else a writer chose.
-        fields: everything more, by name.
+            another kind of a writer's choice.
+        fields: all other fields, by name.
     """
 
     seq: int
@@ -58,20 +58,20 @@ class Event:
     fields: Mapping[str, Any]
 
     def to_line(self) -> bytes:
-        """The event as a line of the log."""
+        """Line of the log for this event."""
         own = dict(zip(_OWN, (self.seq, self.time, self.step, self.kind), strict=True))
         return to_json({**own, **self.fields}).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> "Event":
-        """Back from `to_line`."""
+        """Event of a line that `to_line` made."""
         values = _decoded(line)
         seq, moment, step, kind = (values.pop(key) for key in _OWN)
         return cls(seq, moment, step, kind, values)
 
 
 class _Entry(msgspec.Struct, gc=False):
-    """An event as a reader keeps it: without its fields, but with the line that has them."""
+    """Parsed event without its fields, with the line that has them."""
 
     seq: int
     step: int | None
@@ -80,10 +80,10 @@ class _Entry(msgspec.Struct, gc=False):
 
 
 class EventLog:
-    """Reads and appends to the events of one run; may be shared by threads.
+    """Reader and writer of the events of one run; may be shared by threads.
 
     Args:
-        path: of the file, which must exist.
+        path: path of the file, which must exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,16 +92,16 @@ class EventLog:
         self._entries: list[_Entry] = []
         self._by_kind: dict[str, list[_Entry]] = {}
         self._measured = Measurements()
-        self._step = 0  # the last of which anything is recorded
-        self._read = 0  # bytes of the file that all of these stand for
-        self._written = 0  # bytes of the file after the last append of this object
-        self._seq = 0  # of the last line before `_written`
+        self._step = 0  # last recorded step
+        self._read = 0  # bytes of the file that were parsed
+        self._written = 0  # size of the file after the last append of this object
+        self._seq = 0  # `seq` of the last line before `_written`
 
     def append(self, kind: str, step: int | None, fields: Mapping[str, Any]) -> Event:
         """Add an event.
 
         Raises:
-            WorkbenchError: a field has one of the log's own names, or no JSON.
+            WorkbenchError: a field has one of the log's own names, or cannot be written as JSON.
         """
         if taken := _KEYS & fields.keys():
             raise WorkbenchError(
@@ -118,7 +118,7 @@ class EventLog:
         return event
 
     def _find_end(self) -> None:
-        """Take up the numbering after what another writer left, without its torn last line."""
+        """Continue the numbering of another writer, and cut off its incomplete last line."""
         with self.path.open("r+b") as file:
             data = file.read()
             end = data.rfind(b"\n") + 1
@@ -127,11 +127,11 @@ class EventLog:
         self._written, self._seq = end, self._parse(lines[-1])["seq"] if lines else 0
 
     def read(self, kind: str | None = None, since: int = 0) -> list[Event]:
-        """The events that count by now, in order; only what is new is read from the file.
+        """Read the events that are not cancelled, in order; only new lines are read from the file.
 
         Args:
-            kind: only these.
-            since: only those with a greater `seq`.
+            kind: only events of this kind.
+            since: only events with a greater `seq`.
 
         Raises:
             WorkbenchError: a line is damaged.
@@ -143,26 +143,26 @@ class EventLog:
             return [Event.from_line(entry.line) for entry in entries[start:]]
 
     def last(self, kind: str | None = None) -> Event | None:
-        """The last event (of a kind), if there is one; errors as `read`."""
+        """Last event (of a kind), if there is one; errors as `read`."""
         with self._lock:
             self._take_in()
             entries = self._entries if kind is None else self._by_kind.get(kind, [])
             return Event.from_line(entries[-1].line) if entries else None
 
     def metrics(self) -> pd.DataFrame:
-        """What the "metrics" events have measured, a row a step; errors as `read`."""
+        """Table of the "metrics" events, a row a step; errors as `read`."""
         with self._lock:
             self._take_in()
             return self._measured.frame()
 
     def step(self) -> int:
-        """The last step of which anything is recorded; errors as `read`."""
+        """Last recorded step; errors as `read`."""
         with self._lock:
             self._take_in()
             return self._step
 
     def _take_in(self) -> None:
-        """Read on from where the last reading ended, up to the last whole line."""
+        """Parse the new lines, up to the last complete one."""
         with self.path.open("rb") as file:
             file.seek(self._read)
             data = file.read()
@@ -187,7 +187,7 @@ class EventLog:
             raise self._damaged(error) from error
 
     def _rewind(self, step: int) -> None:
-        """Take back what was recorded of later steps."""
+        """Cancel the events of later steps."""
         self._entries = [each for each in self._entries if each.step is None or each.step <= step]
         self._by_kind = {}
         for entry in self._entries:
@@ -196,7 +196,7 @@ class EventLog:
         self._step = max((entry.step or 0 for entry in self._entries), default=0)
 
     def _parse(self, line: bytes) -> dict[str, Any]:
-        """What a line says, which every event does, at least."""
+        """Values of a line, with at least the keys of every event."""
         try:
             values = _decoded(line)
             if not values.keys() >= _KEYS:
@@ -214,7 +214,7 @@ class EventLog:
 
 
 def _decoded(line: bytes) -> dict[str, Any]:
-    """The object of a line; NaN and the infinities are no JSON to the fast decoder."""
+    """Object of a line; NaN and infinities are not JSON for the fast decoder."""
     try:
         values: dict[str, Any] = msgspec.json.decode(line)
     except msgspec.DecodeError:

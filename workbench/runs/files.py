@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the JSON that is written into them."""
+"""Atomic writing of files, and reading and writing of JSON."""
 
 import json
 import os
@@ -31,11 +31,11 @@ def write_files(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """JSON of plain values, numpy and torch scalars and arrays, and paths.
 
-    NaN and the infinities are written as NaN, Infinity and -Infinity, which Python's `json` reads
-    back (strict JSON has no such numbers). Tuples come back as lists.
+    NaN and infinities are written as NaN, Infinity and -Infinity, which Python's `json` reads back
+    (strict JSON has no such numbers). Tuples come back as lists.
 
     Raises:
-        WorkbenchError: a value has no JSON.
+        WorkbenchError: a value cannot be written as JSON.
     """
     try:
         return json.dumps(value, default=_plain, indent=indent, ensure_ascii=False)
@@ -54,10 +54,10 @@ def _plain(value: Any) -> Any:
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """The mapping that a file holds.
+    """JSON object of a file.
 
     Raises:
-        WorkbenchError: it does not read as one.
+        WorkbenchError: the file cannot be read as one.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Runs where somebody left them: all under a folder, and what a run's configuration names."""
+"""Search for runs below a folder, and for the paths that a run's configuration names."""
 
 import os
 from collections.abc import Iterator
@@ -7,31 +7,32 @@ from pathlib import Path
 from workbench.runs.run import Run
 
 _RECORD = {"config.json", "provenance.json", "events.jsonl"}
-"""What makes a folder a run."""
+"""Files that every run folder has."""
 
 
 def find_runs(folder: Path | str) -> list[Path]:
-    """The runs at a folder and below it, the one that was written to last first.
+    """Runs at a folder and below it, most recently written first.
 
-    Folders of a run are not looked into, nor stores: these have hundreds of thousands of files.
+    Folders of runs and stores are not searched: stores have hundreds of thousands of files.
     """
     return sorted(sorted(_runs(Path(folder))), key=_written, reverse=True)
 
 
 def is_run(folder: Path | str) -> bool:
-    """Whether a folder is a run's."""
+    """Whether a folder is a run folder."""
     return all((Path(folder) / name).is_file() for name in _RECORD)
 
 
-def named_by(run: Run, name: str) -> Path | str:
-    """A path that a run's configuration names, from where it means something.
+def resolved_path(run: Run, name: str) -> Path | str:
+    """Path that a run's configuration names, resolved from here.
 
-    A relative path was one from the folder in which the training was started. That is this one or,
-    as a rule, one that the run lies in. What is found in none of them comes back as it is.
+    A relative path started from the folder in which the training was started: the working folder,
+    or usually one of the run's parent folders. A path that is found in none of them is returned as
+    it is.
 
     Args:
-        run: whose configuration it is.
-        name: a path, or a URL.
+        run: run with the configuration.
+        name: path or URL.
     """
     if "://" in name:
         return name
@@ -48,7 +49,7 @@ def _runs(folder: Path) -> Iterator[Path]:
 
 
 def _written(run: Path) -> float:
-    """When something was last recorded; 0 of a run that is gone by now."""
+    """Time of the last record; 0 for a run that has been deleted meanwhile."""
     try:
         return (run / "events.jsonl").stat().st_mtime
     except OSError:

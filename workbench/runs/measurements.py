@@ -1,7 +1,7 @@
-"""What a run has measured, column by column: grows by a row a step, and shrinks when a run resumes.
+"""Table of a run's measurements that grows by a row a step and shrinks when the run resumes.
 
-A view that polls a run of a hundred thousand steps must not pay for all of them each time, so rows
-are kept as plain arrays of numbers that new events only add to.
+A view that polls a run of a hundred thousand steps must not parse all of them each time, so columns
+are kept as plain arrays of numbers to which new events are appended.
 """
 
 from array import array
@@ -14,7 +14,7 @@ import pandas as pd
 
 
 class Measurements:
-    """One row a step, one column a name; NaN where nothing was taken."""
+    """Table with a row a step and a column a name; NaN where nothing was measured."""
 
     def __init__(self) -> None:
         self._steps: list[int] = []
@@ -25,10 +25,10 @@ class Measurements:
         return len(self._steps)
 
     def add(self, step: int, values: Mapping[str, Any]) -> None:
-        """Take in what was measured at a step; a name measured twice keeps the later value.
+        """Add measurements at a step; a name measured twice keeps the later value.
 
         Raises:
-            TypeError: a value is no number.
+            TypeError: a value is not a number.
         """
         row = self._rows.get(step)
         if row is None:
@@ -48,7 +48,7 @@ class Measurements:
                 column.append(value)
 
     def rewind(self, step: int) -> None:
-        """Forget all rows of later steps, and the columns that are empty without them."""
+        """Remove all rows of later steps, and the columns that are empty without them."""
         kept = [row for row, own in enumerate(self._steps) if own <= step]
         if len(kept) == len(self._steps):
             return
@@ -60,13 +60,11 @@ class Measurements:
         self._steps = [self._steps[row] for row in kept]
         self._rows = {own: row for row, own in enumerate(self._steps)}
         self._columns = {
-            name: column
-            for name, column in shorter.items()
-            if not all(map(isnan, column))
+            name: column for name, column in shorter.items() if not all(map(isnan, column))
         }
 
     def frame(self) -> pd.DataFrame:
-        """All of it, rows by ascending step; the reader's own copy."""
+        """Copy of the table as a data frame, rows by ascending step."""
         values = np.full((len(self._columns), len(self._steps)), nan)
         for row, column in zip(values, self._columns.values(), strict=True):
             row[: len(column)] = column

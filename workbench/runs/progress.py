@@ -1,28 +1,28 @@
-"""How far a training has come, how fast it goes and when it will be over; read from its run."""
+"""Progress of a training, read from its run: steps done, speed, remaining time."""
 
 import time
 from dataclasses import dataclass
 
 from workbench.runs import Event, Run, Status
-from workbench.runs.control import ANSWER, PAUSE, RESUME, obeyed
+from workbench.runs.control import ANSWER, PAUSE, RESUME, control_state
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Of one run, now. What is not known (yet) is None.
+    """Progress of one run now; unknown values are None.
 
     Attributes:
-        status: of the run.
-        paused: it waits for "resume".
-        step, steps: of the optimizer, taken and planned.
+        status: status of the run.
+        paused: whether the training waits for "resume".
+        step, steps: steps of the optimizer, done and planned.
         passed, passes: passes over the samples, done and planned.
-        samples_per_second: lately; looks at held-out samples and pauses do not count.
-        memory: bytes, lately.
-        memory_of: whose: "GPU" (the peak of its tensors) or "process" (all that it holds).
-        learning_rate: of the last step, the highest of all parameters.
-        factor: by which commands have changed the schedule's.
-        left: seconds until the end, looks included.
-        error: what a failed run died of.
+        samples_per_second: recent speed, without evaluations on held-out samples and pauses.
+        memory: recent memory, bytes.
+        memory_of: "GPU" (peak of its tensors) or "process" (all memory that it holds).
+        learning_rate: learning rate of the last step, the highest of all parameters.
+        factor: factor of the schedule's learning rate by commands.
+        left: seconds until the end, evaluations included.
+        error: message of the error that ended a failed run.
     """
 
     status: Status
@@ -41,24 +41,24 @@ class Progress:
 
 
 def progress(run: Run, now: float | None = None) -> Progress:
-    """How a run stands.
+    """Progress of a run.
 
     Args:
-        run: finished, going on, or one that never took a step.
-        now: seconds since 1970; default: the clock's.
+        run: run, in any state.
+        now: seconds since 1970; default: the present time.
 
     Raises:
-        WorkbenchError: its events are damaged.
+        WorkbenchError: the run's events are damaged.
     """
     now = time.time() if now is None else now
     status, step, stretch = run.status, run.step, run.stretch
     answers = run.events(ANSWER)
-    state = obeyed(answers, stretch)
-    plan, vitals = run.latest("plan"), run.latest("vitals")
+    state = control_state(answers, stretch)
+    plan, throughput = run.latest("plan"), run.latest("vitals")
     failed = run.latest("failed")
     going = status is Status.RUNNING
     fields = {} if plan is None else plan.fields
-    lately = {} if vitals is None or vitals.seq < stretch else vitals.fields
+    lately = {} if throughput is None or throughput.seq < stretch else throughput.fields
     steps, per_pass = fields.get("steps"), fields.get("steps_per_pass")
     left = None
     if going and steps is not None:
@@ -84,7 +84,7 @@ def progress(run: Run, now: float | None = None) -> Progress:
 
 
 def _learning_rate(run: Run) -> float | None:
-    """Of the last step: what was measured after it may be a look at held-out samples."""
+    """Learning rate of the last step; later measurements may be of held-out samples."""
     last = run.latest("metrics")
     lately = [] if last is None else run.events("metrics", since=last.seq - 10)
     return next(
@@ -93,12 +93,12 @@ def _learning_rate(run: Run) -> float | None:
 
 
 def _left(done: int, to_do: int, spent: float) -> float | None:
-    """Seconds that the rest takes if it goes on as it did since it began."""
+    """Seconds for the remaining steps at the mean speed so far."""
     return spent / done * to_do if done > 0 else None
 
 
 def _paused(answers: list[Event], stretch: int, now: float) -> float:
-    """Seconds of a stretch that were pauses."""
+    """Seconds of pauses in a stretch."""
     total, since = 0.0, None
     for event in answers:
         if event.seq < stretch:

@@ -1,4 +1,4 @@
-"""Where a run comes from: command, code, libraries, machine. What one needs to run it again."""
+"""Provenance of a run: the command, code, libraries and machine needed to repeat it."""
 
 import os
 import platform
@@ -22,10 +22,10 @@ _LIBRARIES = (
 
 
 def provenance() -> dict[str, Any]:
-    """The provenance of a run that this process starts now; plain values, for JSON.
+    """Provenance of a run that this process starts now; plain values, for JSON.
 
     Keys: started (ISO 8601, UTC), command, workbench (version), commit and dirty (None where the
-    code is no git checkout), python, libraries (versions by name), machine.
+    code is not a git checkout), python, libraries (versions by name), machine.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -58,14 +58,14 @@ def machine_in_words(machine: Mapping[str, Any], threads: bool = False) -> str:
 
 
 def _code() -> dict[str, Any]:
-    # An installed copy may lie inside somebody else's checkout, whose commit says nothing of it.
+    # An installed copy may lie inside an unrelated checkout, whose commit does not describe it.
     if _git("ls-files", "--error-unmatch", Path(__file__).name) is None:
         return {"commit": None, "dirty": None}
     return {"commit": _git("rev-parse", "HEAD"), "dirty": bool(_git("status", "--porcelain"))}
 
 
 def _git(*arguments: str) -> str | None:
-    """What git says of the code's checkout; None without git or checkout."""
+    """Output of git in the code's checkout; None without git or checkout."""
     try:
         done = subprocess.run(
             ["git", *arguments],
@@ -86,7 +86,7 @@ def _versions() -> dict[str, str]:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
-            continue  # a reader of runs need not have all that a trainer has
+            continue  # an installation that only reads runs need not have all libraries
     return found
 
 

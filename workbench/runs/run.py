@@ -1,13 +1,13 @@
-"""A run: a folder that tells, for ever, what was done and what came out.
+"""Run: a folder with the permanent record of what was done and what came out.
 
-    config.json             what was asked for
+    config.json             configuration
     provenance.json         command, commit, libraries, machine, start
-    events.jsonl            everything that happened, in order (see `events`)
+    events.jsonl            all events, in order (see `events`)
     snapshots/<step>/…      arrays, announced by a "snapshot" event
     checkpoints/            the trainer's
 
-Views, widgets, reports and notebooks read this and nothing else: a run that is going on, one that
-is over and one that was resumed look the same to them.
+Views, widgets, reports and notebooks read only this folder: a running, a finished and a resumed run
+look the same to them.
 """
 
 import secrets
@@ -26,17 +26,17 @@ from workbench.runs.events import RESUMED, Event, EventLog
 from workbench.runs.files import atomic_write, read_json_object, to_json
 from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import Array, read_snapshot, snapshot_path, write_snapshot
-from workbench.runs.status import STARTED, TELLING, Status, status_of, this_process
+from workbench.runs.status import STARTED, STATUS_EVENTS, Status, status_of, this_process
 
 _CONFIG, _PROVENANCE, _EVENTS = "config.json", "provenance.json", "events.jsonl"
 
 
 class Run:
-    """The record of a run; made by `create` or `open`.
+    """Record of a run; made by `create` or `open`.
 
     Attributes:
-        path: of the run folder.
-        config: what was asked for, as JSON has it: tuples are lists.
+        path: path of the run folder.
+        config: configuration as read from JSON: tuples are lists.
         provenance: see `provenance.provenance`.
     """
 
@@ -48,11 +48,11 @@ class Run:
 
     @classmethod
     def create(cls, path: Path | str, config: Mapping[str, Any]) -> "Run":
-        """Begin a run in a new or empty folder; it appears there complete, or not at all.
+        """Begin a run in a new or empty folder; the folder appears complete, or not at all.
 
         Raises:
-            WorkbenchError: there is something already (which is left alone), or the
-                configuration has no JSON.
+            WorkbenchError: the folder is not empty (it is left unchanged), or the configuration
+                cannot be written as JSON.
         """
         path = Path(path)
         _refuse_occupied(path)
@@ -70,13 +70,13 @@ class Run:
             draft.rename(path)
         except OSError:
             shutil.rmtree(draft)
-            _refuse_occupied(path)  # somebody else's run may have taken the place meanwhile
+            _refuse_occupied(path)  # another process may have begun a run there meanwhile
             raise
         return cls(path)
 
     @classmethod
     def open(cls, path: Path | str) -> "Run":
-        """A run that exists, to read it or to go on with it.
+        """Open an existing run, to read it or to go on with it.
 
         Raises:
             WorkbenchError: there is no run folder, or it is damaged.
@@ -92,33 +92,33 @@ class Run:
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of checkpoints; what is in it is the trainer's."""
+        """Folder of checkpoints; its content belongs to the trainer."""
         return self.path / "checkpoints"
 
     @property
     def log_path(self) -> Path:
-        """The file of events: it grows when something has happened."""
+        """Path of the event log, which grows with every event."""
         return self.path / _EVENTS
 
     def atomic_write(self, path: Path) -> AbstractContextManager[BinaryIO]:
-        """A binary file that replaces `path` whole, on disk, when the block ends without error."""
+        """Binary file that replaces `path` atomically when the block ends without an error."""
         return atomic_write(path)
 
     def append(self, kind: str, step: int | None, /, **fields: Any) -> Event:
-        """Record that something happened.
+        """Record an event.
 
         Args:
-            kind: what; "finished", "failed" and "interrupted" end the run (see `status`).
-            step: when, in steps of the optimizer; None where that means nothing.
+            kind: kind; "finished", "failed" and "interrupted" end the run (see `status`).
+            step: step of the optimizer; None where it has no meaning.
             fields: plain values, numpy or torch scalars and arrays.
 
         Raises:
-            WorkbenchError: a field is named seq, time, step or kind, or has no JSON.
+            WorkbenchError: a field is named seq, time, step or kind, or cannot be written as JSON.
         """
         return self._log.append(kind, step, fields)
 
     def log(self, step: int, /, **metrics: SupportsFloat) -> Event:
-        """Record measurements at a step, as floats; NaN and infinities come back as they were.
+        """Record measurements at a step, as floats; NaN and infinities are kept.
 
         Raises:
             WorkbenchError: as `append`.
@@ -128,19 +128,19 @@ class Run:
         )
 
     def resume(self, step: int) -> Event:
-        """Go on from the state after `step`: what was recorded of later steps counts no more.
+        """Go on from the state after `step`: events of later steps are cancelled.
 
         Raises:
             WorkbenchError: another process is still writing this run.
         """
-        self.refuse_to_disturb()
+        self.refuse_if_written()
         return self.append(RESUMED, step, process=this_process(), provenance=provenance())
 
-    def refuse_to_disturb(self) -> None:
-        """See that no other process is writing.
+    def refuse_if_written(self) -> None:
+        """Raise an error if another process is writing this run.
 
         Raises:
-            WorkbenchError: one is.
+            WorkbenchError: another process is writing it.
         """
         if self.status is Status.RUNNING and self._writer != this_process():
             raise WorkbenchError(
@@ -150,49 +150,49 @@ class Run:
             )
 
     def events(self, kind: str | None = None, since: int = 0) -> list[Event]:
-        """The events that count, in order.
+        """Events that are not cancelled, in order.
 
-        A view that polls keeps the last `seq` it saw; when a "resumed" event comes, it forgets
-        what it holds of later steps than that event's.
+        A polling view keeps the last `seq` that it has read; at a "resumed" event it forgets what
+        it holds of later steps than that event's.
 
         Args:
-            kind: only these.
-            since: only those with a greater `seq`.
+            kind: only events of this kind.
+            since: only events with a greater `seq`.
         """
         return self._log.read(kind, since)
 
     def latest(self, kind: str | None = None) -> Event | None:
-        """The last event that counts (of a kind); None where there is none."""
+        """Last event (of a kind) that is not cancelled; None where there is none."""
         return self._log.last(kind)
 
     def metrics(self) -> pd.DataFrame:
-        """All measurements: one row a step, ascending; one column a name, NaN where not taken."""
+        """Measurements: one row a step, ascending; one column a name, NaN where not taken."""
         return self._log.metrics()
 
     def snapshot(self, step: int, name: str, arrays: Mapping[str, Array]) -> None:
-        """Keep arrays by name: booleans, integers or floats of any shape.
+        """Record arrays by name: booleans, integers or floats of any shape.
 
         Raises:
-            WorkbenchError: the name cannot be a file's, or an array is of another kind.
+            WorkbenchError: the name is not a valid file name, or an array is of another kind.
         """
         write_snapshot(self._snapshot(step, name), arrays)
         self.append("snapshot", step, name=name)
 
     def snapshots(self, name: str | None = None) -> list[int]:
-        """The steps, ascending, of which there are snapshots (of that name)."""
+        """Steps with snapshots (of that name), ascending."""
         events = self.events("snapshot")
         steps = {e.step for e in events if e.step is not None and name in (None, e.fields["name"])}
         return sorted(steps)
 
     def snapshot_names(self) -> list[str]:
-        """What there are snapshots of, in the order of their first."""
+        """Names of all snapshots, in the order of their first."""
         return list(dict.fromkeys(event.fields["name"] for event in self.events("snapshot")))
 
     def load_snapshot(self, step: int, name: str) -> dict[str, Array]:
-        """The arrays of a snapshot.
+        """Arrays of a snapshot.
 
         Raises:
-            WorkbenchError: there is no such snapshot, or it does not read.
+            WorkbenchError: there is no such snapshot, or it cannot be read.
         """
         return read_snapshot(self._snapshot(step, name))
 
@@ -201,30 +201,33 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """Running, or how it ended; a writer that died without a word counts as interrupted."""
-        return status_of(self._telling(), self._log.last())
+        """Status: running, or how the run ended; a killed writer counts as interrupted."""
+        return status_of(self._status_events(), self._log.last())
 
     @property
     def step(self) -> int:
-        """The last step of which anything is recorded; 0 before the first."""
+        """Last recorded step; 0 before the first."""
         return self._log.step()
 
     @property
     def stretch(self) -> int:
-        """The number (`seq`) of the event that began what is written now: of the run's start, or
-        of its last resumption; 0 where the log has lost both."""
-        return max((e.seq for e in self._telling() if e.kind in {STARTED, RESUMED}), default=0)
+        """Number (`seq`) of the event that began the present stretch of training.
+
+        That event is the run's start or its last resumption; 0 where the log has lost both.
+        """
+        starts = (e.seq for e in self._status_events() if e.kind in {STARTED, RESUMED})
+        return max(starts, default=0)
 
     @property
     def _writer(self) -> dict[str, Any]:
-        """The process that started the run, or resumed it last."""
-        writers = [event for event in self._telling() if event.kind in {STARTED, RESUMED}]
+        """Process that started the run, or resumed it last."""
+        writers = [event for event in self._status_events() if event.kind in {STARTED, RESUMED}]
         process: dict[str, Any] = writers[-1].fields["process"]
         return process
 
-    def _telling(self) -> list[Event]:
-        """The events that say how the run stands, in order."""
-        events = [event for kind in TELLING for event in self._log.read(kind)]
+    def _status_events(self) -> list[Event]:
+        """Events that determine the status, in order."""
+        events = [event for kind in STATUS_EVENTS for event in self._log.read(kind)]
         return sorted(events, key=attrgetter("seq"))
 
     def _facts(self) -> dict[str, str]:

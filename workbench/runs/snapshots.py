@@ -16,10 +16,10 @@ Array = Shaped[np.ndarray, "..."]
 
 
 def snapshot_path(folder: Path, step: int, name: str) -> Path:
-    """Where the arrays of that name and step are.
+    """Path of the arrays of that name and step.
 
     Raises:
-        WorkbenchError: the name cannot be a file's.
+        WorkbenchError: the name is not a valid file name.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise WorkbenchError(
@@ -34,7 +34,7 @@ def write_snapshot(path: Path, arrays: Mapping[str, Array]) -> None:
     Raises:
         WorkbenchError: an array is neither of numbers nor of booleans.
     """
-    # safetensors takes the memory as it lies, so that it must lie in C order.
+    # safetensors copies the memory as it is, so it must be in C order.
     plain = {key: np.asarray(array, order="C") for key, array in arrays.items()}
     for key, array in plain.items():
         if array.dtype.kind not in "biuf":
@@ -49,7 +49,7 @@ def read_snapshot(path: Path) -> dict[str, Array]:
     """Read arrays back, with their shapes and dtypes.
 
     Raises:
-        WorkbenchError: they are not there, or do not read.
+        WorkbenchError: the file does not exist or cannot be read.
     """
     try:
         return load_file(path)

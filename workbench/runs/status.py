@@ -1,8 +1,8 @@
-"""Whether a run is going on, and how it ended.
+"""Status of a run: running, or how it ended.
 
-The log says what the writer lived to say. A run that says neither "finished" nor "failed" nor
-"interrupted" is running if its process is alive; one on another machine, whose processes cannot be
-seen from here, if it said anything lately.
+A killed writer cannot record its end. A run whose log has neither "finished" nor "failed" nor
+"interrupted" is running if its process is alive; on another machine, whose processes cannot be
+seen from here, if it has recorded anything recently.
 """
 
 import os
@@ -20,11 +20,11 @@ STARTED = "started"
 _SILENCE = 600.0
 """Seconds without an event after which a run on another machine counts as interrupted."""
 _CLOCK = 10.0
-"""Seconds by which a process's time of birth may shift when the machine's clock is set."""
+"""Seconds by which a process's creation time may shift when the machine's clock is set."""
 
 
 class Status(StrEnum):
-    """State of a run; the last three are also the kinds of the events that say so."""
+    """Status of a run; the last three are also the kinds of the events that record them."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -33,9 +33,9 @@ class Status(StrEnum):
 
 
 def this_process() -> dict[str, Any]:
-    """What a later reader needs to know whether this process is still alive.
+    """Identity of this process, from which a later reader can tell whether it is still alive.
 
-    The time of birth tells it from another process that got the same number later.
+    The creation time tells it from another process that gets the same number later.
     """
     return {
         "host": socket.gethostname(),
@@ -44,20 +44,20 @@ def this_process() -> dict[str, Any]:
     }
 
 
-TELLING = (STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERRUPTED)
-"""The kinds of events that say how a run stands."""
+STATUS_EVENTS = (STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERRUPTED)
+"""Kinds of the events that determine the status of a run."""
 
 
-def status_of(telling: Sequence[Event], latest: Event | None) -> Status:
-    """The state of a run; interrupted if its events tell nothing of it.
+def status_of(status_events: Sequence[Event], latest: Event | None) -> Status:
+    """Status of a run; interrupted if none of its events determines it.
 
     Args:
-        telling: its events of the kinds `TELLING`, in order.
-        latest: its last event of any kind.
+        status_events: events of the run of the kinds `STATUS_EVENTS`, in order.
+        latest: last event of the run of any kind.
     """
-    if not telling or latest is None:  # the machine died before its disk had the first line
+    if not status_events or latest is None:  # the machine died before its disk had the first line
         return Status.INTERRUPTED
-    last = telling[-1]
+    last = status_events[-1]
     if last.kind not in {STARTED, RESUMED}:
         return Status(last.kind)
     alive = _is_alive(last.fields["process"], latest.time)

@@ -82,7 +82,7 @@ def _run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwri
 def _run_to_delete(path: Path | str) -> Run:
     """Only a run is ever deleted, and none that another process is writing."""
     run = Run.open(path)
-    run.refuse_to_disturb()
+    run.refuse_if_written()
     return run
 
 

@@ -11,12 +11,12 @@ import torch
 
 from workbench.runs import Run
 
-VITALS = "vitals"
+KIND = "vitals"
 EVERY = 5.0
 """Seconds between two events."""
 
 
-class Vitals:
+class Throughput:
     """Counts samples and seconds of steps; looks and pauses are not in them.
 
     Args:
@@ -44,7 +44,7 @@ class Vitals:
             return
         self._next = time.monotonic() + EVERY
         rate = self._samples / max(self._seconds, 1e-9)
-        self._run.append(VITALS, step, samples_per_second=rate, **self._memory())
+        self._run.append(KIND, step, samples_per_second=rate, **self._memory())
         self._samples, self._seconds = 0, 0.0
 
     def _memory(self) -> dict[str, int | str]:

@@ -25,7 +25,7 @@ from workbench.training.config import LoopConfig
 from workbench.training.devices import device_of
 from workbench.training.orders import Ear, stop_signals
 from workbench.training.processes import Place, of_all_ranks, place
-from workbench.training.throughput import Vitals
+from workbench.training.throughput import Throughput
 
 Monitor = Callable[[int], Mapping[str, float]]
 """Looks at the network after a pass, given the step; what it returns is logged. One that takes long
@@ -154,7 +154,7 @@ class Trainer:
             self._asked = partial(ear.asked_to_stop, stop)
             if not self._looked:
                 self._look()
-            vitals = Vitals(self.run, self.fabric.device)
+            throughput = Throughput(self.run, self.fabric.device)
             with self._bar() as bar:
                 while self.step < self.steps:
                     orders = ear.hear(self.step, stop)
@@ -169,7 +169,7 @@ class Trainer:
                     start, visits = time.perf_counter(), self._visits()
                     shown = self._advance(visits)
                     if self.rank == 0:
-                        vitals.add(self.step, len(visits), time.perf_counter() - start)
+                        throughput.add(self.step, len(visits), time.perf_counter() - start)
                     bar.set_postfix(shown, refresh=False)
                     bar.update()
                     if self.step % self.steps_per_pass == 0:

@@ -1,1 +1,1 @@
-"""Pure functions from a record to a picture."""
+"""Views: pure functions from a record to a picture."""

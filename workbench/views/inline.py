@@ -1,4 +1,4 @@
-"""An element as a piece of HTML that needs nothing else: pictures as WebP, charts as SVG."""
+"""Self-contained HTML of elements: pictures as WebP, charts as SVG."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from PIL import Image
 from workbench.views.style import AFTER, BEFORE, INK, MUTED, RULE
 
 _THEME = {INK: "ink", MUTED: "muted", RULE: "rule", BEFORE: "before", AFTER: "after"}
-"""Colours of charts that the page sets by variables, so that they suit its light and dark dress."""
+"""Colours of charts that become CSS variables, to follow the page's light or dark theme."""
 
 _CHART: dict[Any, Any] = {
     "axes.edgecolor": MUTED,
@@ -32,10 +32,10 @@ _CHART: dict[Any, Any] = {
 
 
 def picture(element: hv.Element | hv.Overlay, width: int) -> str:
-    """An <img> of an element without axes, title and margins.
+    """Element as an <img>, without axes, title and margins.
 
     Args:
-        element: drawn by `panels.photo` or `panels.heat`, or an overlay of these.
+        element: element of `panels.photo` or `panels.heatmap`, or an overlay of these.
         width: pixels; the height follows from the aspect.
     """
     drawn = _resampled(element, width) if isinstance(element, hv.RGB) else _drawn(element, width)
@@ -43,7 +43,7 @@ def picture(element: hv.Element | hv.Overlay, width: int) -> str:
 
 
 def chart(element: hv.Element | hv.Overlay) -> str:
-    """An <svg> of an element with axes, without its title, in the colours of the page."""
+    """Element as an <svg> with axes, without its title, in the colours of the page."""
     buffer = io.StringIO()
     with mpl.rc_context(_CHART):
         figure = _figure(element.opts(clone=True, backend="matplotlib", title=""))
@@ -60,9 +60,9 @@ def chart(element: hv.Element | hv.Overlay) -> str:
 
 
 def png(element: hv.Element | hv.Overlay | hv.Layout) -> bytes:
-    """The file of a chart with axes and title, for a README; charts of a layout stand in a row.
+    """PNG file of a chart with axes and title; charts of a layout are put side by side.
 
-    Each keeps the size that it asks for, which matplotlib's own layouts would not grant.
+    Each chart keeps its own size, unlike in matplotlib's layouts.
     """
     charts = list(element) if isinstance(element, hv.Layout) else [element]
     images = [_titled(chart) for chart in charts]
@@ -84,7 +84,7 @@ def _titled(chart: hv.Element | hv.Overlay) -> Image.Image:
 
 
 def _resampled(photo: hv.RGB, width: int) -> Image.Image:
-    """A photo is its own pixels: no plot is needed, which is three times faster."""
+    """Pixels of a photo at a width; three times faster than a plot."""
     channels = [photo.dimension_values(name, flat=False) for name in photo.vdims]
     image = Image.fromarray(np.dstack(channels))
     height = round(width * image.height / image.width)
@@ -92,7 +92,7 @@ def _resampled(photo: hv.RGB, width: int) -> Image.Image:
 
 
 def _drawn(element: hv.Element | hv.Overlay, width: int) -> Image.Image:
-    """What matplotlib makes of an element, edge to edge."""
+    """Element drawn by matplotlib, edge to edge."""
     ground = element.get(0) if isinstance(element, hv.Overlay) else element
     left, bottom, right, top = ground.bounds.lbrt()
     height = round(width * (top - bottom) / (right - left))
@@ -114,15 +114,15 @@ def _figure(element: hv.Element | hv.Overlay) -> Figure:
 
 
 QUALITY = 82
-"""Of WebP: boundaries stay clean, a picture of a scene takes 10 to 30 kB."""
+"""WebP quality: boundaries stay clean, a picture of a scene takes 10 to 30 kB."""
 
 
 def img(image: Image.Image, alt: str) -> str:
-    """An <img> of the picture at its size.
+    """Image as an <img> at its size.
 
     Args:
-        image: to be shown.
-        alt: what one sees, in words.
+        image: image to show.
+        alt: description of the image.
     """
     buffer = io.BytesIO()
     image.convert("RGB").save(buffer, "WEBP", quality=QUALITY)

@@ -1,9 +1,9 @@
-"""Plots in notebooks without a network, down to their style sheets.
+"""Plots in notebooks without a network: their style sheets are inlined.
 
-`hv.extension("bokeh", inline=True)` brings the scripts. But what Panel lays plots out with names
-style sheets of a content delivery network, also where Panel is told to be inline: it sees to those
-of its own objects only, and not of what HoloViews hands to it. Browsers then ask for them at every
-plot, and without a network say so in their console.
+`hv.extension("bokeh", inline=True)` brings the scripts. Panel's layouts, however, name style
+sheets of a content delivery network even with `PANEL_INLINE`: it inlines those of its own objects
+only, not those of objects that HoloViews passes to it. Browsers would request them at every plot,
+and report errors without a network.
 """
 
 import os
@@ -14,10 +14,10 @@ from panel.io.notebook import patch_inline_stylesheets
 from panel.viewable import Viewable
 
 
-def bring_style_sheets() -> None:
-    """From now on, have every plot bring its style sheets along."""
+def inline_style_sheets() -> None:
+    """Make every plot from now on carry its style sheets."""
     os.environ.setdefault("PANEL_INLINE", "true")
-    hooks: list[Any] = Viewable._preprocessing_hooks  # annotated as less than they may take
+    hooks: list[Any] = Viewable._preprocessing_hooks  # its own annotation is too narrow
     if _inline not in hooks:
         hooks.append(_inline)
 

@@ -1,4 +1,4 @@
-"""Segmentations as colours: what is laid over an image, or stands for it, as RGB arrays."""
+"""Segmentations and maps as RGB or RGBA arrays, alone or over an image."""
 
 from collections.abc import Sequence
 
@@ -10,36 +10,36 @@ from scipy.ndimage import maximum_filter
 Pixels = UInt8[np.ndarray, "height width 3"]
 LabelMap = Integer[np.ndarray, "height width"]
 
-NOTHING = np.zeros((2, 2, 4), np.uint8)
-"""A layer that hides nothing."""
+TRANSPARENT = np.zeros((2, 2, 4), np.uint8)
+"""Fully transparent RGBA layer."""
 
 _FINE = 480
-"""Longest side at which boundaries are drawn, about; pixels."""
+"""Approximate longest side at which boundaries are drawn, pixels."""
 _HALO = 0.35
-"""What the dark rim of a boundary leaves of the brightness below it."""
+"""Fraction of the brightness that remains under the dark rim of a boundary."""
 
 EXTREME = 0.99
-"""The quantile of a map at the end of its colours: a few extreme cells must not dim the rest."""
+"""Quantile of a map at the end of its colours: a few extreme cells must not dim the rest."""
 
 
-def ceiling(values: Float[np.ndarray, "rows columns"]) -> float:
-    """A positive magnitude that all but the most extreme values stay within."""
+def robust_maximum(values: Float[np.ndarray, "rows columns"]) -> float:
+    """Magnitude at quantile `EXTREME`, positive: the end of a colour scale."""
     return max(float(np.quantile(np.abs(values), EXTREME)), float(np.finfo(np.float32).tiny))
 
 
 def strongest_colours(
     values: Float[np.ndarray, "maps rows columns"], colours: Sequence[str]
 ) -> UInt8[np.ndarray, "rows columns 4"]:
-    """Each place in the colour of the map that is strongest there, as bright as it is strong.
+    """RGBA picture of several maps: each place in the colour of the map that is largest there.
 
     Args:
-        values: nonnegative; each map is scaled to its own ceiling first.
-        colours: as #rrggbb, one a map; they repeat where there are more maps.
+        values: nonnegative maps, each scaled to its own `robust_maximum`; they give the brightness.
+        colours: colours as #rrggbb, one a map; they repeat where there are more maps.
     """
     layer = np.zeros((*values.shape[1:], 4), np.uint8)
     layer[..., 3] = 255
     if len(values):
-        scaled = np.stack([np.clip(each / ceiling(each), 0, 1) for each in values])
+        scaled = np.stack([np.clip(each / robust_maximum(each), 0, 1) for each in values])
         palette = np.array([ImageColor.getrgb(colour) for colour in colours])
         strongest = scaled.argmax(axis=0)
         brightness = np.take_along_axis(scaled, strongest[None], axis=0)[0]
@@ -48,7 +48,7 @@ def strongest_colours(
 
 
 def mean_colours(image: Pixels, labels: LabelMap) -> Pixels:
-    """Every segment in the mean sRGB colour of its pixels."""
+    """Image with every segment in the mean sRGB colour of its pixels."""
     names, index = np.unique(labels, return_inverse=True)
     index = index.reshape(-1)
     areas = np.bincount(index, minlength=len(names))
@@ -58,7 +58,7 @@ def mean_colours(image: Pixels, labels: LabelMap) -> Pixels:
 
 
 def boundaries(labels: LabelMap) -> Bool[np.ndarray, "height width"]:
-    """Pixels whose right or lower neighbour belongs to another segment."""
+    """Mask of pixels whose right or lower neighbour belongs to another segment."""
     edges = np.zeros(labels.shape, bool)
     edges[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     edges[:-1] |= labels[:-1] != labels[1:]
@@ -66,7 +66,7 @@ def boundaries(labels: LabelMap) -> Bool[np.ndarray, "height width"]:
 
 
 def boundary_layer(labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_width 4"]:
-    """Boundaries as RGBA to lay over a picture: white with a dark rim, readable on any ground.
+    """RGBA layer of boundaries, white with a dark rim, readable on any background.
 
     Small label maps are drawn at a multiple of their size, so that lines stay thin; large ones with
     lines thick enough to be seen when the picture is a few hundred screen pixels wide.
@@ -81,15 +81,15 @@ def boundary_layer(labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_widt
 
 
 def outlined(image: Pixels, labels: LabelMap) -> UInt8[np.ndarray, "fine_height fine_width 3"]:
-    """The image with the boundaries of the segments over it, at the size of `boundary_layer`."""
+    """Image with the segments' boundaries over it, at the size of `boundary_layer`."""
     scale = fineness(labels)
-    return laid_over(image.repeat(scale, 0).repeat(scale, 1), boundary_layer(labels))
+    return composited(image.repeat(scale, 0).repeat(scale, 1), boundary_layer(labels))
 
 
-def laid_over(
+def composited(
     ground: UInt8[np.ndarray, "rows columns channels"], layer: UInt8[np.ndarray, "rows columns 4"]
 ) -> UInt8[np.ndarray, "rows columns channels"]:
-    """An RGBA layer over a picture, whose own alpha stays what it is."""
+    """Picture with an RGBA layer over it; the picture's own alpha is kept."""
     alpha = layer[..., 3:].astype(np.float32) / 255
     mixed = ground.copy()
     mixed[..., :3] = (ground[..., :3] * (1 - alpha) + layer[..., :3] * alpha).round()
@@ -97,5 +97,5 @@ def laid_over(
 
 
 def fineness(labels: LabelMap) -> int:
-    """How many times finer than the label map its boundaries are drawn."""
+    """Factor by which boundaries are drawn finer than the label map."""
     return max(1, round(_FINE / int(max(labels.shape))))

@@ -1,7 +1,7 @@
-"""The pictures that all views are made of: an image, a map of values over an image, a row of them.
+"""Basic pictures of all views: an image, a map of values over an image, a row of pictures.
 
 Coordinates are pixels of the image, (0, 0) the centre of the upper left one, y downwards, so that a
-click on a picture is a pixel and pictures of different resolution lie on each other.
+click on a picture gives a pixel and pictures of different resolution can be overlaid.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ AXES = ["x", "y"]
 def photo(
     pixels: UInt8[np.ndarray, "rows columns channels"], title: str = "", fineness: int | float = 1
 ) -> hv.RGB:
-    """An image, RGB or RGBA, in its own colours.
+    """Image, RGB or RGBA, in its own colours.
 
     Args:
         pixels: (rows, columns, 3 or 4).
-        title: what one sees.
-        fineness: how many rows and columns a pixel of the scene has; below 1: blocks of pixels.
+        title: title of the picture.
+        fineness: rows, and columns, per pixel of the scene; below 1: blocks of pixels.
     """
     x, y, channels = *_centres(pixels.shape, 1 / fineness), pixels.shape[2]
     picture = hv.RGB(
@@ -37,7 +37,7 @@ def photo(
     return styled(as_picture(picture), matplotlib={"interpolation": "antialiased"})
 
 
-def heat(
+def heatmap(
     values: Shaped[np.ndarray, "rows columns"],
     step: int,
     *,
@@ -47,16 +47,16 @@ def heat(
     limits: tuple[float, float],
     smooth: bool = True,
 ) -> hv.Image:
-    """A map of values at the centres of step×step blocks of pixels.
+    """Map of values at the centres of step×step blocks of pixels.
 
     Args:
         values: (rows, columns).
         step: side of the blocks, pixels.
-        title: what one sees.
-        name: of the values, for tooltips.
+        title: title of the picture.
+        name: name of the values, for tooltips.
         cmap: colour map.
-        limits: the values at its two ends.
-        smooth: blend between neighbours; False where they have nothing in common.
+        limits: values at the two ends of the colour map.
+        smooth: blend between neighbours; False where neighbours are unrelated.
     """
     x, y = _centres(values.shape, float(step))
     picture = hv.Image((x, y, values), kdims=AXES, vdims=[name], label=title)
@@ -66,11 +66,11 @@ def heat(
 
 
 def row(panels: Sequence[hv.Element | hv.Overlay], columns: int = 4) -> hv.Layout:
-    """Pictures side by side, each with axes of its own.
+    """Layout of pictures side by side, each with axes of its own.
 
     Args:
-        panels: in order.
-        columns: in a row; what does not fit goes on below.
+        panels: pictures, in order.
+        columns: most pictures in a row.
     """
     layout = hv.Layout(list(panels)).cols(columns)
     return styled(
@@ -84,6 +84,6 @@ def row(panels: Sequence[hv.Element | hv.Overlay], columns: int = 4) -> hv.Layou
 def _centres(
     shape: tuple[int, ...], step: float
 ) -> tuple[Float[np.ndarray, "columns"], Float[np.ndarray, "rows"]]:
-    """x and y of the centres of step×step blocks of pixels."""
+    """Coordinates x and y of the centres of step×step blocks of pixels."""
     grid = Grid(step, (step - 1) / 2)
     return grid.centres(shape[1]).numpy(), grid.centres(shape[0]).numpy()

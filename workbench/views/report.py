@@ -166,7 +166,7 @@ def _history(run: Run) -> list[tuple[str, list[Figure]]]:
     steps = moments[watched[0]]
     chosen = sorted({steps[round(i * (len(steps) - 1) / (PASSES - 1))] for i in range(PASSES)})
     snapshots = {f"step {step}": Snapshot.load(run, step, watched[0]) for step in chosen}
-    probe = affinity.probes_inside(
+    probe = affinity.interior_pixels(
         segments.typical_annotator(next(iter(snapshots.values())).truths)
     )[0]
     rows, cuts = [], []
@@ -178,7 +178,7 @@ def _history(run: Run) -> list[tuple[str, list[Figure]]]:
 
 def _scene(id: str, states: Mapping[str, Snapshot]) -> Scene:
     first = next(iter(states.values()))
-    probes = affinity.probes_inside(segments.typical_annotator(first.truths))
+    probes = affinity.interior_pixels(segments.typical_annotator(first.truths))
     return Scene(
         id=id,
         image=_picture(photo(first.image, f"scene {id}"), LARGE),

@@ -1,4 +1,4 @@
-"""How every view looks: one palette, one set of colour maps, the same under bokeh and matplotlib.
+"""Style of every view: one palette, one set of colour maps, the same under bokeh and matplotlib.
 
 Colours mean the same everywhere: grey is before training, blue is after. Maps of nonnegative
 values are drawn in `SEQUENTIAL`, maps of signed ones in `DIVERGING` with its middle at zero; both
@@ -8,13 +8,13 @@ are perceptually uniform and keep their order for colour-blind readers.
 from typing import Any, TypeVar
 
 import holoviews as hv
-import holoviews.plotting.bokeh  # registers the backend that notebooks draw with
-import holoviews.plotting.mpl  # registers the one that the static report draws with
+import holoviews.plotting.bokeh  # registers the backend of notebooks
+import holoviews.plotting.mpl  # registers the backend of the static report
 from holoviews.plotting.util import process_cmap
 
-from workbench.views.offline import bring_style_sheets
+from workbench.views.offline import inline_style_sheets
 
-bring_style_sheets()
+inline_style_sheets()
 
 INK = "#20242a"
 MUTED = "#6d737c"
@@ -23,20 +23,20 @@ BEFORE = "#8d929b"
 AFTER = "#1467b3"
 MARKER = "#00e0ff"
 OTHER = "#d1661c"
-"""The second of two runs, beside `AFTER`."""
+"""Colour of the second of two runs, beside `AFTER`."""
 SEEDS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00")
-"""Of several seeds in one picture, in the order in which they were set (Okabe and Ito)."""
+"""Colours of several seeds in one picture, in the order of the seeds (Okabe and Ito)."""
 
 SEQUENTIAL = "magma"
 DIVERGING: list[str] = process_cmap("coolwarm", ncolors=256, provider="colorcet")
 
 PANEL_WIDTH = 200
-"""Of a picture in a notebook, screen pixels."""
+"""Width of a picture in a notebook, screen pixels."""
 CHART_SIZE = (370, 240)
 """Width and height of a chart in a notebook, screen pixels."""
 
-EXPLORED = 360
-"""Side of the square frame of an image that is explored, screen pixels."""
+FRAME_SIDE = 360
+"""Side of the square frame of an interactive image, screen pixels."""
 
 _TITLE = {"fontsize": {"title": "9.5pt"}}
 
@@ -50,10 +50,10 @@ def styled(
     bokeh: dict[str, Any] | None = None,
     matplotlib: dict[str, Any] | None = None,
 ) -> Element:
-    """The element with options of both backends, whichever of them draws it later.
+    """Set an element's options for both backends, and return the element.
 
     Args:
-        element: freshly made; it is changed in place.
+        element: new element, changed in place.
         common: options that both backends know.
         bokeh: options of bokeh alone.
         matplotlib: options of matplotlib alone.
@@ -85,7 +85,7 @@ def dots(
 
 
 def as_picture(element: Element) -> Element:
-    """Draw without axes, in the aspect of the image, y downwards as pixels count."""
+    """Style an element as a picture: no axes, the aspect of the image, y downwards."""
     return styled(
         element,
         common={"xaxis": None, "yaxis": None, "invert_yaxis": True},
@@ -94,20 +94,20 @@ def as_picture(element: Element) -> Element:
     )
 
 
-def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> Element:
-    """Draw for exploring, under bokeh: larger, with tools, in a frame of one size.
+def interactive(element: Element, *, chart: bool = False, side: int = FRAME_SIDE) -> Element:
+    """Style an element for an explorer, under bokeh: larger, with tools, in a frame of fixed size.
 
-    Images lie in a square frame whatever way up they are, so that the page stands still when the
-    next scene is a portrait. A zoom lasts as long as the picture has the same size. The wheel
-    scrolls the page until its tool is chosen.
+    Images of any aspect have a square frame, so that the page does not move when the next scene is
+    a portrait. A zoom lasts as long as the picture keeps its size. The wheel scrolls the page until
+    its tool is chosen.
 
     Args:
-        element: freshly made; it is changed in place.
-        chart: it has axes, whose ranges follow what is drawn.
-        side: of the frame of an image, screen pixels; small ones have no tools.
+        element: new element, changed in place.
+        chart: whether the element has axes, whose ranges follow the data.
+        side: side of the frame of an image, screen pixels; small ones have no tools.
     """
     width, height = CHART_SIZE if chart else (side, side)
-    # A square frame with square ranges has the image's aspect; `data_aspect` would turn x around.
+    # A square frame with square ranges keeps the image's aspect; `data_aspect` would flip x.
     ranges: dict[str, Any] = {} if chart else {"hooks": [_fit], "data_aspect": None}
     if chart:
         for part in element if isinstance(element, hv.Overlay) else [element]:
@@ -116,7 +116,7 @@ def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> 
         backend="bokeh",
         frame_width=width,
         frame_height=height,
-        toolbar="above" if chart or side >= EXPLORED else None,
+        toolbar="above" if chart or side >= FRAME_SIDE else None,
         default_tools=["pan", "wheel_zoom", "reset"],
         active_tools=[],
         **ranges,
@@ -125,10 +125,10 @@ def explored(element: Element, *, chart: bool = False, side: int = EXPLORED) -> 
 
 
 def _fit(plot: Any, element: hv.Element | hv.Overlay) -> None:
-    """Bring an image of another size than before into the middle of its square frame.
+    """Centre an image in its square frame when its size changes.
 
-    HoloViews sets the ranges of an image when it is drawn first, or else every time it is drawn,
-    which would take a zoom back with every click.
+    HoloViews sets the ranges of an image either once, when it is first drawn, or every time it is
+    drawn, which would reset a zoom with every click.
     """
     ground = element.get(0) if isinstance(element, hv.Overlay) else element
     left, bottom, right, top = ground.bounds.lbrt()
@@ -143,11 +143,11 @@ def _fit(plot: Any, element: hv.Element | hv.Overlay) -> None:
 
 
 def as_chart(element: Element, *, square: bool = False, **common: Any) -> Element:
-    """Draw with labelled axes.
+    """Style an element as a chart with labelled axes.
 
     Args:
-        element: freshly made; it is changed in place.
-        square: where both axes are the same quantity.
+        element: new element, changed in place.
+        square: whether both axes are the same quantity.
         common: further options of both backends.
     """
     width, height = (CHART_SIZE[1] + 60,) * 2 if square else CHART_SIZE

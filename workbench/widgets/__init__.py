@@ -1,7 +1,8 @@
-"""What a hand touches: explorers of runs and stores, in JupyterLab and as Panel layouts.
+"""Interactive explorers of runs and stores, in JupyterLab and as Panel layouts.
 
-An explorer keeps what is selected as traits and draws what follows from it; it trains nothing and
-writes nothing. The same object shows itself in a notebook and, by `.panel()`, in an app.
+An explorer keeps the selection in traits and draws the pictures that follow from it; it trains
+nothing and writes nothing. The same object displays itself in a notebook and, by `.panel()`, in an
+app.
 """
 
 from workbench.widgets.explorers.affinity import AffinityExplorer

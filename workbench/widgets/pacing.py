@@ -1,8 +1,8 @@
-"""Pointer events come faster than pictures can be drawn: only the latest counts.
+"""Rate limits: the latest of many pointer events, work in small steps, polling in a thread.
 
-A hand that moves over an image sends dozens of positions a second. Were each of them answered, the
-answers would queue up and the picture would lag ever further behind the hand. Here a position that
-comes while the last answer is still young replaces the one that is waiting.
+A pointer that moves over an image sends dozens of positions a second, faster than pictures can be
+drawn. If each were answered, the answers would queue up and the picture would lag behind more and
+more. `Latest` therefore keeps one waiting position, and a newer one replaces it.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
 
-REST = 1.5
-"""How long to wait after an answer, in times of what it took: other messages need their turn."""
+REST_FACTOR = 1.5
+"""Pause after an answer, as a multiple of its duration: other messages need their turn."""
 
 
 class Latest(Generic[Value]):
-    """Answers the latest of many values, not more often than `interval` and not late.
+    """Calls a function with the latest of many values, at most once an `interval`.
 
-    Without a running event loop, as in a script, every value is answered at once.
+    Without a running event loop, as in a script, the function is called at once for every value.
 
     Args:
-        answer: called with a value, in the loop of the call.
-        interval: seconds between two answers, at least.
+        answer: function that is called with a value, in the loop of the caller.
+        interval: least seconds between two calls.
     """
 
     def __init__(self, answer: Callable[[Value], None], interval: float = 0.03) -> None:
@@ -33,10 +33,10 @@ class Latest(Generic[Value]):
         self._interval = interval
         self._waiting: list[Value] = []  # none or one
         self._timer: asyncio.TimerHandle | None = None
-        self._ready = 0.0  # when the next answer may be given, by the loop's clock
+        self._ready = 0.0  # time of the loop from which the next call is allowed
 
     def __call__(self, value: Value) -> None:
-        """Have a value answered, now or soon, unless a later one comes first."""
+        """Answer a value now or soon, unless a later value comes first."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -48,7 +48,7 @@ class Latest(Generic[Value]):
             self._timer = loop.call_later(wait, self._due, loop)
 
     def cancel(self) -> None:
-        """Forget what is waiting."""
+        """Forget the waiting value."""
         self._waiting = []
         if self._timer is not None:
             self._timer.cancel()
@@ -64,20 +64,20 @@ class Latest(Generic[Value]):
             self._answer(value)
         finally:
             took = time.perf_counter() - start
-            self._ready = loop.time() + max(self._interval, REST * took)
+            self._ready = loop.time() + max(self._interval, REST_FACTOR * took)
 
 
 _PAUSE = 0.02
-"""Seconds for other messages after a step."""
+"""Seconds left to other messages after a step."""
 
 
-def gradually(step: Callable[[], bool]) -> None:
-    """Take steps until one returns False.
+def run_in_steps(step: Callable[[], bool]) -> None:
+    """Call `step` until it returns False.
 
-    In a running event loop this returns at once; without one, as in a script, when all is done.
+    In a running event loop this returns at once; without one, as in a script, after the last step.
 
     Args:
-        step: takes the next one, a fraction of a second long; what it raises ends the work.
+        step: does a fraction of a second of work; an error ends the work.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -93,34 +93,34 @@ def gradually(step: Callable[[], bool]) -> None:
     loop.call_later(_PAUSE, go_on)
 
 
-INTERVAL = 0.5
-"""Seconds between two beats, at least."""
-SHARE = 0.04
-"""Of the time that beats may take: what trains in the same process is not to feel them."""
-MOST = 3.0
-"""Seconds between two beats, at most: nobody waits longer than that to see something."""
+MIN_INTERVAL = 0.5
+"""Least seconds between two polls."""
+MAX_SHARE = 0.04
+"""Largest share of the time spent in polls: a training in the same process is not slowed down."""
+MAX_INTERVAL = 3.0
+"""Most seconds between two polls: changes are shown after this time at the latest."""
 
 
-class Pulse:
-    """Calls a function until it says that this is enough, or `stop` does.
+class Poller:
+    """Thread that calls a function again and again until it returns False or `stop` is called.
 
     Args:
-        beat: returns whether to go on; what it raises ends the pulse.
-        name: of the thread.
+        poll: function that returns whether to go on; an error ends the thread.
+        name: name of the thread.
     """
 
-    def __init__(self, beat: Callable[[], bool], name: str) -> None:
-        self._beat, self._name = beat, name
+    def __init__(self, poll: Callable[[], bool], name: str) -> None:
+        self._poll, self._name = poll, name
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
     def alive(self) -> bool:
-        """Whether it beats."""
+        """Whether the thread runs."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Begin, unless it beats already."""
+        """Start the thread, unless it runs already."""
         if not self.alive:
             self._stopped.clear()
             atexit.register(self.stop)
@@ -128,7 +128,7 @@ class Pulse:
             self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End; wait for a beat that goes on, but not for longer than `timeout` seconds."""
+        """Stop the thread; wait for a poll in progress, at most `timeout` seconds."""
         self._stopped.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
@@ -138,10 +138,12 @@ class Pulse:
         try:
             while going and not self._stopped.is_set():
                 start = time.perf_counter()
-                going = self._beat()
+                going = self._poll()
                 took = time.perf_counter() - start
-                # The cheaper of two beats: one alone may have paid for what is made once.
-                self._stopped.wait(min(max(INTERVAL, min(took, before) / SHARE), MOST))
+                # The cheaper of two polls: one alone may include work that is done only once.
+                self._stopped.wait(
+                    min(max(MIN_INTERVAL, min(took, before) / MAX_SHARE), MAX_INTERVAL)
+                )
                 before = took
         finally:
             atexit.unregister(self.stop)

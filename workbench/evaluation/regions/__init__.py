@@ -1,1 +1,1 @@
-"""Classifiers of regions: outcomes, errors, calibration, distances, diagnosis."""
+"""Evaluation of region classifiers: outcomes, errors, calibration, distances, diagnosis."""

@@ -1,7 +1,7 @@
-"""Whether a classifier is right as often as it says it will be.
+"""Calibration of a classifier: accuracy against stated probability.
 
 Regions are sorted into bins by the probability of the predicted category; in a bin of a calibrated
-classifier the share that is right equals the mean of those probabilities. Source: Guo, Pleiss, Sun,
+classifier the accuracy equals the mean of those probabilities. Source: Guo, Pleiss, Sun,
 Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, §2.
 """
 
@@ -15,19 +15,19 @@ from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.evaluation.statistics import Estimate, estimate_of, resampled_ratios, sums_by_image
 
 BINS = 15
-"""Of equal width, from 0 to 1."""
+"""Number of bins of equal width, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The regions whose confidence lies between two bounds.
+    """Regions whose confidence lies between two bounds.
 
     Attributes:
-        low: the confidence above which a region belongs here (0 too in the first bin).
-        high: the highest confidence.
-        regions: how many; of several seeds, the mean.
-        confidence: mean of the probability of the predicted category; NaN in an empty bin.
-        accuracy: the share that is right, its interval over images; NaN in an empty bin.
+        low: lower bound, exclusive (inclusive in the first bin).
+        high: upper bound, inclusive.
+        regions: number of regions, mean over seeds.
+        confidence: mean probability of the predicted category; NaN in an empty bin.
+        accuracy: share of correct predictions, its interval over images; NaN in an empty bin.
     """
 
     low: float
@@ -39,25 +39,24 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability curve.
+    """Reliability curve.
 
     Attributes:
-        bins: in ascending order, empty ones included.
-        error: expected calibration error, Σ (regions/total)·|accuracy − confidence|. It has no
-            interval: it is an absolute value, and resampling only ever adds to it.
+        bins: bins in ascending order, empty ones included.
+        error: expected calibration error, Σ (regions/total)·|accuracy − confidence|; without an
+            interval, because resampling can only increase an absolute value.
     """
 
     bins: tuple[ReliabilityBin, ...]
     error: float
 
 
-def reliability(seeds: Sequence[Outcomes], seed: int = 0, bins: int = BINS) -> Reliability:
-    """The curve of a method; its seeds' regions are put into the bins together.
+def reliability(seeds: Sequence[Outcomes], bins: int = BINS) -> Reliability:
+    """Reliability curve of a method; the regions of all seeds share the bins.
 
     Args:
         seeds: outcomes of one or more trainings on the same regions.
-        seed: of the bootstrap.
-        bins: how many.
+        bins: number of bins.
     """
     confidence = np.concatenate([outcomes.confidence for outcomes in seeds])
     right = np.concatenate([outcomes.rank == 0 for outcomes in seeds]).astype(float)
@@ -66,7 +65,7 @@ def reliability(seeds: Sequence[Outcomes], seed: int = 0, bins: int = BINS) -> R
     counts = inside.sum(0)
     hits = np.where(inside, right[:, None], 0.0)
     by_image = sums_by_image(inside.astype(float), images)
-    resampled = resampled_ratios(sums_by_image(hits, images), by_image, seed)
+    resampled = resampled_ratios(sums_by_image(hits, images), by_image, seed=0)
     means = _share(inside.T @ confidence, counts)
     shares = _share(hits.sum(0), counts)
     edges = np.linspace(0, 1, bins + 1)
@@ -87,7 +86,7 @@ def reliability(seeds: Sequence[Outcomes], seed: int = 0, bins: int = BINS) -> R
 
 
 def expected_calibration_error(outcomes: Outcomes, bins: int = BINS) -> float:
-    """Of one classifier; see `Reliability.error`."""
+    """Expected calibration error of one classifier; see `Reliability.error`."""
     place = _bin_of(outcomes.confidence, bins)
     surplus = np.where(outcomes.rank == 0, 1.0, 0.0) - outcomes.confidence
     sums = np.bincount(place, weights=surplus, minlength=bins)
@@ -95,7 +94,7 @@ def expected_calibration_error(outcomes: Outcomes, bins: int = BINS) -> float:
 
 
 def _bin_of(confidence: Float[np.ndarray, "regions"], bins: int) -> Int[np.ndarray, "regions"]:
-    """Bins are open below and closed above; one that rounding has pushed out is taken back."""
+    """Bin of each confidence; bins are open below and closed above, rounding is clipped."""
     return np.asarray(np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1))
 
 

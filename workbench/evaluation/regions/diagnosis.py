@@ -1,9 +1,9 @@
-"""What limits a region classifier, looked for around its pooling layer on held-out regions.
+"""Diagnosis of a region classifier: measurements around its pooling layer on held-out regions.
 
-Three things can: the features (the spectrum of XᵀX says in how many directions they lie), the
-scale of what the classifier sees (an offset that all regions share tells nothing of their
-categories), and the layer's gradient (the matrix logarithm divides by eigenvalues: it may pass on
-much more for one region than for another).
+Three things can limit the classifier: the features (the spectrum of XᵀX shows how many directions
+they span), the scale of the classifier's input (an offset that all regions share carries no
+information on categories), and the layer's gradient (the matrix logarithm divides by eigenvalues,
+so that it may be much larger for one region than for another).
 """
 
 from collections.abc import Iterator
@@ -25,24 +25,24 @@ from workbench.models.scaling import Standardised
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Medians over regions, if nothing else is said.
+class Diagnosis:
+    """Diagnosis of a classifier; medians over regions unless stated otherwise.
 
     Attributes:
-        regions: how many were looked at.
-        epsilon: ε of the structured layer; None where there is none.
-        eigenvalues: of XᵀX/cells, descending: the median of the largest, of the second, ….
+        regions: number of regions.
+        epsilon: ε of the structured layer; None without one.
+        eigenvalues: eigenvalues of XᵀX/cells, descending: median of the largest, of the second, ….
         rank: numerical rank of X.
         effective_rank: exp of the entropy of the eigenvalues as shares of their sum.
-        above_epsilon: how many eigenvalues exceed ε; None without ε.
-        condition: of XᵀX/cells + εI; None without ε.
-        entries: of the pooled vector.
+        above_epsilon: number of eigenvalues above ε; None without ε.
+        condition: condition number of XᵀX/cells + εI; None without ε.
+        entries: length of the pooled vector.
         entry: root mean square of the pooled vector's entries, over all regions.
-        shared: share of the vectors' mean squared length that their mean has.
+        shared: share of the squared length of the vectors' mean in their mean squared length.
         directions: effective rank of the vectors about their mean, over the regions.
         gradient: norm of the loss's gradient by the pooled vector.
-        gain: ‖∂L/∂maps‖·‖maps‖ over ‖∂L/∂v‖·‖v − mean‖: how much stronger the loss reacts to a
-            relative change of the maps than to one of the vector.
+        gain: ‖∂L/∂maps‖·‖maps‖ over ‖∂L/∂v‖·‖v − mean‖: sensitivity of the loss to a relative
+            change of the maps over that to one of the vector.
         gain_spread: 95 % quantile of the gain over its median.
     """
 
@@ -63,8 +63,8 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class _Look:
-    """One batch: a row a region."""
+class _BatchDiagnosis:
+    """Measurements of one batch, a row a region."""
 
     vectors: Float[Tensor, "batch entries"]
     eigenvalues: Float[Tensor, "batch side"]
@@ -73,45 +73,48 @@ class _Look:
     gain: Float[Tensor, "batch"]
 
 
-def limits_of(
+def diagnose(
     model: RegionNetwork, regions: Regions, features: RegionFeatures | None = None
-) -> Limits:
-    """Look at a network as it is, on the device where it is.
+) -> Diagnosis:
+    """Diagnose a network in its present state, on its device.
 
     Args:
-        model: put into evaluation mode.
-        regions: held out, with masks where the model pools over them; at least two.
-        features: of a frozen backbone, to read instead of computing.
+        model: network; put into evaluation mode.
+        regions: held-out regions, with masks where the model pools over them; at least two.
+        features: stored features of a frozen backbone, read instead of computed.
 
     Raises:
         StoreError: a region is missing or damaged.
     """
-    return _summary(model, list(_looks(model, regions, features)))
+    return _summary(model, list(_diagnose_batches(model, regions, features)))
 
 
 def spectra_of(
     model: RegionNetwork, regions: Regions, features: RegionFeatures | None = None
 ) -> Float[np.ndarray, "regions side"]:
-    """Eigenvalues of XᵀX/cells of every region, descending; arguments as `limits_of` has them.
+    """Eigenvalues of XᵀX/cells of every region, descending; arguments as `diagnose`.
 
-    XᵀX has no more than these that are not zero: as many as X has rows or features.
+    Only these can differ from zero: as many as the smaller of X's numbers of rows and features.
     """
-    return torch.cat([look.eigenvalues for look in _looks(model, regions, features)]).numpy()
+    batches = _diagnose_batches(model, regions, features)
+    return torch.cat([each.eigenvalues for each in batches]).numpy()
 
 
-def _looks(
+def _diagnose_batches(
     model: RegionNetwork, regions: Regions, features: RegionFeatures | None
-) -> Iterator[_Look]:
+) -> Iterator[_BatchDiagnosis]:
     model.eval()
     device = next(model.parameters()).device
     schedule = Schedule(len(regions), min(BATCH, len(regions)), shuffle=False)
     for batch in batches_of(region_reader(regions, schedule, features=features, device=device)):
         with torch.no_grad():
             maps = model.features(batch.seen) if features is None else batch.seen
-        yield _look(model, maps, batch.masks, batch.categories)
+        yield _diagnose_batch(model, maps, batch.masks, batch.categories)
 
 
-def _look(model: RegionNetwork, maps: Tensor, masks: Tensor | None, categories: Tensor) -> _Look:
+def _diagnose_batch(
+    model: RegionNetwork, maps: Tensor, masks: Tensor | None, categories: Tensor
+) -> _BatchDiagnosis:
     maps = maps.detach().requires_grad_()
     vectors, pooled = model.pool(maps, masks)
     logits = model.classifier(model.scaling(vectors))
@@ -124,7 +127,7 @@ def _look(model: RegionNetwork, maps: Tensor, masks: Tensor | None, categories: 
         gradient = by_vectors.flatten(1).norm(dim=1).double()
         reach = by_maps.flatten(1).norm(dim=1).double() * maps.flatten(1).norm(dim=1)
         own = gradient * deviation.norm(dim=1)
-    return _Look(
+    return _BatchDiagnosis(
         vectors.detach().double().cpu(),
         found.eigenvalues.detach().double().cpu().flip(-1),
         found.rank.double().cpu(),
@@ -134,14 +137,14 @@ def _look(model: RegionNetwork, maps: Tensor, masks: Tensor | None, categories: 
 
 
 def _spectrum(model: RegionNetwork, maps: Tensor, masks: Tensor | None) -> GramFunction:
-    """That of XᵀX/cells, in a network that does not form it."""
+    """Spectrum of XᵀX/cells, for a network that does not compute it."""
     return SecondOrderPooling().pool(model.reduce(maps), model.inside(maps, masks))
 
 
-def _summary(model: RegionNetwork, looks: list[_Look]) -> Limits:
-    vectors = torch.cat([look.vectors for look in looks])
-    values = torch.cat([look.eigenvalues for look in looks])
-    gain = torch.cat([look.gain for look in looks])
+def _summary(model: RegionNetwork, batches: list[_BatchDiagnosis]) -> Diagnosis:
+    vectors = torch.cat([each.vectors for each in batches])
+    values = torch.cat([each.eigenvalues for each in batches])
+    gain = torch.cat([each.gain for each in batches])
     epsilon = model.pooling.epsilon if isinstance(model.pooling, SecondOrderPooling) else None
     smallest, condition = None, None
     if epsilon is not None:
@@ -150,13 +153,13 @@ def _summary(model: RegionNetwork, looks: list[_Look]) -> Limits:
         low = values[:, -1] + epsilon if full else torch.full_like(values[:, 0], epsilon)
         condition = _median((values[:, 0] + epsilon) / low) if (low > 0).all() else None
     centred = vectors - vectors.mean(0)
-    # The same eigenvalues as those of the much larger covariance of the entries.
+    # This Gram matrix has the eigenvalues of the much larger covariance of the entries.
     among_regions = torch.linalg.eigvalsh(centred @ centred.mT).clamp(min=0)
-    return Limits(
+    return Diagnosis(
         regions=len(vectors),
         epsilon=epsilon,
         eigenvalues=tuple(values.median(0).values.tolist()),
-        rank=_median(torch.cat([look.rank for look in looks])),
+        rank=_median(torch.cat([each.rank for each in batches])),
         effective_rank=_median(effective_rank(values)),
         above_epsilon=smallest,
         condition=condition,
@@ -164,7 +167,7 @@ def _summary(model: RegionNetwork, looks: list[_Look]) -> Limits:
         entry=float(vectors.square().mean().sqrt()),
         shared=float(vectors.mean(0).square().sum() / vectors.square().sum(1).mean()),
         directions=float(effective_rank(among_regions)),
-        gradient=_median(torch.cat([look.gradient for look in looks])),
+        gradient=_median(torch.cat([each.gradient for each in batches])),
         gain=_median(gain),
         gain_spread=float(np.quantile(gain.numpy(), 0.95)) / max(_median(gain), 1e-300),
     )

@@ -1,10 +1,10 @@
-"""Regions as a trained network holds them apart: second-order matrices, and how far they lie apart.
+"""Second-order matrices of regions in a trained network, and distances between them.
 
-DeepO2P classifies log(XᵀX/cells + εI) linearly. To take the logarithm first and the Frobenius norm
-of the difference then is the log-Euclidean metric of positive definite matrices (Arsigny et al.,
-"Log-Euclidean metrics for fast and simple calculus on diffusion tensors", 2006), so the nearest
-regions in it are those that the classifier can hardly tell apart. Under another function of the
-layer, the square root for instance, the distance is the Euclidean one after that function.
+DeepO2P classifies log(XᵀX/cells + εI) linearly. The Frobenius norm of the difference of two such
+logarithms is the log-Euclidean metric of positive definite matrices (Arsigny et al., "Log-Euclidean
+metrics for fast and simple calculus on diffusion tensors", 2006), so the nearest regions are hard
+to distinguish for the classifier. Under another function of the layer, the square root for
+instance, the distance is the Euclidean one after that function.
 """
 
 import time
@@ -27,7 +27,7 @@ from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram import gram
 from workbench.linalg.vectorise import unvectorise
 from workbench.runs import Run
-from workbench.runs.finding import named_by
+from workbench.runs.finding import resolved_path
 from workbench.training.building import trained_region_model
 from workbench.training.region_config import RegionConfig
 from workbench.training.region_parts import split_as
@@ -35,27 +35,27 @@ from workbench.training.regions import opened_features
 
 Part = Literal["train", "held", "test"]
 PARTS: dict[Part, str] = {"held": "held out", "test": "test", "train": "training"}
-"""Parts of the regions with the words for them, those first that are looked at without a thought:
-the test part is looked at when somebody asks for it."""
+"""Labels of the parts of a split; the default comes first, and the test part is shown on request
+only."""
 LIMIT = 2000
-"""Regions that are looked at: their matrices of 256 channels take 260 MB."""
+"""Largest number of regions: their matrices of 256 channels take 260 MB."""
 BATCH = 32
 _CHUNK = 64
-"""Vectors that are compared at a time: what a processor's cache holds."""
+"""Number of vectors that are compared at a time, to fit the processor's cache."""
 
 
 @dataclass(frozen=True)
-class RegionLook:
-    """One region as the network sees it.
+class RegionDetails:
+    """Matrices, spectrum and probabilities of one region in the network.
 
     Attributes:
-        region: its frame, mask and category.
-        cells: of the map that were pooled.
-        before: XᵀX/cells, float64; about the mean feature where the layer takes that off.
-        after: what the layer makes of it.
-        eigenvalues: of `before`, descending; those that X cannot have are zero.
+        region: the region, with mask and category.
+        cells: number of pooled cells of the map.
+        before: XᵀX/cells, float64; about the mean feature where the layer subtracts it.
+        after: result of the layer's function.
+        eigenvalues: eigenvalues of `before`, descending, padded with zeros.
         rank: numerical rank of X.
-        chances: probability of every category.
+        probabilities: probability of every category.
     """
 
     region: Region
@@ -64,34 +64,34 @@ class RegionLook:
     after: Float[np.ndarray, "channels channels"]
     eigenvalues: Float64[np.ndarray, "channels"]
     rank: int
-    chances: Float[np.ndarray, "classes"]
+    probabilities: Float[np.ndarray, "classes"]
 
     @property
     def effective_rank(self) -> float:
-        """Exp of the entropy of the eigenvalues as shares of their sum."""
+        """Effective rank: exp of the entropy of the eigenvalues as shares of their sum."""
         return float(effective_rank(torch.from_numpy(self.eigenvalues)))
 
 
 class RegionSpace:
-    """The regions of one part of a run's split, with the vectors of their matrices.
+    """Regions of one part of a run's split, with the vectors of their matrices.
 
-    These are computed bit by bit, `advance` by `advance`, so that who shows them can go on
-    answering; everything else here can be asked for at any time.
+    The vectors are computed in small steps by `advance`, so that an explorer stays responsive;
+    everything else can be used at any time.
 
     Args:
-        run: of a region classifier with second-order pooling; or its folder.
-        part: of the split that its configuration makes.
-        store: of regions; None: the one that it trained on.
-        limit: at most so many regions, chosen at random, the same every time.
+        run: run of a region classifier with second-order pooling, or its folder.
+        part: part of the split that its configuration defines.
+        store: store of regions; None: the one that the run trained on.
+        limit: largest number of regions, chosen at random, the same every time.
 
     Attributes:
-        regions: in the store's order.
-        model: as the run's latest checkpoint has it, on the CPU.
-        done: of how many regions there are vectors and predictions: of the first ones.
-        seconds: that took so far.
+        regions: regions in the store's order.
+        model: network of the run's latest checkpoint, on the CPU.
+        done: number of regions, from the first on, with vectors and predictions.
+        seconds: computing time so far.
 
     Raises:
-        PipelineError: the store is not there.
+        PipelineError: the store does not exist.
         WorkbenchError: the run is of another kind, or has no checkpoint.
     """
 
@@ -104,11 +104,11 @@ class RegionSpace:
     ) -> None:
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.part: Part = part
-        self.config = _here(self.run, store)
-        self.regions = _some(getattr(split_as(self.config, ("image", "mask")), part), part, limit)
+        self.config = _resolved_config(self.run, store)
+        self.regions = _subset(getattr(split_as(self.config, ("image", "mask")), part), part, limit)
         self.version = _version(self.run)
         self.model = trained_region_model(self.run)
-        assert isinstance(self.model.pooling, SecondOrderPooling)  # as `_here` made sure
+        assert isinstance(self.model.pooling, SecondOrderPooling)  # as `_resolved_config` made sure
         self.pooling = self.model.pooling
         self._features = opened_features(self.config, self.regions)
         count = len(self.regions)
@@ -119,22 +119,22 @@ class RegionSpace:
 
     @property
     def complete(self) -> bool:
-        """Whether there is a vector of every region."""
+        """Whether the vectors of all regions are computed."""
         return self.done == len(self.regions)
 
     @property
     def stale(self) -> bool:
-        """Whether the run has a newer checkpoint than the one that is looked at."""
+        """Whether the run has a newer checkpoint than the loaded one."""
         return _version(self.run) != self.version
 
     @property
     def remaining(self) -> float:
-        """Seconds until `complete`, about; NaN before the first `advance`."""
+        """Estimated seconds until `complete`; NaN before the first `advance`."""
         return self.seconds / self.done * (len(self.regions) - self.done) if self.done else np.nan
 
     @property
     def function(self) -> str:
-        """What the layer makes of XᵀX/m, m the cells of the region, as a formula."""
+        """Formula of the layer's function of XᵀX/m, m the cells of the region."""
         c = "" if self.pooling.epsilon == 0 else " + εI"
         if self.pooling.function == "log":
             return f"log(XᵀX/m{c})"
@@ -161,7 +161,7 @@ class RegionSpace:
         return not self.complete
 
     def finish(self, progress: bool = True) -> None:
-        """`advance` to the end, with a bar on stderr."""
+        """Compute all vectors, with a progress bar on stderr."""
         with tqdm(total=len(self.regions), initial=self.done, unit="region",
                   desc="matrices", disable=not progress) as bar:  # fmt: skip
             while not self.complete:
@@ -170,18 +170,18 @@ class RegionSpace:
 
     @property
     def right(self) -> Bool[np.ndarray, "done"]:
-        """Of each region that is done, whether its category is predicted."""
+        """Mask of the computed regions whose category is predicted correctly."""
         return np.asarray(self._predicted[: self.done] == self.regions.categories[: self.done])
 
     def predicted(self, position: int) -> str | None:
-        """The category that the network gives a region; None where it is not done yet."""
+        """Predicted category of a region; None where it is not computed yet."""
         return self.regions.names[self._predicted[position]] if position < self.done else None
 
-    def look(self, position: int) -> RegionLook:
-        """One region, read and computed now.
+    def details(self, position: int) -> RegionDetails:
+        """Details of one region, read and computed now.
 
         Raises:
-            StoreError: it is missing or damaged.
+            StoreError: the region is missing or damaged.
         """
         batch = self._read(np.array([position]))
         with torch.inference_mode():
@@ -193,7 +193,7 @@ class RegionSpace:
         eigenvalues = np.zeros(self.model.channels)
         there = found.eigenvalues[0].numpy()[::-1]
         eigenvalues[: len(there)] = there
-        return RegionLook(
+        return RegionDetails(
             self.regions[position],
             cells,
             (gram(x) / max(cells, 1)).numpy(),
@@ -204,7 +204,7 @@ class RegionSpace:
         )
 
     def distances(self, position: int) -> Float32[np.ndarray, "done"]:
-        """‖f(A) − f(B)‖_F of a region to each region that is done, f the layer's function."""
+        """Distances ‖f(A) − f(B)‖_F to each computed region, f the layer's function."""
         own = self._vectors[position] if position < self.done else self._vector(position)
         found = np.empty(self.done, np.float32)
         for start in range(0, self.done, _CHUNK):
@@ -215,12 +215,13 @@ class RegionSpace:
     def nearest(
         self, position: int, count: int, same_image: bool = False
     ) -> tuple[Int[np.ndarray, "found"], Float32[np.ndarray, "found"]]:
-        """The regions nearest to one, itself left out: positions and distances, ascending.
+        """Nearest other regions of a region: positions and distances, ascending.
 
         Args:
-            position: of the region.
-            count: at most so many, of those that are done.
-            same_image: whether regions of its own image count, which share light and often pixels.
+            position: position of the region.
+            count: largest number of computed regions.
+            same_image: whether to include regions of its own image, which share light and often
+                pixels.
         """
         distances = self.distances(position)
         allowed = np.arange(self.done) != position
@@ -253,7 +254,7 @@ class RegionSpace:
         maps: Float[Tensor, "1 channels rows columns"],
         masks: Bool[Tensor, "1 height width"] | None,
     ) -> tuple[Float64[Tensor, "cells reduced"], int]:
-        """X of one region as the layer pools it, and its number of rows."""
+        """Features X of one region as the layer pools them, and their number of rows."""
         inside = self.model.inside(maps, masks)
         x = self.model.reduce(maps)[0].flatten(1).mT.double()
         if inside is not None:
@@ -264,12 +265,12 @@ class RegionSpace:
 
 
 def is_region_run(run: Run) -> bool:
-    """Whether the regions of a run have second-order matrices to look at."""
+    """Whether a run's network has second-order matrices of regions."""
     return run.config.get("architecture", {}).get("pooling") in ("log", "power")
 
 
-def _here(run: Run, store: Path | str | None) -> RegionConfig:
-    """The run's configuration with paths that are found from here."""
+def _resolved_config(run: Run, store: Path | str | None) -> RegionConfig:
+    """Configuration of the run with its paths resolved."""
     if not is_region_run(run):
         pooling = run.config.get("architecture", {}).get("pooling")
         raise WorkbenchError(
@@ -278,15 +279,17 @@ def _here(run: Run, store: Path | str | None) -> RegionConfig:
             "give one: workbench train deep-o2p",
         )
     config = RegionConfig.from_dict(run.config)
-    cache, weights = (name and str(named_by(run, name)) for name in (config.cache, config.weights))
-    # Without them the frames' pixels go through the backbone, whose weights are in the checkpoint.
+    cache, weights = (
+        name and str(resolved_path(run, name)) for name in (config.cache, config.weights)
+    )
+    # Without the cache, pixels go through the backbone, whose weights are in the checkpoint.
     if not all(name and Path(name).exists() for name in (cache, weights)):
         cache = None
-    store = str(store or named_by(run, config.store))
+    store = str(store or resolved_path(run, config.store))
     return replace(config, store=store, cache=cache, weights=weights)
 
 
-def _some(regions: Regions, part: Part, limit: int) -> Regions:
+def _subset(regions: Regions, part: Part, limit: int) -> Regions:
     if not len(regions):
         raise WorkbenchError(
             f"{PARTS[part]} regions", "none", f"choose another part: {', '.join(PARTS)}"
@@ -296,5 +299,5 @@ def _some(regions: Regions, part: Part, limit: int) -> Regions:
 
 
 def _version(run: Run) -> Sequence[tuple[str, int]]:
-    """Changes with every checkpoint that is written."""
+    """Version of the run's checkpoints: changes with every one that is written."""
     return sorted((file.name, file.stat().st_mtime_ns) for file in run.checkpoints.glob("*.pt"))

@@ -1,9 +1,9 @@
-"""What a classifier said of each region, and the errors that follow.
+"""Outcomes of a classifier for each region, and the errors computed from them.
 
-`Outcomes` keeps of the scores what every measure here needs (six numbers a region, whatever the
-number of categories), so that a column of a table is a small file and two methods can be compared
-region by region long after both were trained. Scores are logits: their softmax is the probability
-that calibration holds against the truth.
+`Outcomes` keeps only what the measures need of the scores (six numbers a region, for any number of
+categories), so that a column of a table is a small file and two methods can be compared region by
+region long after both were trained. Scores are logits: their softmax is the probability that
+calibration compares with the truth.
 
 Source of the measure: the paper's Table 1, classification error over COCO's 80 categories (§6.1).
 """
@@ -20,20 +20,20 @@ from scipy.special import log_softmax
 from workbench.errors import WorkbenchError
 
 TOP = 5
-"""The true category counts as found among so many in `top5_error`."""
+"""Number of highest scores that may include the true category in `top5_error`."""
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Of each region, what one trained classifier made of it.
+    """Outcomes of one trained classifier, region by region.
 
     Attributes:
-        names: of the categories, by their number.
-        regions: (regions,) ids, each once: the dataset's annotation ids.
-        images: (regions,) ids of the images that they lie in.
-        labels: (regions,) the true category.
-        predicted: (regions,) the category of the highest score, the first of equals.
-        rank: (regions,) how many categories come before the true one; 0 where it is predicted.
+        names: names of the categories, by their number.
+        regions: (regions,) unique ids: the dataset's annotation ids.
+        images: (regions,) ids of the regions' images.
+        labels: (regions,) true category.
+        predicted: (regions,) category of the highest score, the first of equals.
+        rank: (regions,) number of categories before the true one; 0 where it is predicted.
         confidence: (regions,) probability of the predicted category.
         surprise: (regions,) negative log probability of the true category, nats.
         brier: (regions,) squared distance of the probabilities to the truth, Σ_k (p_k − y_k)²,
@@ -59,14 +59,14 @@ class Outcomes:
         regions: Int[np.ndarray, "regions"],
         names: Sequence[str],
     ) -> "Outcomes":
-        """From a classifier's logits.
+        """Outcomes from a classifier's logits.
 
         Args:
-            scores: (regions, classes), of any float dtype; computed with in float64.
-            labels: the true category of each, from 0.
-            images: the image that each lies in.
-            regions: the id of each, all different.
-            names: of the classes.
+            scores: (regions, classes), any float dtype; converted to float64.
+            labels: true category of each region, from 0.
+            images: id of each region's image.
+            regions: id of each region, all different.
+            names: names of the classes.
 
         Raises:
             WorkbenchError: no regions, a score that is not finite, a label without a name, or an
@@ -76,13 +76,13 @@ class Outcomes:
         logs = log_softmax(scores.astype(float), axis=1)
         rows = np.arange(len(labels))
         truth = logs[rows, labels][:, None]
-        # Equal scores stand in the order of their numbers, as argmax has them.
+        # Equal scores are ordered by their category's number, as in argmax.
         before = np.arange(logs.shape[1]) < labels[:, None]
         rank = ((logs > truth) | ((logs == truth) & before)).sum(1)
         predicted = logs.argmax(1)
-        chances = np.exp(logs)
-        confidence = chances[rows, predicted]
-        chances[rows, labels] -= 1
+        probabilities = np.exp(logs)
+        confidence = probabilities[rows, predicted]
+        probabilities[rows, labels] -= 1
         return cls(
             tuple(names),
             regions,
@@ -92,14 +92,14 @@ class Outcomes:
             rank,
             confidence,
             -truth[:, 0],
-            np.square(chances).sum(1),
+            np.square(probabilities).sum(1),
         )
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def losses(self) -> pd.DataFrame:
-        """One row a region, indexed by its id; the mean of a column is the measure of that name.
+        """Losses, one row a region, indexed by its id; the mean of a column is the measure.
 
         Columns: error, top5_error (0 or 1); nll (nats); brier.
         """
@@ -112,29 +112,29 @@ class Outcomes:
         return pd.DataFrame(columns, pd.Index(self.regions, name="region"))
 
     def confusion(self) -> Int[np.ndarray, "classes classes"]:
-        """How many regions of the category of a row were taken for that of a column."""
+        """Confusion matrix: number of regions by true category (row) and predicted one (column)."""
         count = len(self.names)
         cells = np.bincount(self.labels * count + self.predicted, minlength=count**2)
         return cells.reshape(count, count)
 
     def ordered(self) -> "Outcomes":
-        """The same with regions in the order of their ids."""
+        """Outcomes with regions in the order of their ids."""
         order = np.argsort(self.regions)
         arrays = {name: getattr(self, name)[order] for name in _ARRAYS}
         return Outcomes(self.names, **arrays)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON; floats to the last digit."""
+        """Outcomes as plain values, for JSON; floats are exact."""
         return {"names": list(self.names)} | {
             name: getattr(self, name).tolist() for name in _ARRAYS
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Outcomes":
-        """Back from `to_dict`.
+        """Outcomes from the values of `to_dict`.
 
         Raises:
-            WorkbenchError: something is missing.
+            WorkbenchError: a value is missing.
         """
         if missing := {"names", *_ARRAYS} - values.keys():
             raise WorkbenchError(
@@ -156,13 +156,13 @@ _ARRAYS: dict[str, type[Any]] = {
     "surprise": np.float64,
     "brier": np.float64,
 }
-"""The fields that hold a value a region, with their dtype."""
+"""Fields with one value a region, with their dtype."""
 
 
 def strongest_confusions(
     confusion: Real[np.ndarray, "classes classes"], names: Sequence[str], count: int = 10
 ) -> pd.DataFrame:
-    """The pairs of categories that are taken for each other most often, the most frequent first.
+    """Most frequent confusions of two categories, in descending order.
 
     Columns: truth, predicted (names); regions; share, of the true category's regions.
     """

@@ -1,4 +1,4 @@
-"""What a region classifier says of regions: scores to evaluate, and the error that is watched."""
+"""Scores of a region classifier, and the monitor of its held-out error during training."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,17 @@ from workbench.data import MapSource, Regions, Schedule, batches_of, region_read
 from workbench.models.regions import RegionNetwork
 
 BATCH = 100
-"""Regions that are looked at together."""
+"""Regions in a batch."""
 
 
 @dataclass(frozen=True)
 class RegionScores:
-    """Logits of regions beside what they are.
+    """Logits of regions with their categories and ids.
 
     Attributes:
-        logits: of every category.
-        categories: the true ones, contiguous from 0.
-        image_ids, annotation_ids: of the dataset.
+        logits: one logit a category.
+        categories: true categories, contiguous from 0.
+        image_ids, annotation_ids: ids of the dataset.
     """
 
     logits: Float32[np.ndarray, "regions classes"]
@@ -44,12 +44,12 @@ class RegionScores:
 def score_regions(
     model: RegionNetwork, regions: Regions, features: MapSource | None = None
 ) -> RegionScores:
-    """Classify regions as they are, in the order of `regions`, on the device of the model.
+    """Classify regions without augmentation, in the order of `regions`, on the model's device.
 
     Args:
-        model: put into evaluation mode.
-        regions: with masks where the model pools over them; at least one.
-        features: of a frozen backbone, to read instead of computing.
+        model: network; put into evaluation mode.
+        regions: regions, with masks where the model pools over them; at least one.
+        features: stored features of a frozen backbone, read instead of computed.
 
     Raises:
         StoreError: a region is missing or damaged.
@@ -72,12 +72,12 @@ def score_regions(
 
 
 class ErrorMonitor:
-    """Watches the error on held-out regions while a classifier trains.
+    """Monitor of the error on held-out regions while a classifier trains.
 
     Args:
-        model: the network in training.
-        regions: held out; none: nothing is watched.
-        features: as `score_regions` has them.
+        model: network in training.
+        regions: held-out regions; empty: nothing is measured.
+        features: as in `score_regions`.
     """
 
     def __init__(

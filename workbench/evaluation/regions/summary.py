@@ -1,7 +1,8 @@
-"""A method's figures over the regions of a split, and whether it beats another on the same regions.
+"""Summary of a method over the regions of a split, and comparison with another method.
 
-As in `evaluation.scenes.replicates` two things vary and are kept apart: images, over which the
-bootstrap runs, on the mean over seeds of every region's losses; and seeds, whose means spread.
+Two sources of variation are kept apart, as in `evaluation.scenes.replicates`: images, which the
+bootstrap resamples after the mean over seeds of every region's losses; and seeds, whose means have
+a spread.
 """
 
 import math
@@ -26,17 +27,17 @@ from workbench.evaluation.statistics import (
 )
 
 MEASURES = ("error", "top5_error", "nll", "brier", "balanced_error")
-"""Lower is better in all of them; see `RecognitionSummary`."""
+"""Measures, lower is better; see `RecognitionSummary`."""
 
 
 @dataclass(frozen=True)
 class CategoryError:
-    """How one category fares.
+    """Error of one category.
 
     Attributes:
-        name: of the category.
-        regions: how many there are.
-        error: share of them that was taken for another; NaN where there is none.
+        name: name of the category.
+        regions: number of its regions.
+        error: share of its regions predicted as another category; NaN without regions.
     """
 
     name: str
@@ -46,11 +47,11 @@ class CategoryError:
 
 @dataclass(frozen=True)
 class RecognitionSummary:
-    """Means over the regions of a split; intervals are over images.
+    """Summary of a method: means over the regions of a split; intervals are over images.
 
     Attributes:
-        regions: how many.
-        images: in how many images.
+        regions: number of regions.
+        images: number of their images.
         error: share of regions whose category was not predicted: the paper's measure.
         top5_error: share whose category is not among the five highest scores.
         balanced_error: mean over the categories that occur of the error in each.
@@ -58,7 +59,7 @@ class RecognitionSummary:
         brier: mean squared distance of the probabilities to the truth, 0 to 2.
         calibration_error: expected calibration error, mean over seeds.
         seeds: error of each seed.
-        categories: of every category, in the order of their numbers.
+        categories: error of every category, in the order of their numbers.
     """
 
     regions: int
@@ -78,13 +79,13 @@ class RecognitionSummary:
         return float(np.std(self.seeds, ddof=1)) if len(self.seeds) > 1 else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; strict JSON, NaN as None."""
+        """Summary as plain values; strict JSON, NaN as None."""
         found: dict[str, Any] = _with_missing(asdict(self), None)
         return found
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RecognitionSummary":
-        """Back from `to_dict`."""
+        """Summary from the values of `to_dict`."""
         whole = _with_missing(values, math.nan)
         estimates = {
             name: Estimate(**whole[name]) for name in whole if isinstance(whole[name], dict)
@@ -97,14 +98,14 @@ class RecognitionSummary:
 
 
 def summarise(seeds: Sequence[Outcomes], seed: int = 0) -> RecognitionSummary:
-    """The figures of a method trained with one or more seeds.
+    """Summary of a method trained with one or more seeds.
 
     Args:
         seeds: outcomes on the same regions, in any order.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
-        WorkbenchError: there are none, or their regions differ.
+        WorkbenchError: there are no outcomes, or their regions differ.
     """
     seeds = _aligned(seeds)
     first, losses = seeds[0], mean_losses(seeds)
@@ -137,13 +138,14 @@ def compare(
     measure: str = "error",
     seed: int = 0,
 ) -> Difference:
-    """Mean of method − baseline over the same regions; a negative one speaks for the method.
+    """Mean of method − baseline over the same regions; negative if the method is better.
 
     Args:
-        method: its seeds; the two need not have equally many.
-        baseline: evaluated on the same regions, in any order.
+        method: outcomes of the method's seeds.
+        baseline: outcomes of the baseline's seeds on the same regions, in any order; the number of
+            seeds may differ.
         measure: one of `MEASURES`.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         WorkbenchError: the regions differ, or the measure is unknown.
@@ -164,18 +166,18 @@ def compare(
 
 
 def mean_losses(seeds: Sequence[Outcomes]) -> pd.DataFrame:
-    """`Outcomes.losses`, mean over the seeds, in the order of the regions' ids."""
+    """Mean of `Outcomes.losses` over the seeds, in the order of the regions' ids."""
     first, *others = (outcomes.losses().sort_index() for outcomes in seeds)
     return sum(others, first) / len(seeds)
 
 
 def mean_confusion(seeds: Sequence[Outcomes]) -> Float[np.ndarray, "classes classes"]:
-    """`Outcomes.confusion`, mean over the seeds."""
+    """Mean of `Outcomes.confusion` over the seeds."""
     return np.asarray(np.mean([outcomes.confusion() for outcomes in seeds], axis=0))
 
 
 def _aligned(seeds: Sequence[Outcomes]) -> list[Outcomes]:
-    """In the order of the regions' ids, if they are the same."""
+    """Outcomes in the order of the regions' ids; an error if the regions differ."""
     if not seeds:
         raise WorkbenchError("outcomes of at least one seed", "none", "evaluate one")
     ordered = [outcomes.ordered() for outcomes in seeds]
@@ -203,7 +205,7 @@ def _over_images(
     outcomes: Outcomes,
     seed: int,
 ) -> Float[np.ndarray, "resamples columns"]:
-    """Means of the columns over the regions that count, of each resample of the images."""
+    """Means of the columns over the counted regions, for each resample of the images."""
     return resampled_ratios(
         sums_by_image(values, outcomes.images), sums_by_image(counted, outcomes.images), seed
     )
@@ -216,7 +218,7 @@ def _by_category(
     Float[np.ndarray, "resamples classes"],
     Float[np.ndarray, "classes"],
 ]:
-    """Means in each category; the same of each resample; how many images each occurs in."""
+    """Means in each category, their resamples, and the number of images of each category."""
     belongs = (outcomes.labels[:, None] == np.arange(len(outcomes.names))).astype(float)
     counts = belongs.sum(0)
     means = np.full(len(counts), np.nan)
@@ -231,12 +233,12 @@ def _balanced(
     resampled: Float[np.ndarray, "resamples classes"],
     images: int,
 ) -> Estimate:
-    """Mean over the categories that occur: here, and in each resample."""
+    """Mean over the categories that occur, with the interval of its resamples."""
     return estimate_of(float(np.nanmean(errors)), np.nanmean(resampled, axis=1), images)
 
 
 def _with_missing(tree: Any, missing: float | None) -> Any:
-    """The same tree with `missing` in place of every None and NaN."""
+    """Tree with `missing` in place of every None and NaN."""
     if isinstance(tree, dict):
         return {key: _with_missing(value, missing) for key, value in tree.items()}
     if isinstance(tree, list | tuple):

@@ -1,8 +1,8 @@
-"""How the regions of two segmentations overlap: the table from which every measure follows.
+"""Contingency table of two segmentations, from which every measure is computed.
 
 A label map is a partition of the image: pixels with equal labels are one region, whatever the
 labels' values; 0 is a label like any other. A map is compacted once (`Regions`) and may then be
-held against many others (`Contingency`), at the price of one pass over the pixels.
+compared with many others (`Contingency`), each in one pass over the pixels.
 
 Sources: covering — Arbelaez, Maire, Fowlkes, Malik, "Contour Detection and Hierarchical Image
 Segmentation", PAMI 2011, §2.3.3; Rand index — Rand, JASA 1971, in the closed form of Hubert and
@@ -18,16 +18,16 @@ from jaxtyping import Float, Int, Integer
 from workbench.errors import WorkbenchError
 
 LabelMap = Integer[np.ndarray, "_ _"]
-"""(height, width), any integer dtype. Its size is not named, so that two maps of different size
-reach the check that explains itself."""
+"""Label map (height, width), any integer dtype. Its dimensions are not named, so that two maps of
+different size reach the check with the clearer message."""
 
 _DENSE = 8
-"""A table with up to this many cells a pixel is counted densely: faster than sorting."""
+"""Largest number of cells a pixel of a table that is counted densely, which beats sorting."""
 
 
 @dataclass(frozen=True)
 class Regions:
-    """A label map made compact.
+    """Compacted label map.
 
     Attributes:
         shape: height and width of the map.
@@ -62,7 +62,7 @@ class Regions:
 
 @dataclass(frozen=True)
 class Contingency:
-    """The non-empty intersections of the regions of a truth with the segments of a segmentation.
+    """Non-empty intersections of the regions of a truth with the segments of a segmentation.
 
     Attributes:
         region: (cells,) int64, index of the truth's region.
@@ -104,27 +104,27 @@ class Contingency:
 
     @property
     def size(self) -> int:
-        """N, the pixels of the image."""
+        """Number N of pixels of the image."""
         return int(self.region_areas.sum())
 
     def overlaps(self) -> Float[np.ndarray, "regions"]:
-        """max_{R'∈S} |R∩R'| / |R∪R'| for every region R of the truth; float64 in (0, 1]."""
+        """Overlaps max_{R'∈S} |R∩R'| / |R∪R'| of every region R of the truth; float64 in (0, 1]."""
         union = self.region_areas[self.region] + self.segment_areas[self.segment] - self.pixels
         best = np.zeros(self.region_areas.size)
         np.maximum.at(best, self.region, self.pixels / union)
         return best
 
     def covering(self) -> float:
-        """C(S→G) = (1/N) Σ_{R∈G} |R| max_{R'∈S} |R∩R'| / |R∪R'|, in (0, 1].
+        """Covering C(S→G) = (1/N) Σ_{R∈G} |R| max_{R'∈S} |R∩R'| / |R∪R'|, in (0, 1].
 
-        The weights are the areas of the truth's regions: it is not symmetric.
+        The weights are the areas of the truth's regions: the covering is not symmetric.
         """
         return float(self.region_areas @ self.overlaps()) / self.size
 
     def rand_index(self) -> float:
-        """Fraction of the pairs of pixels on which both maps agree: same region, or different.
+        """Rand index: fraction of the pairs of pixels on which both maps agree (same or different).
 
-        1 for an image of one pixel, which has no pairs to disagree on.
+        An image of one pixel has no pairs; its index is 1.
         """
         if self.size == 1:
             return 1.0
@@ -134,7 +134,7 @@ class Contingency:
         return 1 - disagreements / (self.size * (self.size - 1))
 
     def variation_of_information(self) -> float:
-        """H(S|G) + H(G|S) in bits; 0 for the same partition, at most log₂ N."""
+        """Variation of information H(S|G) + H(G|S), bits: 0 for equal maps, at most log₂ N."""
         ratio_of_region = self.region_areas[self.region] / self.pixels
         ratio_of_segment = self.segment_areas[self.segment] / self.pixels
         bits = np.log2(ratio_of_region) + np.log2(ratio_of_segment)
@@ -149,7 +149,7 @@ def covering(truth: LabelMap, segmentation: LabelMap) -> float:
     """Covering of the truth by the segmentation, in (0, 1]; see `Contingency.covering`.
 
     Args:
-        truth: (height, width) labels; its areas are the weights.
+        truth: (height, width) labels; the areas of its regions are the weights.
         segmentation: (height, width) labels.
 
     Raises:
@@ -159,7 +159,7 @@ def covering(truth: LabelMap, segmentation: LabelMap) -> float:
 
 
 def rand_index(truth: LabelMap, segmentation: LabelMap) -> float:
-    """Fraction of pixel pairs on which the maps agree, in [0, 1]; symmetric.
+    """Rand index: fraction of pixel pairs on which the maps agree, in [0, 1]; symmetric.
 
     Its mean over annotators is the probabilistic Rand index. Arguments and errors: as `covering`.
     """
@@ -167,7 +167,7 @@ def rand_index(truth: LabelMap, segmentation: LabelMap) -> float:
 
 
 def variation_of_information(truth: LabelMap, segmentation: LabelMap) -> float:
-    """H(S|G) + H(G|S) in bits; a metric on partitions. Arguments and errors: as `covering`."""
+    """Variation of information, bits; a metric on partitions. Arguments, errors: as `covering`."""
     return _table(truth, segmentation).variation_of_information()
 
 

@@ -1,7 +1,7 @@
-"""At which heights to cut hierarchies: eight that complement each other over many images.
+"""Choice of the heights at which hierarchies are cut: heights that complement each other.
 
-A cut's covering follows from how the basins overlap with the segments that people drew, a table
-that merges row by row: all cuts of an image cost little more than one.
+The covering of a cut follows from the table of overlaps of basins and annotators' segments, whose
+rows merge with the basins: all cuts of an image cost little more than one.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from workbench.segmentation import Hierarchy, HierarchyConfig, cut
 from workbench.segmentation.hierarchical import full_size
 
 Curve = Float[np.ndarray, "_ _"]
-"""(heights, annotators): covering by the cut at each height against each annotator.
+"""Coverings (heights, annotators) by the cut at each height against each annotator.
 
 Its size is not named: images differ in their annotators."""
 _LAST = 60
@@ -58,12 +58,12 @@ def covering_curves(
 def covering_curve(
     hierarchy: Hierarchy, truths: Sequence[LabelMap], heights: Float[np.ndarray, "heights"]
 ) -> Curve:
-    """The coverings of a hierarchy's cuts.
+    """Coverings by a hierarchy's cuts.
 
     Args:
-        hierarchy: of an image, on blocks of 2×2 pixels.
+        hierarchy: hierarchy of an image, on blocks of 2×2 pixels.
         truths: (height, width) label maps, one for each annotator.
-        heights: ascending.
+        heights: heights, ascending.
     """
     base = full_size(hierarchy.base, truths[0].shape)
     tables = [_overlaps(base, truth) for truth in truths]
@@ -89,11 +89,11 @@ def candidate_heights(
 
 
 def choose_heights(curves: Sequence[Curve], count: int = 8) -> Int[np.ndarray, "chosen"]:
-    """Positions of the heights whose cuts together cover best; ascending.
+    """Choose the heights whose cuts together cover best; returns their positions, ascending.
 
-    What is maximised is the mean over images of best plus average covering: of the maximum over the
-    chosen cuts and annotators, and of that over the cuts of the mean over annotators. One height
-    after the other is added where it helps most, then each is exchanged while that helps.
+    The objective is the mean over images of best plus average covering: the maximum over chosen
+    cuts and annotators, plus the maximum over cuts of the mean over annotators. Heights are added
+    greedily, then exchanged one by one as long as that improves the objective.
     """
     # (images, heights, 2): each image's best and average covering at every height
     gains = np.stack(
@@ -133,7 +133,7 @@ def _value(gains: Float[np.ndarray, "images heights 2"], chosen: list[int]) -> f
 def _overlaps(
     base: Int[np.ndarray, "height width"], truth: LabelMap
 ) -> Float[np.ndarray, "basins segments"]:
-    """Pixels in common of each basin and each of the annotator's segments."""
+    """Number of common pixels of each basin and each of the annotator's segments."""
     names, segment = np.unique(truth, return_inverse=True)
     code = base.ravel() * len(names) + segment.ravel()
     counts = np.bincount(code, minlength=(int(base.max()) + 1) * len(names))
@@ -141,7 +141,7 @@ def _overlaps(
 
 
 def _covering(table: Float[np.ndarray, "regions segments"]) -> float:
-    """C(S→G) from the table of overlaps, see `evaluation.scenes.contingency`."""
+    """Covering C(S→G) from the table of overlaps, see `evaluation.scenes.contingency`."""
     drawn = table.sum(axis=0)
     union = table.sum(axis=1, keepdims=True) + drawn - table
     return float(drawn @ (table / union).max(axis=0)) / float(drawn.sum())

@@ -1,4 +1,4 @@
-"""What is watched while DeepNCuts trains: held-out scenes, their covering and their spectra."""
+"""Monitor of held-out scenes while DeepNCuts trains: their covering and their spectra."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from workbench.training.trainer import LookAbandoned
 
 
 class CoveringMonitor:
-    """Segments held-out scenes; returns their mean coverings, takes snapshots of the first ones.
+    """Monitor that segments held-out scenes, returns mean coverings and takes snapshots.
 
     Args:
         model: the network in training.
@@ -24,7 +24,8 @@ class CoveringMonitor:
         cache: of a frozen backbone's features, to read them instead of computing them every time.
 
     Attributes:
-        stopping: asked before every scene; a look that takes minutes is broken off when it says so.
+        stopping: function that is asked before every scene whether to break off the evaluation,
+            which may take minutes.
     """
 
     def __init__(
@@ -40,13 +41,13 @@ class CoveringMonitor:
         self.stopping: Callable[[], bool] = lambda: False
 
     def __call__(self, step: int) -> dict[str, float]:
-        """Mean best and average covering, rank and effective rank of the affinity, at a step.
+        """Means of best and average covering, rank and effective rank of the affinity, at a step.
 
-        And the gap of its spectrum where each scene's typical annotator would cut it: in the mean,
-        and the narrowest.
+        Also the eigengap at the number of segments of each scene's median annotator: mean and
+        narrowest.
 
         Raises:
-            LookAbandoned: the training is to stop.
+            LookAbandoned: `stopping` says that the training stops.
         """
         scores, ranks, effective, gaps = [], [], [], []
         for i, scene in enumerate(self.scenes):
@@ -81,10 +82,10 @@ class CoveringMonitor:
 
 
 def eigengap(snapshot: Snapshot) -> float:
-    """λ_k − λ_{k+1} of M = D^-½WD^-½, whose largest eigenvalue is 1, for the k of a scene.
+    """Eigengap λ_k − λ_{k+1} of M = D^-½WD^-½, whose largest eigenvalue is 1, for a scene's k.
 
-    That k is the middle one of its annotators' numbers of segments, as far as the snapshot has
-    eigenvalues to tell. Without any, where all features are off, the gap is 0.
+    The number k is the median of the annotators' numbers of segments, limited by the number of the
+    snapshot's eigenvalues. Without any, where all features are zero, the gap is 0.
     """
     values = snapshot.eigenvalues
     if len(values) < 2:

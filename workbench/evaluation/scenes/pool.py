@@ -1,8 +1,8 @@
-"""The several segmentations of one image held against all its annotators.
+"""Scores of a pool of segmentations of one image against all its annotators.
 
-The protocol is the paper's "best" and "average" covering (§6.2), read as two independent maxima
-over the pool, with the measures of the Berkeley benchmark (Arbelaez et al., PAMI 2011, §2.3) beside
-them. The size of the pool inflates every maximum over it: compare pools of one size only.
+The protocol is the paper's "best" and "average" covering (§6.2), taken as two independent maxima
+over the pool, together with the measures of the Berkeley benchmark (Arbelaez et al., PAMI 2011,
+§2.3). Every maximum grows with the size of the pool: compare only pools of equal size.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from workbench.evaluation.scenes.contingency import Contingency, LabelMap, Regio
 
 @dataclass(frozen=True)
 class PoolScores:
-    """The scores of one image's pool.
+    """Scores of one image's pool.
 
     Attributes:
         coverings: (segmentations, annotators) float64, C of each annotator by each segmentation.
@@ -40,22 +40,22 @@ class PoolScores:
 
     @property
     def annotators(self) -> int:
-        """How many people segmented the image."""
+        """Number of annotators of the image."""
         return int(self.coverings.shape[1])
 
     @property
     def best(self) -> float:
-        """The paper's "best": maximum of C over segmentations and annotators."""
+        """Best covering of the paper: maximum of C over segmentations and annotators."""
         return float(self.coverings.max())
 
     @property
     def average(self) -> float:
-        """The paper's "average": maximum over segmentations of the mean of C over annotators."""
+        """Average covering of the paper: maximum over segmentations of the mean over annotators."""
         return float(self.covering.max())
 
     @property
     def covering(self) -> Float[np.ndarray, "segmentations"]:
-        """Mean over annotators of C, for each segmentation."""
+        """Mean covering over annotators, for each segmentation."""
         return np.asarray(self.coverings.mean(axis=1))
 
     @property
@@ -69,7 +69,7 @@ class PoolScores:
         return np.asarray(self.variations.mean(axis=1))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Scores as plain values, for JSON."""
         return {
             "best": self.best,
             "average": self.average,

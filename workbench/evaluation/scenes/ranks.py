@@ -1,10 +1,10 @@
-"""Does rank reduction go with better covering? Over the passes of trainings and over their scenes.
+"""Relation of effective rank and covering over the passes of trainings and over their scenes.
 
-The paper reads a falling rank of W as the sign of learning (§5, §6.2). The numerical rank of a
-trained affinity stays at the number of its features, so what is followed here is the effective one
-(`linalg.Affinity.effective_rank`). Over the passes of a training both quantities drift, and two
-things that drift always correlate; the scenes that a run held out are the fairer witnesses: did
-those gain most whose rank fell most?
+The paper takes a falling rank of W as the sign of learning (§5, §6.2). The numerical rank of a
+trained affinity stays at the number of its features, so the effective rank is used here
+(`linalg.Affinity.effective_rank`). Over the passes of a training both quantities drift, and any two
+drifting quantities correlate; held-out scenes give the fairer test: whether the covering rises most
+where the rank falls most.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ from scipy import stats
 
 Measure = Literal["best", "average"]
 COLUMN: dict[Measure, int] = {"best": 1, "average": 2}
-"""Of a covering in the rows of a trajectory; column 0 is the effective rank of W."""
+"""Column of a covering in the rows of a trajectory; column 0 is the effective rank of W."""
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """One training.
+    """Effective rank and covering of one training.
 
     Attributes:
-        name: of the run.
-        objective: what was trained.
+        name: name of the run.
+        objective: objective of the training.
         passes: a row before the first step and after every pass: effective rank of W, best and
             average covering, means over the held-out scenes.
-        scenes: a row a held-out scene: the changes of the three from the first step to the last.
+        scenes: a row a held-out scene: changes of the three from the first step to the last.
     """
 
     name: str
@@ -43,9 +43,9 @@ class Relation:
     """Spearman's correlation of the changes of effective rank and covering, over scenes.
 
     Attributes:
-        rho: in [−1, 1]; negative where scenes gained whose rank fell; NaN where one does not vary.
-        p: two-sided, that of independent scenes.
-        scenes: how many, counted once for every run that held them out.
+        rho: in [−1, 1]; negative where covering rose as rank fell; NaN if either is constant.
+        p: two-sided p-value for independent scenes.
+        scenes: number of scenes, counted once for every run that held them out.
     """
 
     rho: float
@@ -54,7 +54,7 @@ class Relation:
 
 
 def relation(trajectories: Sequence[Trajectory], measure: Measure = "best") -> Relation:
-    """How the change of a scene's rank goes with that of its covering, over all runs' scenes.
+    """Correlation of the changes of rank and covering over all runs' scenes.
 
     Args:
         trajectories: at least one.

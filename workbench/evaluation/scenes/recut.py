@@ -1,8 +1,8 @@
-"""A snapshot cut again: into another number of segments, with another seed, at another height.
+"""New cuts of a snapshot: another number of segments, another seed, another height.
 
-What does not depend on the cut is done once: the embedding from the snapshot's factors, the
-hierarchy from its contours. A flat cut is then a clustering of some thousand blocks, a cut of the
-hierarchy a table look-up.
+Everything that does not depend on the cut is computed once: the embedding from the snapshot's
+factors, the hierarchy from its contours. A flat cut is then a clustering of some thousand blocks, a
+cut of the hierarchy a table look-up.
 """
 
 from functools import cached_property
@@ -19,7 +19,7 @@ from workbench.segmentation.pool import cut_embedding
 from workbench.segmentation.spectral import Embedding, spectral_embedding
 
 MOST = 32
-"""Flat cuts look at no more eigenvectors than this."""
+"""Largest number of eigenvectors in flat cuts."""
 
 Labels = Int[np.ndarray, "height width"]
 
@@ -42,11 +42,12 @@ class Recut:
         return self._snapshot.contour is not None
 
     def flat(self, clusters: int, seed: int = 0) -> Labels:
-        """k-way normalized cuts: labels 1 … n at full size, each segment connected.
+        """Flat k-way normalized cuts: labels 1 … n at full size, each segment connected.
 
         Args:
             clusters: k, before components are split and small ones dissolve.
-            seed: of k-means; with 0, and a k of the snapshot's own flat pool, it is that one.
+            seed: seed of k-means; with 0 and a k of the snapshot's flat pool, the pool's own
+                segmentation is returned.
         """
         counts = self._snapshot.counts  # of a hierarchy they are not k
         own = [] if self.has_contours or counts is None else counts.tolist()
@@ -56,16 +57,16 @@ class Recut:
         return cut_embedding(self._flat_embedding, self.size, config).segmentations[0]
 
     def into(self, segments: int) -> Labels:
-        """The hierarchy's cut into a number of segments, or as near as there are basins."""
+        """Cut of the hierarchy into a number of segments, limited by the number of basins."""
         return full_size(self.hierarchy.cut_into(segments), self.size)
 
     def at(self, height: float) -> Labels:
-        """The hierarchy's cut at a height."""
+        """Cut of the hierarchy at a height."""
         return full_size(self.hierarchy.cut(height), self.size)
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """Built at its first use, half a second at most.
+        """Hierarchy, built at its first use in at most half a second.
 
         Raises:
             WorkbenchError: the network predicted no contours.

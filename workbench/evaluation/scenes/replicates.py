@@ -1,7 +1,7 @@
-"""One method trained with several seeds, on one set of images.
+"""Scores of one method trained with several seeds, on one set of images.
 
-Two things vary, and are kept apart: images, over which the bootstrap runs as for any method, on the
-mean over seeds of every image's scores; and seeds, whose means over the images spread.
+Two sources of variation are kept apart: images, which the bootstrap resamples after the mean over
+seeds of every image's scores; and seeds, whose means over the images have a spread.
 """
 
 import math
@@ -18,14 +18,14 @@ from workbench.evaluation.statistics import estimate
 
 @dataclass(frozen=True)
 class Replicates:
-    """The scores of each seed.
+    """Scores of each seed.
 
     Attributes:
         method: name in a table.
-        seeds: at least one; all with the same images.
+        seeds: scores of at least one seed, all on the same images.
 
     Raises:
-        WorkbenchError: there is none, or images differ.
+        WorkbenchError: there is no seed, or the images differ.
     """
 
     method: str
@@ -44,16 +44,16 @@ class Replicates:
             )
 
     def per_image(self) -> pd.DataFrame:
-        """`MethodScores.per_image`, mean over the seeds."""
+        """Mean of `MethodScores.per_image` over the seeds."""
         first, *others = (scores.per_image() for scores in self.seeds)
         total = sum((frame.loc[first.index] for frame in others), first)
         return total / len(self.seeds)
 
     def summary(self, seed: int = 0) -> Summary:
-        """Means over seeds; intervals are over images. A scale stands where all seeds share it.
+        """Summary: means over seeds, intervals over images; a scale only if all seeds share it.
 
         Args:
-            seed: of the bootstrap.
+            seed: seed of the bootstrap.
         """
         found = [scores.summary(seed) for scores in self.seeds]
         table = self.per_image()
@@ -68,7 +68,7 @@ class Replicates:
         )
 
     def means(self, measure: str) -> list[float]:
-        """Each seed's mean over the images of a column of `per_image`."""
+        """Means of a column of `per_image` over the images, one a seed."""
         return [float(scores.per_image()[measure].mean()) for scores in self.seeds]
 
     def spread(self, measure: str) -> float:

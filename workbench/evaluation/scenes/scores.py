@@ -1,11 +1,12 @@
-"""A method's scores over a set of images, aggregated as the paper and as the benchmark do.
+"""Scores of a method over a set of images, aggregated as in the paper and in the benchmark.
 
-Two ways of averaging stand side by side, and are not mixed:
+Two ways of averaging are kept apart:
 
 - the paper's best and average covering, and PRI and VI, are means over images, unweighted;
 - the benchmark's covering (ODS, OIS and its own "best") divides sums of areas over the regions of
-  all annotators of all images: an image weighs pixels × annotators. Only this tells its OIS from
-  the average covering of the same pool (.6455 beside .6450 for gPb-owt-ucm on BSDS300's test set).
+  all annotators of all images: an image weighs pixels × annotators. Only this weighting makes its
+  OIS differ from the average covering of the same pool (.6455 and .6450 for gPb-owt-ucm on
+  BSDS300's test set).
 
 OIS takes the best scale of the pool in each image, ODS the one scale that is best for the set.
 Sources: paper §6.2; Arbelaez et al., PAMI 2011, §2.3 and §5 with the benchmark's published code.
@@ -23,12 +24,12 @@ from workbench.evaluation.scenes.pool import PoolScores
 from workbench.evaluation.statistics import Difference, Estimate, estimate, paired_difference
 
 MEASURES = ("best", "average", "pri", "vi")
-"""What every image has one value of; see `MethodScores.per_image`."""
+"""Measures with one value an image; see `MethodScores.per_image`."""
 
 
 @dataclass(frozen=True)
 class ScaleChoice:
-    """A measure with the scale fixed for the set, and chosen in each image.
+    """Values of a measure with the scale fixed for the set, and chosen in each image.
 
     Attributes:
         ods: value at the one scale that is best for the whole set; NaN where images have
@@ -44,16 +45,16 @@ class ScaleChoice:
 
 @dataclass(frozen=True)
 class Summary:
-    """A method's figures over a set of images.
+    """Summary of a method over a set of images.
 
     Attributes:
-        images: how many.
-        best: the paper's best covering, mean over images.
-        average: the paper's average covering, mean over images.
-        covering: the benchmark's, weighted by area and annotators.
+        images: number of images.
+        best: best covering of the paper, mean over images.
+        average: average covering of the paper, mean over images.
+        covering: covering of the benchmark, weighted by area and annotators.
         pri: probabilistic Rand index; higher is better.
         vi: variation of information, bits; lower is better.
-        benchmark_best: the benchmark's own best covering, weighted likewise.
+        benchmark_best: best covering of the benchmark, weighted likewise.
     """
 
     images: int
@@ -67,10 +68,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class MethodScores:
-    """What one method scored on each image of a set.
+    """Scores of one method on each image of a set.
 
     Attributes:
-        method: its name in a table.
+        method: name of the method in a table.
         images: scores by the image's id; at least one.
     """
 
@@ -86,7 +87,7 @@ class MethodScores:
             )
 
     def per_image(self) -> pd.DataFrame:
-        """One row an image, indexed by its id.
+        """Measures, one row an image, indexed by its id.
 
         Columns: best, average (covering, paper); pri, vi (bits), each at the image's best scale;
         benchmark_best.
@@ -104,10 +105,10 @@ class MethodScores:
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("image")
 
     def summary(self, seed: int = 0) -> Summary:
-        """The means over the images.
+        """Summary over the images.
 
         Args:
-            seed: of the bootstrap intervals.
+            seed: seed of the bootstrap intervals.
         """
         scores = list(self.images.values())
         table = self.per_image()
@@ -127,13 +128,13 @@ class MethodScores:
 def compare(
     method: MethodScores, baseline: MethodScores, measure: str = "average", seed: int = 0
 ) -> Difference:
-    """Mean of method − baseline over the images that both were evaluated on.
+    """Mean of method − baseline over their common images.
 
     Args:
-        method: for VI, a negative difference speaks for it.
-        baseline: must have the same images, in any order.
+        method: scores of the method; for VI, a negative difference means that it is better.
+        baseline: scores on the same images, in any order.
         measure: one of `MEASURES`.
-        seed: of the bootstrap.
+        seed: seed of the bootstrap.
 
     Raises:
         WorkbenchError: the images differ, or the measure is unknown.

@@ -1,7 +1,7 @@
-"""Methods side by side, on the images and in the mean: as text, markdown, HTML and JSON.
+"""Table of methods, image by image and in the mean: as text, markdown, HTML and JSON.
 
-The first method is the baseline: the table says how far every other one lies from it, in pairs of
-the same image.
+The first method is the baseline: the table has the differences of all others from it, paired by
+image.
 """
 
 import json
@@ -22,11 +22,11 @@ _COMPARED = ("best", "average")
 
 @dataclass(frozen=True)
 class BenchmarkTable:
-    """The scores of several methods on one set of images.
+    """Scores of several methods on one set of images.
 
     Attributes:
-        methods: the baseline first; all with the same images and different names.
-        seed: of the bootstrap.
+        methods: scores, the baseline first; all with the same images and different names.
+        seed: seed of the bootstrap.
 
     Raises:
         WorkbenchError: there is no method, two share a name, or their images differ.
@@ -49,11 +49,11 @@ class BenchmarkTable:
             )
 
     def summaries(self) -> dict[str, Summary]:
-        """The means of each method, by its name."""
+        """Summary of each method, by its name."""
         return {scores.method: scores.summary(self.seed) for scores in self.methods}
 
     def differences(self) -> dict[str, dict[str, Difference]]:
-        """By method but the first, then by measure (best, average): its lead on the first."""
+        """Difference of each other method from the first, by method and measure (best, average)."""
         baseline, *others = self.methods
         return {
             scores.method: {
@@ -63,7 +63,7 @@ class BenchmarkTable:
         }
 
     def image_rows(self) -> Rows:
-        """Each image's best and average covering, PRI and VI (bits), methods side by side."""
+        """Rows of the images: best and average covering, PRI, VI (bits), methods side by side."""
         frames = [scores.per_image() for scores in self.methods]
         only = len(self.methods) == 1
         header = ["image"] + [
@@ -78,7 +78,7 @@ class BenchmarkTable:
         return [header, *body]
 
     def mean_rows(self) -> Rows:
-        """One row a method: the paper's coverings, then the benchmark's measures."""
+        """Rows of the methods: the paper's coverings, then the benchmark's measures."""
         header = [
             "method", "images", "best", "± s.e.", "95 %", "average", "± s.e.", "95 %",
             "ODS", "OIS", "best (benchmark)", "PRI ODS", "PRI OIS", "VI ODS", "VI OIS",
@@ -100,7 +100,7 @@ class BenchmarkTable:
         return [header, *body]
 
     def difference_lines(self) -> list[str]:
-        """A sentence for each method but the first and each measure."""
+        """Sentences on the differences, one for each other method and each measure."""
         return [
             f"{name} − {self.methods[0].method}, {measure} covering: {d.mean:+.3f} "
             f"{interval(d.low, d.high)}, p {_equal(chance(d.p))} (paired, {d.images} images)"
@@ -109,24 +109,24 @@ class BenchmarkTable:
         ]
 
     def to_text(self, images: bool = True) -> str:
-        """Aligned columns for a terminal.
+        """Table with aligned columns, for a terminal.
 
         Args:
-            images: a row for every image before the means.
+            images: whether rows of the images precede the means.
         """
         parts = [as_text(self.image_rows())] if images else []
         parts += [as_text(self.mean_rows()), "\n".join(self.difference_lines())]
         return "\n\n".join(part for part in parts if part)
 
     def to_markdown(self, images: bool = False) -> str:
-        """Tables for a README; arguments as `to_text`."""
+        """Tables in markdown; arguments as `to_text`."""
         parts = [as_markdown(self.image_rows())] if images else []
         lines = "\n".join(f"- {line}" for line in self.difference_lines())
         parts += [as_markdown(self.mean_rows()), lines]
         return "\n\n".join(part for part in parts if part)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything in plain values: strict JSON, NaN as None."""
+        """Table as plain values: strict JSON, NaN as None."""
         values = {
             "methods": {
                 scores.method: {
@@ -155,6 +155,6 @@ def _equal(p: str) -> str:
 
 
 def _without_nan(values: dict[str, Any]) -> dict[str, Any]:
-    """The same tree with NaN as None: strict JSON has no NaN."""
+    """Tree with None in place of NaN, which strict JSON does not have."""
     plain: dict[str, Any] = json.loads(json.dumps(values), parse_constant=lambda _: None)
     return plain

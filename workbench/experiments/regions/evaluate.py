@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.data import RegionFeatures, RegionParts, Regions
-from workbench.evaluation.regions.diagnosis import Limits, limits_of
+from workbench.evaluation.regions.diagnosis import Diagnosis, diagnose
 from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.evaluation.regions.scores import RegionScores, score_regions
 from workbench.experiments.regions.results import RegionResult
@@ -112,10 +112,10 @@ def seconds_of_training(run: Run) -> float:
     return total
 
 
-def _limits(model: RegionNetwork, parts: RegionParts, features: RegionFeatures | None) -> Limits:
+def _limits(model: RegionNetwork, parts: RegionParts, features: RegionFeatures | None) -> Diagnosis:
     """On held-out regions; on training regions where none are held out."""
     regions = parts.held if len(parts.held) > 1 else parts.limited(SOME).train
-    return limits_of(model, regions, features)
+    return diagnose(model, regions, features)
 
 
 def _outcomes(scores: RegionScores, regions: Regions) -> Outcomes:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workbench.evaluation.regions.diagnosis import Limits
+from workbench.evaluation.regions.diagnosis import Diagnosis
 from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.experiments.tables.results import TableResult
 
@@ -33,7 +33,7 @@ class RegionResult(TableResult):
     minutes: float
     trained_per_second: float | None
     tested_per_second: float | None
-    limits: Limits | None = None
+    limits: Diagnosis | None = None
     chosen: dict[str, float] | None = None
 
     @property

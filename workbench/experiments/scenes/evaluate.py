@@ -15,7 +15,7 @@ import torch
 from tqdm.auto import tqdm
 
 from workbench.data import Scene, Scenes
-from workbench.data.sheet import evenly
+from workbench.data.sheet import evenly_spaced
 from workbench.evaluation.scenes.cut_heights import choose_heights, held_out_curves
 from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
 from workbench.experiments.scenes.columns import FLAT, Column
@@ -102,7 +102,7 @@ class _Tally:
 
     def __init__(self, column: Column, scenes: Scenes, kept: Path | None) -> None:
         self.column, self.kept = column, kept
-        shown = [scenes.ids[i] for i in evenly(len(scenes), SHOWN)]
+        shown = [scenes.ids[i] for i in evenly_spaced(len(scenes), SHOWN)]
         self.shown = set(shown) if kept is not None else set()
         self.scores: dict[str, dict[str, PoolScores]] = {name: {} for name, _ in column.cuts}
         self.seconds: dict[str, list[float]] = {name: [] for name, _ in column.cuts}

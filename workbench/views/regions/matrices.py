@@ -1,4 +1,4 @@
-"""One region as second-order pooling sees it: its matrices, its spectrum, what is said of it."""
+"""Views of one region under second-order pooling: matrices, spectra, class probabilities."""
 
 from collections.abc import Sequence
 
@@ -6,32 +6,32 @@ import holoviews as hv
 import numpy as np
 from jaxtyping import Float
 
-from workbench.views.paint import ceiling
-from workbench.views.panels import heat
+from workbench.views.paint import robust_maximum
+from workbench.views.panels import heatmap
 from workbench.views.regions.spectra import FLOOR, level
 from workbench.views.style import AFTER, BEFORE, DIVERGING, SEQUENTIAL, as_chart, styled
 
 TOP = 8
-"""Categories whose probability is drawn."""
+"""Number of categories whose probability is drawn."""
 
 
 def matrix_picture(
     values: Float[np.ndarray, "channels channels"], title: str, name: str
 ) -> hv.Image:
-    """A symmetric matrix, a pixel an entry: nonnegative ones from dark, signed ones about zero.
+    """Symmetric matrix, a pixel an entry; signed matrices have a colour scale centred at zero.
 
-    The colours end at the off-diagonal entries: the diagonal, which is much larger after a
-    logarithm, is drawn in the colour of the end.
+    The colour scale ends at the off-diagonal entries: the diagonal, which is much larger after a
+    logarithm, is clipped to its end.
 
     Args:
-        values: of the matrix; row 0 is above.
-        title: what one sees.
-        name: of the entries, with their unit.
+        values: entries of the matrix; row 0 is at the top.
+        title: title of the picture.
+        name: name of the entries, with their unit.
     """
     apart = values[~np.eye(len(values), dtype=bool)]
-    end = ceiling(apart[None] if apart.size else values)
+    end = robust_maximum(apart[None] if apart.size else values)
     signed = bool((apart < -1e-3 * end).any())
-    picture = heat(
+    picture = heatmap(
         values, 1, title=title, name=name, smooth=False,
         cmap=DIVERGING if signed else SEQUENTIAL, limits=(-end if signed else 0.0, end),
     )  # fmt: skip
@@ -43,19 +43,19 @@ def matrix_picture(
 
 
 def energy_order(values: Float[np.ndarray, "channels channels"]) -> np.ndarray:
-    """Channels by their energy in a region, the diagonal of XᵀX, the strongest first."""
+    """Channels by their energy in a region (the diagonal of XᵀX), descending."""
     return np.argsort(-np.diag(values), kind="stable")
 
 
 def spectrum_before(
     eigenvalues: Float[np.ndarray, "channels"], epsilon: float, title: str = ""
 ) -> hv.Overlay:
-    """Eigenvalues of XᵀX/m, descending, over ε; what is zero to double precision is not drawn.
+    """Eigenvalues of XᵀX/m, descending, with ε; zeros to double precision are not drawn.
 
     Args:
         eigenvalues: descending.
         epsilon: ε of the layer; 0: no line.
-        title: what one sees.
+        title: title of the chart.
     """
     shown = eigenvalues[eigenvalues > FLOOR * max(eigenvalues.max(initial=0), 1e-300)]
     top = float(eigenvalues.max(initial=0)) or 1.0
@@ -80,8 +80,8 @@ def spectrum_after(
 
     Args:
         eigenvalues: in any order.
-        function: the layer's, for the axis.
-        title: what one sees.
+        function: formula of the layer's function, for the axis.
+        title: title of the chart.
     """
     values = np.sort(eigenvalues)[::-1]
     zero = level(0.0, "")
@@ -93,22 +93,22 @@ def spectrum_after(
     )
 
 
-def class_chances(
-    chances: Float[np.ndarray, "classes"], names: Sequence[str], truth: str, count: int = TOP
+def class_probabilities(
+    probabilities: Float[np.ndarray, "classes"], names: Sequence[str], truth: str, count: int = TOP
 ) -> hv.Overlay:
-    """The likeliest categories as bars, the true one among them whatever its place.
+    """Most probable categories as bars, always with the true one.
 
     Args:
-        chances: probability of each category; none: nothing is drawn.
-        names: of the categories.
-        truth: the true one: blue, the others grey.
-        count: how many bars, at least two.
+        probabilities: probability of each category; empty: nothing is drawn.
+        names: names of the categories.
+        truth: true category, drawn in blue, the others in grey.
+        count: number of bars, at least two.
     """
-    order = np.argsort(-chances, kind="stable")
+    order = np.argsort(-probabilities, kind="stable")
     shown = order[:count].tolist()
-    if len(chances) and names.index(truth) not in shown:
+    if len(probabilities) and names.index(truth) not in shown:
         shown = [*shown[: count - 1], names.index(truth)]
-    rows = [(names[i], float(chances[i])) for i in reversed(shown)] or [("", 0.0), (" ", 0.0)]
+    rows = [(names[i], float(probabilities[i])) for i in reversed(shown)] or [("", 0.0), (" ", 0.0)]
     ground = hv.Bars(rows, "category", "probability")
     own = hv.Bars([row for row in rows if row[0] == truth], "category", "probability")
     bars = [

@@ -1,4 +1,4 @@
-"""Regions with what a classifier takes them for, and how its error falls in training."""
+"""Regions with their predicted categories, and a classifier's error during training."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ from workbench.views.training.curves import raw_and_smooth
 
 
 def wrong_regions(regions: Regions, outcomes: Outcomes, count: int = 8) -> hv.Layout:
-    """The regions that a classifier is most sure of, and wrong: the truth, and what it says.
+    """Wrongly classified regions with the highest confidence, with true and predicted category.
 
     Args:
-        regions: those that were classified, in any order.
-        outcomes: of all of them.
-        count: at most so many.
+        regions: classified regions, in any order.
+        outcomes: outcomes of all of them.
+        count: largest number of pictures.
     """
     wrong = np.flatnonzero(outcomes.rank > 0)
     worst = wrong[np.argsort(-outcomes.confidence[wrong], kind="stable")][:count]
@@ -38,20 +38,20 @@ def wrong_regions(regions: Regions, outcomes: Outcomes, count: int = 8) -> hv.La
 def labelled_regions(
     regions: Regions, positions: Sequence[int], titles: Sequence[str], columns: int = 4
 ) -> hv.Layout:
-    """Regions in their frames, each with a title.
+    """Layout of regions in their frames, each with a title.
 
     Args:
-        regions: to choose from.
-        positions: among them.
-        titles: one for each.
-        columns: in a row.
+        regions: regions to choose from.
+        positions: positions of the shown regions.
+        titles: one title for each position.
+        columns: pictures in a row.
     """
     pictures = [photo(regions[p].pixels, t) for p, t in zip(positions, titles, strict=True)]
     return row(pictures, columns)
 
 
 def error_curves(metrics: pd.DataFrame) -> hv.Layout:
-    """The loss of every step, and the error on training batches and on held-out regions.
+    """Charts of the loss of every step, and of the error on training batches and held-out regions.
 
     Args:
         metrics: `Run.metrics()` of a region classifier.

@@ -1,7 +1,6 @@
-"""What a classification of regions found: errors by category, confusions, calibration."""
+"""Views of a region classification: errors by category, confusions, calibration."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import holoviews as hv
 import numpy as np
@@ -27,23 +26,21 @@ FIRST_OF_GROUP = {
     "microwave": "appliance",
     "book": "indoor",
 }
-"""COCO numbers its categories by supercategory: the first of each, and what the group is called."""
-
-Order = Literal["group", "frequency"]
+"""COCO's supercategory by its first category; categories are numbered in these groups."""
 
 _SIDE = 620
 """Width and height of a confusion matrix, screen pixels: room for 80 names."""
 
 
 def reliability_diagram(found: Reliability, title: str = "") -> hv.Overlay:
-    """The share that is right against the probability that was stated, with 95 % intervals.
+    """Reliability diagram: accuracy against stated probability, with 95 % intervals.
 
-    Below the diagonal the classifier is too sure of itself. The area of a dot is the share of
-    regions in its bin.
+    Below the diagonal the classifier is overconfident. The area of a dot is the share of regions in
+    its bin.
 
     Args:
-        found: of one method.
-        title: what one sees.
+        found: reliability of one method.
+        title: title of the chart.
     """
     bins = [each for each in found.bins if each.regions]
     x = np.array([each.confidence for each in bins])
@@ -92,21 +89,19 @@ def reliability_diagram(found: Reliability, title: str = "") -> hv.Overlay:
 def confusion_matrix(
     confusion: Real[np.ndarray, "classes classes"],
     names: Sequence[str],
-    order: Order = "group",
     title: str = "",
 ) -> hv.Overlay:
-    """Of the regions of a category (a row), which share was taken for which.
+    """Confusion matrix: for the regions of a category (a row), the share predicted as each other.
 
     Categories without a region, true or predicted, are left out: 80 names fill a screen already.
-    The colour is the square root of the share, so that confusions of a few percent are seen beside
-    the diagonal; hovering says the share and the number. Thin lines part COCO's supercategories.
+    The colour is the square root of the share, so that confusions of a few percent are visible
+    beside the diagonal; hovering shows the share and the number. Thin lines separate COCO's
+    supercategories.
 
     Args:
         confusion: `Outcomes.confusion`, or its mean over seeds.
-        names: of the categories.
-        order: "group": as they are numbered, which in COCO is by supercategory; "frequency": the
-            most frequent first.
-        title: what one sees.
+        names: names of the categories.
+        title: title of the chart.
 
     Raises:
         WorkbenchError: the names are not as many as the categories.
@@ -115,13 +110,13 @@ def confusion_matrix(
         raise WorkbenchError(
             f"a name for each of {len(confusion)} categories", f"{len(names)}", "name them all"
         )
-    kept = arranged(confusion, order)
+    kept = occurring(confusion)
     cells = confusion[np.ix_(kept, kept)]
     share = cells / np.maximum(confusion.sum(1)[kept, None], 1)
     labels = [names[i] for i in kept]
     named = np.array(labels, object)
-    # Rectangles, which stand where their numbers say: a heat map of names is drawn by matplotlib
-    # in another order than that of its ticks.
+    # Rectangles have numeric positions: matplotlib draws a heat map of names in another order than
+    # that of its ticks.
     truth, predicted = np.nonzero(share)
     picture = hv.Rectangles(
         (
@@ -146,7 +141,7 @@ def confusion_matrix(
             "color": "√share",
             "cmap": SEQUENTIAL,
             "clim": (0, 1),
-            "bgcolor": "black",  # what the map has for 0
+            "bgcolor": "black",  # colour of the map at 0
             "xlabel": "predicted",
             "ylabel": "truth",
             "xlim": side,
@@ -174,47 +169,41 @@ def confusion_matrix(
             bokeh={"line_width": 0.7},
             matplotlib={"linewidth": 0.5},
         )
-        for border in (_borders(names, kept) if order == "group" else [])
+        for border in _borders(names, kept)
         for mark in (hv.HLine, hv.VLine)
     ]
     size = {"fig_inches": (_SIDE / 72, _SIDE / 72), "fontsize": {"xticks": 5, "yticks": 5}}
     return styled(hv.Overlay([picture, *lines]).relabel(title), matplotlib=size)
 
 
-def arranged(
-    confusion: Real[np.ndarray, "classes classes"], order: Order
-) -> Int[np.ndarray, "kept"]:
-    """Numbers of the categories that occur or were predicted, in the order of the axes."""
-    occurs = confusion.sum(1)
-    kept = np.flatnonzero(occurs + confusion.sum(0) > 0)
-    return kept if order == "group" else kept[np.argsort(-occurs[kept], kind="stable")]
+def occurring(confusion: Real[np.ndarray, "classes classes"]) -> Int[np.ndarray, "kept"]:
+    """Indices of the categories that occur or were predicted: the axes of a confusion matrix."""
+    return np.flatnonzero(confusion.sum(1) + confusion.sum(0) > 0)
 
 
 def confusion_table(
     confusion: Real[np.ndarray, "classes classes"], names: Sequence[str], count: int = 10
 ) -> hv.Table:
-    """The strongest confusions in words.
+    """Table of the most frequent confusions.
 
     Args:
         confusion: `Outcomes.confusion`, or its mean over seeds.
-        names: of the categories.
-        count: at most so many.
+        names: names of the categories.
+        count: largest number of rows.
     """
     found = strongest_confusions(confusion, names, count)
     found["share"] = found["share"].round(3)
     return hv.Table(found, ["truth", "predicted"], ["regions", "share"])
 
 
-def category_errors(summary: RecognitionSummary, order: Order = "frequency") -> hv.Overlay:
-    """Error of every category that occurs, with 95 % intervals over images.
+def category_errors(summary: RecognitionSummary) -> hv.Overlay:
+    """Errors of the categories that occur, most frequent first, with 95 % intervals over images.
 
     Args:
-        summary: of one method.
-        order: "frequency": the most frequent at the top; "group": as they are numbered.
+        summary: summary of one method.
     """
     shown = [each for each in summary.categories if each.regions]
-    if order == "frequency":
-        shown = sorted(shown, key=lambda each: -each.regions)
+    shown.sort(key=lambda each: -each.regions)
     labels = [f"{each.name} ({each.regions})" for each in shown]
     place = np.arange(len(shown), dtype=float)
     errors = np.array([each.error.mean for each in shown])
@@ -259,12 +248,12 @@ def category_errors(summary: RecognitionSummary, order: Order = "frequency") -> 
 
 
 def _span(category: CategoryError) -> tuple[float, float]:
-    """Ends of the interval; a category of a single image has none."""
+    """Ends of the interval; both are the mean for a category of a single image."""
     error = category.error
     return (error.mean, error.mean) if np.isnan(error.low) else (error.low, error.high)
 
 
 def _borders(names: Sequence[str], kept: Int[np.ndarray, "kept"]) -> list[float]:
-    """Between which places of an axis one supercategory of COCO's ends and another begins."""
+    """Positions on an axis between two supercategories of COCO."""
     group = np.cumsum([name in FIRST_OF_GROUP for name in names])[kept]
     return [float(i) + 0.5 for i in np.flatnonzero(np.diff(group))]

@@ -1,4 +1,4 @@
-"""What second-order pooling sees of regions: spectra of XᵀX by category, and what the map does."""
+"""Spectra of second-order pooling: of XᵀX by category; before and after the layer's function."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,9 +9,9 @@ from jaxtyping import Float, Integer
 from workbench.views.style import AFTER, BEFORE, MUTED, as_chart, styled
 
 COLOURS = ("#1467b3", "#d1661c", "#2c8a57", "#a03c8c", "#b8a11a", "#5b6270")
-"""Of categories, in the order of their frequency; as many are drawn."""
+"""Colours of the most frequent categories; so many categories are drawn."""
 FLOOR = 1e-12
-"""Of the largest eigenvalue: what is smaller is zero to double precision, and not drawn."""
+"""Fraction of the largest eigenvalue below which eigenvalues count as zero and are not drawn."""
 
 
 def category_spectra(
@@ -20,13 +20,13 @@ def category_spectra(
     names: Sequence[str],
     epsilon: float | None = None,
 ) -> hv.Overlay:
-    """Eigenvalues of XᵀX/cells, descending: a category's median of the largest, the second, ….
+    """Chart of the eigenvalues of XᵀX/cells: medians over each category's regions, by rank.
 
     Args:
-        eigenvalues: of each region, descending, at least one region.
-        categories: of the regions, from 0.
-        names: of the categories.
-        epsilon: ε of the layer: where the logarithm stops to tell eigenvalues apart.
+        eigenvalues: eigenvalues of each region, descending; at least one region.
+        categories: category of each region, from 0.
+        names: names of the categories.
+        epsilon: ε of the layer, below which the logarithm hardly distinguishes eigenvalues.
     """
     counts = np.bincount(categories, minlength=len(names))
     frequent = np.argsort(-counts, kind="stable")[: len(COLOURS)]
@@ -68,9 +68,9 @@ def map_effect(
     """Eigenvalues before and after the layer's function: medians over regions, 10 to 90 % shaded.
 
     Args:
-        eigenvalues: of XᵀX/cells, a row a region, descending.
-        function: of an eigenvalue, log(λ + ε) for example.
-        title: of the second picture.
+        eigenvalues: eigenvalues of XᵀX/cells, a row a region, descending.
+        function: function of an eigenvalue, log(λ + ε) for example.
+        title: title of the second picture.
     """
     before = _band(eigenvalues, "Before: λ", "eigenvalue", BEFORE)
     after = _band(function(eigenvalues), title, "eigenvalue after", AFTER)
@@ -104,7 +104,7 @@ def _band(
 
 
 def level(value: float, label: str) -> hv.HLine:
-    """A dashed line across a chart."""
+    """Horizontal dashed line across a chart."""
     return styled(
         hv.HLine(value, label=label),
         common={"color": MUTED},

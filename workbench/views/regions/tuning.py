@@ -1,4 +1,4 @@
-"""A search for hyper-parameters: its table, and the error against each parameter."""
+"""Views of a hyper-parameter search: table of trials, and error against each parameter."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,14 +15,14 @@ from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
 from workbench.views.templating import render
 
 LOGARITHMIC = ("learning_rate", "head_multiplier", "weight_decay", "epsilon")
-"""Drawn on a logarithmic axis."""
+"""Parameters drawn on a logarithmic axis."""
 
 
 def trials_table(values: Mapping[str, Any]) -> Rows:
-    """Every trial, the best first, those that were ended early after those that were not.
+    """Rows of all trials, the best first, trials that were ended early after the complete ones.
 
     Args:
-        values: of `experiments.regions.tuning.results`.
+        values: values of `experiments.regions.tuning.results`.
     """
     names = list(values["own"])
     header = ["trial", *(each.replace("_", " ") for each in names), "held-out error", "loss",
@@ -46,14 +46,14 @@ def trials_table(values: Mapping[str, Any]) -> Rows:
 
 
 def search_chart(values: Mapping[str, Any], name: str) -> hv.Overlay:
-    """The held-out error of every trial against one parameter that was searched.
+    """Held-out error of every trial against one searched parameter.
 
-    Full dots came to their end, the ringed one was chosen; hollow ones were ended early and show
-    the error that they had then. Trials that diverged are left out.
+    Full dots are complete trials, the ringed one was chosen; hollow dots were ended early and show
+    their error at that time. Trials that diverged are left out.
 
     Args:
-        values: of `experiments.regions.tuning.results`.
-        name: of the parameter.
+        values: values of `experiments.regions.tuning.results`.
+        name: name of the parameter.
     """
     shown = [
         trial for trial in values["trials"] if trial["state"] != "diverged" and trial["errors"]
@@ -91,10 +91,10 @@ def write_tuning(values: Mapping[str, Any], folder: Path, title: str, command: s
     """Write tuning.md, tuning.html and a tuning-….png for each parameter.
 
     Args:
-        values: of `experiments.regions.tuning.results`.
-        folder: where to.
-        title: what was searched, how.
-        command: that trains with what was found.
+        values: values of `experiments.regions.tuning.results`.
+        folder: folder of the files.
+        title: title of the page.
+        command: command that trains with the found values.
     """
     table = trials_table(values)
     charts = {name: search_chart(values, name) for name in values["own"]}

@@ -1,7 +1,7 @@
-"""The affinity to look at: rows of it as maps over the image, and its block structure.
+"""Views of the affinity: its rows as maps over the image, and its block structure.
 
-Drawn is M = D^-½WD^-½, whose cuts these are, or W = XΛXᵀ itself, where pixels of large degree shine
-over all others.
+The drawn matrix is M = D^-½WD^-½, which normalized cuts use, or W = XΛXᵀ itself, in which pixels of
+large degree dominate.
 """
 
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from scipy.ndimage import distance_transform_edt
 
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.views.paint import (
-    NOTHING,
+    TRANSPARENT,
     LabelMap,
     boundary_layer,
-    ceiling,
+    composited,
     fineness,
-    laid_over,
+    robust_maximum,
     strongest_colours,
 )
-from workbench.views.panels import AXES, heat, photo, row
+from workbench.views.panels import AXES, heatmap, photo, row
 from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
-from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, explored, styled
+from workbench.views.style import MARKER, RULE, SEEDS, SEQUENTIAL, as_picture, interactive, styled
 
 
-def probes_inside(labels: LabelMap, count: int = 3) -> list[Pixel]:
-    """The innermost pixel of each of the largest segments, largest first.
+def interior_pixels(labels: LabelMap, count: int = 3) -> list[Pixel]:
+    """Innermost pixel of each of the largest segments, largest first.
 
     Args:
         labels: (height, width).
-        count: at most so many.
+        count: largest number of pixels.
     """
     names, areas = np.unique(labels, return_counts=True)
     largest = names[np.argsort(-areas, kind="stable")][:count]
@@ -47,14 +47,14 @@ def probes_inside(labels: LabelMap, count: int = 3) -> list[Pixel]:
 def affinity_row(
     snapshot: Snapshot, probe: Pixel, title: str = "", normalized: bool = True
 ) -> hv.Overlay:
-    """How strongly the network ties every pixel to one: a row of M over the image.
+    """Row of M over the image: the affinity of every pixel to one.
 
-    Black is no affinity. The lines are a human's segments, the ring is the probe.
+    Black is no affinity. The lines are the segments of an annotator, the ring is the probe.
 
     Args:
-        snapshot: of a scene.
-        probe: the pixel (y, x).
-        title: what one sees.
+        snapshot: snapshot of a scene.
+        probe: pixel (y, x).
+        title: title of the picture.
         normalized: False: a row of W.
     """
     picture = AffinityPicture(AffinityProbe(snapshot), typical_annotator(snapshot.truths))
@@ -62,36 +62,36 @@ def affinity_row(
 
 
 class AffinityPicture:
-    """The affinity of every pixel to any of some seeds, drawn again for every choice of them.
+    """Picture of the affinity of every pixel to some seeds, drawn again for every choice of seeds.
 
-    One seed: its row in the colours of `SEQUENTIAL`. Several: every pixel in the colour of the
-    seed that it is tied to most, as bright as it is tied; rows of different seeds are each scaled
-    to their own ceiling, so that a seed of small degree is seen beside one of large degree.
+    One seed: its row in the colours of `SEQUENTIAL`. Several: every pixel in the colour of the seed
+    with the largest affinity, which gives the brightness; each row is scaled to its own
+    `robust_maximum`, so that a seed of small degree is visible beside one of large degree.
 
-    What stays the same from one click to the next is made once: elements with their options are
-    most of what a picture costs.
+    Parts that do not depend on the seeds are made once: most of the time of a picture goes into
+    elements and their options.
 
     Args:
-        ready: of the snapshot.
-        segments: whose boundaries are drawn over it; None: none are.
+        ready: affinity probe of the snapshot.
+        segments: segments whose boundaries are drawn; None: no boundaries.
 
     Attributes:
-        lines: the boundaries, as an element for other pictures of the scene.
+        lines: boundaries, as an element for other pictures of the scene.
     """
 
     def __init__(self, ready: AffinityProbe, segments: LabelMap | None) -> None:
         self.ready = ready
         self._fineness = 1 if segments is None else fineness(segments)
-        self._layer = NOTHING if segments is None else boundary_layer(segments)
+        self._layer = TRANSPARENT if segments is None else boundary_layer(segments)
         self.lines = photo(self._layer, fineness=self._fineness)
         dark = np.zeros_like(ready.over_image([(0, 0)])[0])
-        self._heat = explored(
-            heat(dark, ready.step, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0))
+        self._heat = interactive(
+            heatmap(dark, ready.step, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0))
         )
         self._places = [self._heat.dimension_values(axis, expanded=False) for axis in AXES]
 
     def draw(self, seeds: Sequence[Pixel], normalized: bool = True) -> hv.Overlay:
-        """The picture of seeds, which are ringed.
+        """Picture of the seeds, with rings around them.
 
         Args:
             seeds: pixels (y, x); more than there are `SEEDS` share colours.
@@ -101,18 +101,18 @@ class AffinityPicture:
         strongest = values[0] if len(seeds) == 1 else np.max(values, axis=0, initial=0.0)
         ground = self._heat.clone((*self._places, strongest))
         for backend in ("bokeh", "matplotlib"):
-            ground.opts(backend=backend, clim=(0.0, ceiling(strongest)))
-        over = self.lines if len(seeds) == 1 else self._parted(values)
+            ground.opts(backend=backend, clim=(0.0, robust_maximum(strongest)))
+        over = self.lines if len(seeds) == 1 else self._coloured_by_strongest(values)
         return ground * over * seed_rings(seeds)
 
-    def _parted(self, values: Float[np.ndarray, "seeds rows columns"]) -> hv.RGB:
-        """Colours of the seeds with the boundaries over them."""
+    def _coloured_by_strongest(self, values: Float[np.ndarray, "seeds rows columns"]) -> hv.RGB:
+        """Picture in the seeds' colours with the boundaries over it."""
         colours = strongest_colours(values, SEEDS)
         height, width = (side * self._fineness for side in self.ready.image)
         y, x = (np.arange(side) // (self._fineness * self.ready.step) for side in (height, width))
         fine = colours[y[:, None], x]
-        if self._layer is not NOTHING:
-            fine = laid_over(fine, self._layer)
+        if self._layer is not TRANSPARENT:
+            fine = composited(fine, self._layer)
         return photo(fine, fineness=self._fineness)
 
 
@@ -129,14 +129,14 @@ def seed_rings(seeds: Sequence[Pixel]) -> hv.Points:
 def affinity_rows(
     snapshot: Snapshot, probes: Sequence[Pixel] | None = None, normalized: bool = True
 ) -> hv.Layout:
-    """`affinity_row` for several probes.
+    """Layout of `affinity_row` for several probes.
 
     Args:
-        snapshot: of a scene.
-        probes: pixels (y, x); None: one inside each of a human's three largest segments.
+        snapshot: snapshot of a scene.
+        probes: pixels (y, x); None: one inside each of an annotator's three largest segments.
         normalized: False: rows of W.
     """
-    probes = probes or probes_inside(typical_annotator(snapshot.truths))
+    probes = probes or interior_pixels(typical_annotator(snapshot.truths))
     return row(
         [
             affinity_row(snapshot, probe, f"probe {i}", normalized)
@@ -148,11 +148,11 @@ def affinity_rows(
 def affinity_blocks(
     snapshot: Snapshot, title: str = "", cells: int = 400, normalized: bool = True
 ) -> hv.Overlay:
-    """M between a sample of cells, ordered by a human's segments: blocks are what training wants.
+    """M between a sample of cells, ordered by an annotator's segments: ideally block-diagonal.
 
     Args:
-        snapshot: of a scene.
-        title: what one sees.
+        snapshot: snapshot of a scene.
+        title: title of the picture.
         cells: size of the sample, evenly spread over the feature map.
         normalized: False: W.
     """
@@ -168,13 +168,13 @@ def block_picture(
     """M, or W, between a sample of cells, ordered by segment, the largest first.
 
     Args:
-        ready: of the snapshot.
-        segments: of the image; lines part them.
+        ready: affinity probe of the snapshot.
+        segments: segments of the image; lines separate them.
         cells: size of the sample, evenly spread over the feature map.
         normalized: False: W.
     """
     labels = ready.labels(segments)
-    chosen = _spread(labels, cells)
+    chosen = _sample(labels, cells)
     values = ready.rows(chosen, normalized)[:, chosen]
     ends = np.flatnonzero(np.diff(labels[chosen])) + 0.5
     low, high = -0.5, len(chosen) - 0.5
@@ -186,14 +186,19 @@ def block_picture(
         bokeh={"line_width": 0.7},
         matplotlib={"linewidth": 0.7},
     )
-    picture = heat(
-        values, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, ceiling(values)), smooth=False
+    picture = heatmap(
+        values,
+        1,
+        name="affinity",
+        cmap=SEQUENTIAL,
+        limits=(0.0, robust_maximum(values)),
+        smooth=False,
     )
     return as_picture(picture * lines)
 
 
-def _spread(labels: Int[np.ndarray, "cells"], count: int) -> Int[np.ndarray, "sample"]:
-    """An evenly spread sample of cells, largest segment first."""
+def _sample(labels: Int[np.ndarray, "cells"], count: int) -> Int[np.ndarray, "sample"]:
+    """Evenly spread sample of cells, ordered by segment, the largest first."""
     sample = np.unique(np.linspace(0, len(labels) - 1, min(count, len(labels))).round().astype(int))
     areas = np.bincount(labels)
     return np.asarray(sample[np.lexsort((labels[sample], -areas[labels[sample]]))])

@@ -1,7 +1,7 @@
-"""The spectrum of a scene as a training goes on: what collapses, and what stays.
+"""Spectrum of a scene over the steps of a training.
 
-A snapshot holds the leading eigenvalues that its segmentations needed. Here are all of them, with
-the singular values of X, from the factors. What is drawn of earlier steps is one faint line each.
+A snapshot holds only the leading eigenvalues that its segmentations needed. The complete spectrum
+and the singular values of X are computed here from the factors. Each earlier step is a faint line.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,20 @@ from workbench.linalg.gram import gram
 from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
 
 FLOOR = 1e-6
-"""Values below this are drawn here: rounding says no more of them."""
+"""Lower end of the axis, at which smaller values are drawn: rounding dominates them."""
 
 
 @dataclass(frozen=True)
 class SpectrumAt:
-    """The spectrum of one scene at one step; every array descends.
+    """Spectrum of one scene at one step; every array descends.
 
     Attributes:
-        step: of the optimizer.
+        step: step of the optimizer.
         singular: (features,) singular values of X.
-        eigenvalues: (features,) of M = D^-½WD^-½; the first is 1, unless all features are off.
+        eigenvalues: (features,) eigenvalues of M = D^-½WD^-½; the first is 1, unless all
+            features are zero.
         rank: numerical rank of M.
-        effective_rank: of W, see `linalg.Affinity.effective_rank`.
+        effective_rank: effective rank of W, see `linalg.Affinity.effective_rank`.
     """
 
     step: int
@@ -40,20 +41,20 @@ class SpectrumAt:
 
     @property
     def gaps(self) -> Float[np.ndarray, "features"]:
-        """λ_k − λ_{k+1} for k = 1, 2, …; after the last eigenvalue comes 0."""
+        """Eigengaps λ_k − λ_{k+1} for k = 1, 2, …; after the last eigenvalue comes 0."""
         return -np.diff(self.eigenvalues, append=0.0)
 
     @property
     def widest(self) -> tuple[int, float]:
-        """The k ≥ 2 whose gap is widest, and that gap: what the affinity itself would cut into."""
+        """Number k ≥ 2 of segments with the widest eigengap, and that gap."""
         if len(self.gaps) < 2:
             return len(self.gaps), float(self.gaps.sum())
         k = int(self.gaps[1:].argmax()) + 2
         return k, float(self.gaps[k - 1])
 
     @property
-    def words(self) -> str:
-        """Rank, effective rank and gap."""
+    def summary(self) -> str:
+        """Text of step, rank, effective rank and widest gap."""
         k, gap = self.widest
         return (
             f"step {self.step}: rank {self.rank}, effective rank {self.effective_rank:.1f}, "
@@ -62,11 +63,11 @@ class SpectrumAt:
 
 
 def spectrum_at(step: int, snapshot: Snapshot) -> SpectrumAt:
-    """All of the spectrum of a snapshot, from its factors.
+    """Complete spectrum of a snapshot, from its factors.
 
     Args:
-        step: at which it was taken.
-        snapshot: of a scene.
+        step: step of the snapshot.
+        snapshot: snapshot of a scene.
 
     Raises:
         WorkbenchError: normalized cuts are not defined on its factors.
@@ -87,12 +88,12 @@ def spectrum_at(step: int, snapshot: Snapshot) -> SpectrumAt:
 def eigenvalue_history(
     now: SpectrumAt | None, earlier: Sequence[SpectrumAt] = (), colour: str = AFTER
 ) -> hv.Overlay:
-    """Eigenvalues of M now, those of earlier steps faint behind.
+    """Chart of the eigenvalues of M at one step, with earlier steps as faint lines.
 
     Args:
-        now: to be drawn; None: nothing is.
-        earlier: other steps.
-        colour: of now.
+        now: spectrum to draw; None: none.
+        earlier: spectra of other steps.
+        colour: colour of `now`.
     """
     drawn = _lines(
         None if now is None else now.eigenvalues,
@@ -115,13 +116,13 @@ def singular_history(
     colour: str = AFTER,
     highest: float | None = None,
 ) -> hv.Overlay:
-    """Singular values of X now, those of earlier steps faint behind.
+    """Chart of the singular values of X at one step, with earlier steps as faint lines.
 
     Args:
-        now: to be drawn; None: nothing is.
-        earlier: other steps.
-        colour: of now.
-        highest: the top of the axis, where several charts share it; None: the largest drawn.
+        now: spectrum to draw; None: none.
+        earlier: spectra of other steps.
+        colour: colour of `now`.
+        highest: top of the axis, where several charts share it; None: the largest drawn value.
     """
     drawn = _lines(
         None if now is None else now.singular,
@@ -143,12 +144,12 @@ def singular_history(
 def rank_history(
     all_steps: Sequence[SpectrumAt], now: int | None = None, colour: str = AFTER
 ) -> hv.Overlay:
-    """Effective rank of W by step, a ring around the step that is looked at.
+    """Chart of the effective rank of W by step, with a ring around the selected step.
 
     Args:
-        all_steps: in order.
-        now: the step that is looked at.
-        colour: of the line.
+        all_steps: spectra, in order.
+        now: selected step.
+        colour: colour of the line.
     """
     points = [(each.step, each.effective_rank) for each in all_steps]
     dimensions = ("step", "effective rank")
@@ -173,7 +174,7 @@ def _lines(
     name: str,
     colour: str,
 ) -> hv.Overlay:
-    """One faint line for each earlier spectrum, and the present one with its points."""
+    """Line with points for the present spectrum, and a faint line for each earlier one."""
     dimensions = ("number", name)
     faint = styled(
         hv.Path([_points(values) for values in earlier], list(dimensions)),

@@ -24,7 +24,7 @@ from workbench.data.photos import Pixels
 from workbench.runs.files import atomic_write, to_json
 from workbench.segmentation.photos import PhotoSegmentation, nearest
 from workbench.views.inline import img
-from workbench.views.paint import LabelMap, boundaries, ceiling, mean_colours
+from workbench.views.paint import LabelMap, boundaries, mean_colours, robust_maximum
 from workbench.views.templating import render
 
 EIGENVECTORS = 8
@@ -163,7 +163,7 @@ def _figure(pixels: Pixels, caption: str) -> _Figure:
 
 def _diverging(values: Float[np.ndarray, "rows columns"]) -> Pixels:
     """Blue below zero, red above, white at it."""
-    scaled = (np.clip(values / ceiling(values), -1, 1) + 1) / 2
+    scaled = (np.clip(values / robust_maximum(values), -1, 1) + 1) / 2
     return np.asarray(_PALETTE[(scaled * (len(_PALETTE) - 1)).round().astype(int)])
 
 

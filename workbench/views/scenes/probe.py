@@ -1,8 +1,8 @@
-"""The affinity of a snapshot, ready to be asked for any pixel: a click becomes a map at once.
+"""Rows of a snapshot's affinity for any pixel, fast enough to answer clicks.
 
-All that does not depend on the pixel is done when the probe is made: the degrees, D^-½, the place
-of every cell. A row of W is then one product of X with one vector, O(md), a row of
-M = D^-½WD^-½ the same row weighted, and no m×m matrix is ever formed.
+Everything that does not depend on the pixel is computed once: the degrees, D^-½, the position of
+every cell. A row of W is then one product of X with one vector, O(md), a row of M = D^-½WD^-½ the
+same row weighted, and no m×m matrix is ever formed.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from workbench.linalg.outcomes import rsqrt
 from workbench.views.paint import LabelMap
 
 Pixel = tuple[int, int]
-"""(y, x)."""
+"""Position (y, x) in the image."""
 
 _COARSE = 2
-"""Side of the blocks of pixels at which rows are drawn, where cells are no finer than that."""
+"""Side of the blocks of pixels on which rows are drawn, where cells are not finer."""
 
 
 class AffinityProbe:
@@ -31,10 +31,10 @@ class AffinityProbe:
 
     Attributes:
         affinity: W by its factors.
-        grid: where the cells of the feature map lie in the image.
-        shape: rows and columns of that map.
+        grid: positions of the feature map's cells in the image.
+        shape: rows and columns of the feature map.
         image: height and width of the image, pixels.
-        step: side of the blocks of pixels at which maps are given.
+        step: side of the blocks of pixels on which maps are given.
 
     Raises:
         WorkbenchError: the snapshot's factors are not finite.
@@ -52,15 +52,15 @@ class AffinityProbe:
                 "NaN or Inf in the degrees of the affinity",
                 "look at an earlier step: the training has diverged before this one",
             )
-        self._scale = rsqrt(degrees).float()  # D^-½, zero where all features are off
+        self._scale = rsqrt(degrees).float()  # D^-½, zero where all features are zero
 
     @property
     def dead(self) -> bool:
-        """Whether no pixel has any affinity: all features are off."""
+        """Whether no pixel has any affinity: all features are zero."""
         return not bool((self._scale > 0).any())
 
     def cell(self, pixel: Pixel) -> int:
-        """The cell whose centre is nearest to a pixel, by its number."""
+        """Number of the cell whose centre is nearest to a pixel."""
         i, j = (
             min(max(round((at - self.grid.offset) / self.grid.stride), 0), count - 1)
             for at, count in zip(pixel, self.shape, strict=True)
@@ -70,11 +70,11 @@ class AffinityProbe:
     def rows(
         self, cells: Int[np.ndarray, "rows"], normalized: bool = True
     ) -> Float[np.ndarray, "rows cells"]:
-        """Rows of M, or of W, between cells; zero where the degree is.
+        """Rows of M, or of W, between cells; zero where the degree is zero.
 
         Args:
-            cells: by number, row-major.
-            normalized: False: of W.
+            cells: numbers of cells, row-major.
+            normalized: False: rows of W.
         """
         index = torch.from_numpy(cells)
         values = self.affinity.rows(index)
@@ -85,10 +85,10 @@ class AffinityProbe:
     def over_image(
         self, pixels: Sequence[Pixel], normalized: bool = True
     ) -> Float[np.ndarray, "pixels fine_rows fine_columns"]:
-        """A map for each pixel: its row of M, or of W, at blocks of `step` pixels.
+        """Maps of the pixels' rows of M, or of W, on blocks of `step` pixels.
 
         Args:
-            pixels: (y, x); each stands for the cell nearest to it.
+            pixels: (y, x); each is replaced by its nearest cell.
             normalized: False: rows of W.
         """
         cells = np.array([self.cell(pixel) for pixel in pixels], np.int64)
@@ -99,6 +99,6 @@ class AffinityProbe:
         return fine[: len(pixels)].numpy()
 
     def labels(self, labels: LabelMap) -> Int[np.ndarray, "cells"]:
-        """The label of each cell, out of a label map of the image."""
+        """Label of each cell, out of a label map of the image."""
         found = torch.from_numpy(labels.astype(np.int64))
         return self.grid.sample_labels(found[None], *self.shape)[0].numpy()

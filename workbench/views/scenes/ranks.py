@@ -8,32 +8,31 @@ import numpy as np
 
 from workbench.evaluation.cells import chance
 from workbench.evaluation.rendering import Rows, as_markdown
-from workbench.evaluation.scenes.ranks import COLUMN, Measure, Trajectory, relation
+from workbench.evaluation.scenes.ranks import COLUMN, Trajectory, relation
 from workbench.runs.files import write_files
 from workbench.views import inline
 from workbench.views.panels import row
 from workbench.views.style import MUTED, as_chart, dots, styled
 
 COLOURS = ("#1467b3", "#d1661c", "#3f8f5b", "#8a56a8")
-"""Of objectives, in the order of their appearance; told apart by colour-blind readers too."""
+"""Colours of objectives, in order of appearance; distinguishable for colour-blind readers."""
 
 
-def rank_pictures(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Layout:
-    """Both charts: passes on the left, scenes on the right."""
-    return row([over_passes(trajectories, measure), over_scenes(trajectories, measure)], columns=2)
+def rank_pictures(trajectories: Sequence[Trajectory]) -> hv.Layout:
+    """Charts over passes on the left, over scenes on the right."""
+    return row([over_passes(trajectories), over_scenes(trajectories)], columns=2)
 
 
-def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Overlay:
-    """A line a training, from the hollow dot before its first step to the full one at its end.
+def over_passes(trajectories: Sequence[Trajectory]) -> hv.Overlay:
+    """Chart over passes: a line a training, from a hollow dot before its first step to a full one.
 
     Args:
         trajectories: in the order of the legend.
-        measure: which covering.
     """
-    dimensions = ("effective rank of W", f"{measure} covering")
+    dimensions = ("effective rank of W", "best covering")
     lines = [
         styled(
-            hv.Curve(each.passes[:, [0, COLUMN[measure]]], *dimensions, label=label),
+            hv.Curve(each.passes[:, [0, COLUMN["best"]]], *dimensions, label=label),
             common={"color": colour, "alpha": 0.8},
             bokeh={"line_width": 1.8},
             matplotlib={"linewidth": 1.5},
@@ -42,7 +41,7 @@ def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
     ]
     ends: list[hv.Element] = []
     for colour, own in _by_colour(trajectories).items():
-        found = np.stack([each.passes[[0, -1]][:, [0, COLUMN[measure]]] for each in own])
+        found = np.stack([each.passes[[0, -1]][:, [0, COLUMN["best"]]] for each in own])
         ends += [
             dots(found[:, 0], dimensions, "white", colour, (8, 28)),
             dots(found[:, 1], dimensions, colour, colour, (8, 28)),
@@ -55,17 +54,16 @@ def over_passes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
     )
 
 
-def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -> hv.Overlay:
-    """A dot a held-out scene and training: what its rank and its covering have changed by.
+def over_scenes(trajectories: Sequence[Trajectory]) -> hv.Overlay:
+    """Chart over held-out scenes: change of covering against change of rank, a dot a scene and run.
 
     Args:
         trajectories: in the order of the legend.
-        measure: which covering.
     """
-    dimensions = ("change of effective rank", f"change of {measure} covering")
+    dimensions = ("change of effective rank", "change of best covering")
     changes = [
         styled(
-            hv.Scatter((each.scenes[:, 0], each.scenes[:, COLUMN[measure]]), *dimensions),
+            hv.Scatter((each.scenes[:, 0], each.scenes[:, COLUMN["best"]]), *dimensions),
             common={"color": colour, "alpha": 0.55},
             bokeh={"size": 6},
             matplotlib={"s": 16, "linewidth": 0},
@@ -78,7 +76,7 @@ def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
         bokeh={"line_width": 1},
         matplotlib={"linewidth": 0.8},
     )
-    found = relation(trajectories, measure)
+    found = relation(trajectories)
     title = f"Scene by scene: Spearman's ρ {found.rho:+.2f}"
     return as_chart(
         hv.Overlay([zero, *changes]).relabel(title), xlabel=dimensions[0], ylabel=dimensions[1]
@@ -86,7 +84,7 @@ def over_scenes(trajectories: Sequence[Trajectory], measure: Measure = "best") -
 
 
 def rank_rows(trajectories: Sequence[Trajectory]) -> Rows:
-    """A row an objective: means over its trainings, and how scenes' changes go together."""
+    """Rows of a table, one an objective: means over its trainings, and correlation over scenes."""
     rows = [
         ["objective", "trainings", "effective rank", "best covering", "average covering",
          "ρ (rank, best)", "p", "ρ (rank, average)", "p"]
@@ -105,11 +103,11 @@ def rank_rows(trajectories: Sequence[Trajectory]) -> Rows:
 
 
 def write_ranks(trajectories: Sequence[Trajectory], folder: Path) -> list[Path]:
-    """Write ranks.md, the rows, and ranks.png, the charts.
+    """Write ranks.md with the rows and ranks.png with the charts.
 
     Args:
         trajectories: at least one.
-        folder: where to; made if it is not there.
+        folder: folder of the files; made where missing.
     """
     table = as_markdown(rank_rows(trajectories)) + "\n"
     picture = inline.png(rank_pictures(trajectories))
@@ -117,7 +115,7 @@ def write_ranks(trajectories: Sequence[Trajectory], folder: Path) -> list[Path]:
 
 
 def _coloured(trajectories: Sequence[Trajectory]) -> Iterator[tuple[Trajectory, str, str]]:
-    """Each with the colour of its objective, whose first one has the label."""
+    """Trajectories with the colour of their objective; the first of an objective has its label."""
     colours: dict[str, str] = {}
     for each in trajectories:
         new = each.objective not in colours

@@ -1,4 +1,4 @@
-"""What an evaluation found, image by image: trained against untrained, best and worst, by cut."""
+"""Views of an evaluation's scores: method against method, ranking of images, covering by cut."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from workbench.views.panels import row
 from workbench.views.style import AFTER, BEFORE, INK, MUTED, as_chart, styled
 
 Scores = Mapping[str, Any]
-"""A `BenchmarkTable.to_dict()`: {"methods": {name: {"mean": …, "images": {id: …}}}, …}."""
+"""Values of `BenchmarkTable.to_dict`: {"methods": {name: {"mean": …, "images": {id: …}}}, …}."""
 
 
 def scores_per_image(
     scores: Scores, before: str = "untrained", after: str = "trained"
 ) -> hv.Layout:
-    """`covering_scatter` of best and of average covering.
+    """Layout of `covering_scatter` for best and for average covering.
 
     Args:
-        scores: of both methods on the same images.
-        before: the method on the horizontal axis.
-        after: the method on the vertical axis.
+        scores: scores of both methods on the same images.
+        before: method on the horizontal axis.
+        after: method on the vertical axis.
     """
     return row([covering_scatter(scores, name, before, after) for name in ("best", "average")])
 
@@ -31,15 +31,15 @@ def scores_per_image(
 def covering_scatter(
     scores: Scores, measure: str, before: str = "untrained", after: str = "trained"
 ) -> hv.Overlay:
-    """A point an image; above the diagonal it is covered better after than before.
+    """Scatter chart of coverings, a point an image; above the diagonal `after` covers better.
 
-    The diamond marks the two means, which the title states.
+    The diamond marks the two means, which are in the title.
 
     Args:
-        scores: of both methods on the same images.
+        scores: scores of both methods on the same images.
         measure: "best" or "average".
-        before: the method on the horizontal axis.
-        after: the method on the vertical axis.
+        before: method on the horizontal axis.
+        after: method on the vertical axis.
     """
     x, y = _values(scores, before, measure), _values(scores, after, measure)
     low = float(np.floor(10 * min(x.min(), y.min())) / 10)
@@ -80,12 +80,12 @@ def _values(scores: Scores, method: str, measure: str) -> Float[np.ndarray, "ima
 
 @dataclass(frozen=True)
 class Ranked:
-    """An image of an evaluation.
+    """Image of an evaluation with its place in the ranking.
 
     Attributes:
-        place: from 1, the best.
-        id: of the image.
-        covering: of the measure that ranks.
+        place: place, from 1, the best.
+        id: id of the image.
+        covering: covering by the ranking measure.
     """
 
     place: int
@@ -94,7 +94,7 @@ class Ranked:
 
 
 def ranked(scores: Mapping[str, Any], method: str, measure: str = "average") -> list[Ranked]:
-    """The images of an evaluation, the best one first.
+    """Images of an evaluation, the best first.
 
     Args:
         scores: a `BenchmarkTable.to_dict()`, as runs/…/evaluations/*.json keep it.
@@ -109,12 +109,12 @@ def ranked(scores: Mapping[str, Any], method: str, measure: str = "average") -> 
 def ranking_chart(
     images: Sequence[Ranked], chosen: str | None = None, kept: Sequence[str] = ()
 ) -> hv.Overlay:
-    """A dot an image, from the best to the worst.
+    """Chart of ranked images, a dot an image, from the best to the worst.
 
     Args:
-        images: ranked.
-        chosen: the image that is looked at, ringed.
-        kept: those that can be looked at, in the colour of the rest of the run.
+        images: ranked images.
+        chosen: id of the opened image, drawn larger and dark.
+        kept: ids of the images that can be opened, drawn in blue.
     """
     dimensions = ("place", "covering")
 
@@ -144,11 +144,11 @@ def ranking_chart(
 def covering_bars(
     now: Float[np.ndarray, "annotators"], pool: Float[np.ndarray, "segmentations annotators"]
 ) -> hv.Overlay:
-    """A bar an annotator for a segmentation, a dash for the pool's best there.
+    """Chart of coverings: a bar an annotator for a segmentation, a dash for the pool's best.
 
     Args:
-        now: coverings of the annotators by the segmentation; none where there is none.
-        pool: coverings by the pool's.
+        now: coverings of the annotators by the segmentation; empty without one.
+        pool: coverings by the pool's segmentations.
     """
     dimensions = ("annotator", "covering")
     numbers = np.arange(1, len(now) + 1)

@@ -1,4 +1,4 @@
-"""Segmentations to look at: a network's, the humans', and the pool of eight with their covering."""
+"""Views of segmentations: a network's, the annotators', and the pool with its coverings."""
 
 import holoviews as hv
 import numpy as np
@@ -10,20 +10,20 @@ from workbench.views.panels import photo, row
 
 
 def segmentation(image: Pixels, labels: LabelMap, title: str = "", fill: bool = True) -> hv.RGB:
-    """A segmentation with its boundaries drawn.
+    """Segmentation with its boundaries drawn.
 
     Args:
         image: (height, width, 3) sRGB.
-        labels: (height, width), a value for each segment.
-        title: what one sees.
-        fill: paint every segment in its mean colour; False: leave the image as it is.
+        labels: (height, width), one value a segment.
+        title: title of the picture.
+        fill: paint every segment in its mean colour; False: keep the image.
     """
     ground = mean_colours(image, labels) if fill else image
     return photo(outlined(ground, labels), title, fineness(labels))
 
 
 def human_segmentations(snapshot: Snapshot) -> hv.Layout:
-    """What each annotator drew, over the image."""
+    """Segmentations of all annotators over the image."""
     image = snapshot.image
     panels = [
         segmentation(image, labels, f"annotator {i} · {_segments(labels)}", fill=False)
@@ -33,11 +33,11 @@ def human_segmentations(snapshot: Snapshot) -> hv.Layout:
 
 
 def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
-    """The segmentation of the pool that covers the annotators best in the mean.
+    """Segmentation of the pool with the highest mean covering of the annotators.
 
     Args:
-        snapshot: of an evaluated scene.
-        method: whose it is, for the title.
+        snapshot: snapshot of an evaluated scene.
+        method: name of the method, for the title.
     """
     means = snapshot.coverings.mean(axis=1)
     best = int(means.argmax())
@@ -47,7 +47,7 @@ def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
 
 
 def pool(snapshot: Snapshot) -> hv.Layout:
-    """All segmentations of the pool, each with its segments and its mean covering; ★ the best.
+    """Pool of segmentations, each with its number of segments and mean covering; ★: the best.
 
     Where they are flat, and the snapshot says of how many clusters, k stands first.
     """

@@ -1,4 +1,4 @@
-"""The spectrum of D^-½WD^-½: its eigenvalues, and its eigenvectors as maps over the image."""
+"""Spectrum of D^-½WD^-½: its eigenvalues, and its eigenvectors as maps over the image."""
 
 from collections.abc import Mapping
 
@@ -9,24 +9,24 @@ from jaxtyping import Float
 
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.segmentation import Grid
-from workbench.views.paint import ceiling
-from workbench.views.panels import heat, row
+from workbench.views.paint import robust_maximum
+from workbench.views.panels import heatmap, row
 from workbench.views.style import AFTER, BEFORE, DIVERGING, as_chart, styled
 
 _FLOOR = 1e-6
 _STEP = 2
-"""Side of the blocks of pixels at which eigenvectors are drawn."""
+"""Side of the blocks of pixels on which eigenvectors are drawn."""
 
 
 def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
     """Eigenvalues of D^-½WD^-½ in descending order, by method; the legend states the rank.
 
-    Eigenvalues near 1 count segments that hardly touch; where the others fall, the affinity
-    collapses to those segments. What is below a millionth is drawn there.
+    The number of eigenvalues near 1 is the number of weakly connected segments; where the others
+    fall, the affinity collapses to those segments. Values below a millionth are drawn there.
 
     Args:
-        snapshots: of one scene, by method, the latest state last.
-        title: what one sees.
+        snapshots: snapshots of one scene by method, the latest state last.
+        title: title of the chart.
     """
     values = np.concatenate([snapshot.eigenvalues for snapshot in snapshots.values()])
     floor = max(float(values.min(initial=1)), _FLOOR)
@@ -46,14 +46,14 @@ def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
 
 
 def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
-    """The generalised eigenvectors D^-½U as maps, from the second on, white at zero.
+    """Generalised eigenvectors D^-½U as maps, from the second on, white at zero.
 
-    The first is left out: it is constant wherever every pixel has some affinity to every other.
-    The sign of an eigenvector means nothing: each is drawn so that its largest values are red.
+    The first is left out: it is constant where every pixel has some affinity to every other. The
+    sign of an eigenvector is arbitrary: each is drawn so that its largest values are red.
 
     Args:
-        snapshot: of a scene.
-        count: at most so many.
+        snapshot: snapshot of a scene.
+        count: largest number of eigenvectors.
     """
     blocks = torch.from_numpy(snapshot.eigenvectors[1 : count + 1])
     height, width = snapshot.image.shape[:2]
@@ -61,9 +61,9 @@ def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
     maps = coarse.interpolate(blocks, height, width, _STEP).numpy()
     panels = []
     for i, values in enumerate(map(_sign_fixed, maps), 2):
-        end = ceiling(values)
+        end = robust_maximum(values)
         title = f"λ{_subscript(i)} = {snapshot.eigenvalues[i - 1]:.3f}"
-        panels.append(heat(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
+        panels.append(heatmap(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
     return row(panels)
 
 
@@ -87,7 +87,7 @@ def _eigenvalues(method: str, snapshot: Snapshot, colour: str) -> hv.Overlay:
 
 
 def _sign_fixed(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
-    """Of v and −v the one whose values of large magnitude are positive."""
+    """Vector v or −v, whichever has positive values of large magnitude."""
     return values if np.sum(values.astype(np.float64) ** 3) >= 0 else -values
 
 

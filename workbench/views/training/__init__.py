@@ -1,1 +1,1 @@
-"""Pictures of a training: live figures, curves, comparison of runs."""
+"""Views of trainings: live charts, curves, comparison of runs."""

@@ -1,4 +1,4 @@
-"""Several runs beside each other: where their configurations differ, and one chart for all."""
+"""Comparison of runs: differing settings, and one chart for all."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from workbench.views.training.decimate import thinned
 
 ABSENT = "–"
 _FEW = 30
-"""Measurements of one training up to which each is a dot: passes, not steps."""
+"""Largest number of measurements that are drawn as dots: one a pass, not one a step."""
 
 
 def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """A row for each setting in which not all configurations agree, a column for each of them.
+    """Table of differing settings: a row for each setting, a column for each configuration.
 
     Args:
-        configs: by name; settings of settings are named with a dot: architecture.backbone.
+        configs: configurations by name; nested settings have dotted names: architecture.backbone.
     """
     flat = {name: dict(_flat(config)) for name, config in configs.items()}
     settings = dict.fromkeys(setting for each in flat.values() for setting in each)
@@ -34,12 +34,12 @@ def config_differences(configs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 
 
 def curves_together(metrics: Mapping[str, pd.DataFrame], name: str, title: str = "") -> hv.Overlay:
-    """One measurement of all runs that took it: running means of what was measured at every step.
+    """Chart of one measurement of several runs; measurements of every step as running means.
 
     Args:
-        metrics: `Run.metrics()` by the run's name; their colours repeat after the fourth.
-        name: of the measurement.
-        title: what one sees.
+        metrics: `Run.metrics()` by the run's name; colours repeat after the fourth.
+        name: name of the measurement.
+        title: title of the chart.
     """
     drawn: list[hv.Element] = []
     for i, (run, table) in enumerate(metrics.items()):

@@ -1,4 +1,4 @@
-"""A training in curves: objective, alignment with the human segments, held-out covering, ranks."""
+"""Curves of a training: objective, alignment with annotators' segments, covering, ranks."""
 
 import holoviews as hv
 import pandas as pd
@@ -8,14 +8,14 @@ from workbench.views.style import AFTER, BEFORE, as_chart, styled
 from workbench.views.training.decimate import thinned
 
 _WINDOWS = 12
-"""A smooth curve averages over the training divided by this."""
+"""Length of a training divided by the window of its running means."""
 
 
 def training_curves(metrics: pd.DataFrame) -> hv.Layout:
-    """All curves for which something was measured.
+    """Layout of all curves with measurements.
 
     Args:
-        metrics: `Run.metrics()`: a row a step, columns by name.
+        metrics: `Run.metrics()`: a row a step, a column a name.
     """
     panels = []
     if "loss" in metrics:
@@ -34,12 +34,12 @@ def training_curves(metrics: pd.DataFrame) -> hv.Layout:
 
 
 def raw_and_smooth(values: pd.Series, title: str, name: str) -> hv.Overlay:
-    """Every step faintly, and the running mean over them.
+    """Chart of every step as a faint line, with the running mean over it.
 
     Args:
         values: indexed by step; NaN where nothing was measured.
-        title: what one sees.
-        name: of the quantity, with its unit.
+        title: title of the chart.
+        name: name of the quantity, with its unit.
     """
     values = values.dropna().astype(float)
     smooth = smoothed(values)
@@ -48,7 +48,7 @@ def raw_and_smooth(values: pd.Series, title: str, name: str) -> hv.Overlay:
 
 
 def faint(values: pd.Series, name: str) -> hv.Curve:
-    """A line that stands back: every step of what is drawn smooth before it."""
+    """Faint line of the values of every step, behind their running mean."""
     return styled(
         hv.Curve((values.index, values), "step", name),
         common={"color": BEFORE, "alpha": 0.45},
@@ -58,7 +58,7 @@ def faint(values: pd.Series, name: str) -> hv.Curve:
 
 
 def smoothed(values: pd.Series) -> pd.Series:
-    """The running mean over a twelfth of the training; `values` without NaN."""
+    """Running mean over a twelfth of the training; `values` without NaN."""
     window = max(1, len(values) // _WINDOWS)
     return values.rolling(window, center=True, min_periods=1).mean()
 
@@ -101,7 +101,7 @@ def _dots(values: pd.Series, name: str, label: str = "") -> hv.Scatter:
 
 
 def line(values: pd.Series, name: str, label: str = "", dash: str = "solid") -> hv.Curve:
-    """A line of a chart of this page, over steps."""
+    """Line of values over steps."""
     return styled(
         hv.Curve((values.index, values), "step", name, label=label),
         common={"color": AFTER},

@@ -1,7 +1,7 @@
-"""The charts of a training that goes on: which there are, and what their lines are made of.
+"""Charts of a running training, and the values of their lines.
 
-A chart is made once, empty; its lines are then given new values as the training goes on. So what is
-drawn (`live_charts`) and what it is drawn of (`live_lines`) are apart, tied by names.
+A chart is made once, empty (`live_chart`); its lines then get new values as the training goes on
+(`live_lines`), which are matched by name.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,24 +17,25 @@ from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned, visible
 
 POINTS = 800
-"""Of a line that are drawn, about: more than the columns of pixels of a chart."""
+"""Approximate number of drawn points of a line: more than a chart has columns of pixels."""
 SIZE = (225, 140)
 """Width and height of a chart, screen pixels."""
 SMOOTH = ":smooth"
-"""After the name of a measurement: its running mean."""
+"""Suffix of a measurement's name for its running mean."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """What one chart shows.
+    """Definition of one chart.
 
     Attributes:
-        title: above it.
-        axis: what its values are, with their unit.
-        lines: the words for a line by the name of its measurement; empty where there is one only.
-        every_step: measured at every step, and drawn with its running mean; otherwise at looks.
-        log: logarithmic values.
-        legend: where it lies, if there are several lines.
+        title: title above the chart.
+        axis: name of the values, with their unit.
+        lines: label of a line by the name of its measurement; empty where there is only one.
+        every_step: measured at every step, and drawn with its running mean; otherwise measured at
+            evaluations on held-out samples.
+        log: whether the axis is logarithmic.
+        legend: position of the legend, if there are several lines.
     """
 
     title: str
@@ -79,20 +80,20 @@ _COLOURS = (AFTER, OTHER)
 
 
 def measured_charts(names: Iterable[str]) -> tuple[Chart, ...]:
-    """Those of which something was measured.
+    """Charts with at least one measurement.
 
     Args:
-        names: of measurements.
+        names: names of the measurements.
     """
     there = set(names)
     return tuple(chart for chart in CHARTS if there & chart.lines.keys())
 
 
 def live_chart(chart: Chart) -> tuple[hv.Overlay, list[str]]:
-    """A chart without values yet, and what its elements are to be given, in their order.
+    """Chart without values, and the names of its elements' lines.
 
     Returns:
-        The chart, and for each of its elements the name of a line out of `live_lines`.
+        Chart, and for each of its elements, in order, the name of a line of `live_lines`.
     """
     drawn, names = [], []
     for (name, words), colour in zip(chart.lines.items(), _COLOURS, strict=False):
@@ -123,15 +124,16 @@ def live_chart(chart: Chart) -> tuple[hv.Overlay, list[str]]:
 def live_lines(
     metrics: pd.DataFrame, charts: Iterable[Chart], window: tuple[float, float] | None = None
 ) -> dict[str, pd.Series]:
-    """Values of the lines of charts, thinned to what can be seen of them.
+    """Values of the lines of charts, thinned to the resolution of a chart.
 
     Args:
         metrics: `Run.metrics()`.
-        charts: to draw.
-        window: the range of steps that is looked at; None: all.
+        charts: charts to draw.
+        window: visible range of steps; None: all.
 
     Returns:
-        By name; values indexed by step, without NaN, and positive where the chart is logarithmic.
+        Values by name of the line, indexed by step, without NaN, and positive where the chart is
+        logarithmic.
     """
     found = {}
     for chart in charts:
@@ -147,7 +149,7 @@ def live_lines(
 
 
 def _quiet(plot: Any, element: hv.Element | hv.Overlay) -> None:
-    """Without the minor ticks, which crowd a small chart with a logarithmic axis."""
+    """Hook that removes minor ticks, which crowd a small chart with a logarithmic axis."""
     for axis in (*plot.state.xaxis, *plot.state.yaxis):
         axis.minor_tick_line_color = None
 

@@ -1,1 +1,1 @@
-"""One explorer a file: what is clicked, and which views answer."""
+"""Explorers, one a file: what can be selected, and which views are drawn."""

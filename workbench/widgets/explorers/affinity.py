@@ -1,9 +1,9 @@
-"""Click a pixel and see what the network ties it to: rows of W and of M, live, from the factors.
+"""Explorer of the affinity: a click on a pixel shows its row of W or of M, from the factors.
 
 Several seeds share one picture, each in a colour of its own, and every pixel takes the colour of
-the seed that it is tied to most: that is how a segmentation would part them, the picture stays
-where the hand is, and a click costs the same for one seed as for six. (For seeds side by side there
-is `views.scenes.affinity.affinity_rows`.)
+the seed with the strongest affinity, much as a segmentation would divide them. One picture stays in
+one place, and a click costs the same for one seed as for six.
+(`views.scenes.affinity.affinity_rows` draws seeds side by side.)
 """
 
 from pathlib import Path
@@ -16,38 +16,38 @@ from traitlets import Bool, Int, List, Tuple, Unicode, observe
 
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
-from workbench.views.paint import NOTHING, LabelMap
-from workbench.views.panels import AXES, heat, photo
+from workbench.views.paint import TRANSPARENT, LabelMap
+from workbench.views.panels import AXES, heatmap, photo
 from workbench.views.scenes.affinity import (
     AffinityPicture,
     block_picture,
-    probes_inside,
+    interior_pixels,
     seed_rings,
 )
 from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
-from workbench.views.style import SEEDS, SEQUENTIAL, explored
+from workbench.views.style import SEEDS, SEQUENTIAL, interactive
 from workbench.widgets.explorers.scene import SceneExplorer
 from workbench.widgets.pacing import Latest
 from workbench.widgets.shells.controls import Action, Choice, Options, Player, Toggle
 
 TYPICAL = -1
-"""The annotator with the middle number of segments, whoever that is in a scene."""
+"""Annotator with the median number of segments in the scene."""
 NOBODY = -2
 _NEAR = 8
-"""A click so near to a seed takes it away, pixels."""
+"""Distance in pixels within which a click removes a seed."""
 
 
 class AffinityExplorer(SceneExplorer):
-    """Rows of the affinity of any pixel of a scene, at any step of a run.
+    """Explorer of the affinity's rows for any pixel of a scene, at any step of a run.
 
     Attributes:
         seeds: pixels (y, x) whose rows are shown.
         kind: "M" or "W".
-        annotator: whose boundaries are drawn and whose segments order the blocks, from 0;
-            `TYPICAL`: the middle one; `NOBODY`: no boundaries.
-        hover: a seed follows the pointer.
-        several: a click adds a seed, or takes away the one that it hits.
+        annotator: annotator, from 0, whose boundaries are drawn and whose segments order the
+            blocks; `TYPICAL`: the median one; `NOBODY`: no boundaries.
+        hover: whether the seed follows the pointer.
+        several: whether a click adds a seed, or removes the one that it hits.
     """
 
     seeds = List(Tuple(Int(), Int()))
@@ -69,11 +69,11 @@ class AffinityExplorer(SceneExplorer):
     )
 
     def __init__(self, run: Run | Path | str, cells: int = 400) -> None:
-        """Of a run.
+        """Open a run.
 
         Args:
-            run: or its folder.
-            cells: in the block picture.
+            run: run or its folder.
+            cells: number of cells in the block picture.
         """
         super().__init__(run)
         self.cells = cells
@@ -88,7 +88,7 @@ class AffinityExplorer(SceneExplorer):
         self._begin()
 
     def options(self, name: str) -> Options:
-        """As `SceneExplorer`; kinds of rows, annotators of the scene."""
+        """Options of `SceneExplorer`, kinds of rows, and annotators of the scene."""
         if name == "kind":
             return {"M = D⁻½WD⁻½": "M", "W = XΛXᵀ": "W"}
         if name == "annotator":
@@ -101,12 +101,12 @@ class AffinityExplorer(SceneExplorer):
         return super().options(name)
 
     def clear(self) -> None:
-        """Take all seeds away."""
+        """Remove all seeds."""
         self.seeds = []
 
     def values(self, pixel: Pixel) -> np.ndarray:
-        """The row that is drawn for a pixel, at blocks of `probe.step` pixels."""
-        assert self.probe is not None, "look at a scene first"
+        """Drawn row of a pixel, on blocks of `probe.step` pixels."""
+        assert self.probe is not None, "choose a scene first"
         return np.asarray(self.probe.over_image([pixel], self.kind == "M")[0])
 
     def _on_tap(self, x: float | None, y: float | None) -> None:
@@ -129,11 +129,11 @@ class AffinityExplorer(SceneExplorer):
             self._point(pixel)
 
     def _point_at(self, pixel: Pixel) -> None:
-        if self.hover:  # it may have been turned off meanwhile
+        if self.hover:  # hovering may have been turned off meanwhile
             self.seeds = [pixel]
 
     def _pixel(self, x: float | None, y: float | None) -> Pixel | None:
-        """The pixel of the image at a place of the picture; None beside the image."""
+        """Pixel of the image at a point of the picture; None outside the image."""
         if x is None or y is None or self.probe is None:
             return None
         pixel = round(y), round(x)
@@ -143,17 +143,17 @@ class AffinityExplorer(SceneExplorer):
     def _take(self, snapshot: Snapshot) -> None:
         image, truths = snapshot.image, snapshot.truths
         self.probe = AffinityProbe(snapshot)
-        self._photo = explored(photo(image))
+        self._photo = interactive(photo(image))
         height, width = image.shape[:2]
         inside = [(y, x) for y, x in self.seeds if y < height and x < width]
         rows, columns = self.probe.shape
         self.readout = (
-            "All features are off: no pixel is tied to any other."
+            "All features are zero: no pixel has any affinity to another."
             if self.probe.dead
             else f"{self.probe.affinity.features} features of {rows}×{columns} cells"
         )
         with self.hold_trait_notifications():
-            self.seeds = inside or probes_inside(typical_annotator(truths), 1)
+            self.seeds = inside or interior_pixels(typical_annotator(truths), 1)
             if self.annotator >= len(truths):
                 self.annotator = TYPICAL
         self._rows = AffinityPicture(self.probe, self._truth(snapshot))
@@ -164,7 +164,7 @@ class AffinityExplorer(SceneExplorer):
 
     @observe("seeds", "kind")
     def _on_seeds(self, change: Any) -> None:
-        # What was asked for first; the rings on the photo come after it.
+        # The row is redrawn first, as it was asked for; the rings on the photo follow.
         self._redraw("affinity", "image" if change["name"] == "seeds" else "blocks")
 
     @observe("annotator")
@@ -174,7 +174,7 @@ class AffinityExplorer(SceneExplorer):
             self._redraw()
 
     def _truth(self, snapshot: Snapshot) -> LabelMap | None:
-        """Whose boundaries are drawn."""
+        """Segments whose boundaries are drawn; None for no boundaries."""
         if self.annotator == NOBODY:
             return None
         if 0 <= self.annotator < len(snapshot.truths):
@@ -198,19 +198,19 @@ class AffinityExplorer(SceneExplorer):
 
     def _draw_blocks(self) -> hv.Overlay:
         if self.probe is None or self.snapshot is None:
-            return explored((_dark() * hv.Path([], AXES)).relabel("nothing to see"))
+            return interactive((_dark() * hv.Path([], AXES)).relabel("nothing to see"))
         segments = self._truth(self.snapshot)
         if segments is None:
             segments = typical_annotator(self.snapshot.truths)
         drawn = block_picture(self.probe, segments, self.cells, self.kind == "M")
         cells = min(self.cells, self.probe.affinity.pixels)
-        return explored(drawn.relabel(f"{self.kind} between {cells} cells, by segment"))
+        return interactive(drawn.relabel(f"{self.kind} between {cells} cells, by segment"))
 
 
 def _blank() -> hv.RGB:
-    return explored(photo(NOTHING))
+    return interactive(photo(TRANSPARENT))
 
 
 def _dark() -> hv.Image:
     nothing = np.zeros((2, 2), np.float32)
-    return explored(heat(nothing, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0)))
+    return interactive(heatmap(nothing, 1, name="affinity", cmap=SEQUENTIAL, limits=(0.0, 1.0)))

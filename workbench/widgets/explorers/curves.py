@@ -1,7 +1,7 @@
-"""A run's measurements as curves to scroll through, whatever their length.
+"""Explorer of a run's measurements as curves, of any length.
 
-What lies in the visible range of steps is thinned to what a chart can show, with every spike in it
-(`views.training.decimate`), and thinned anew when the range changes: a hundred thousand steps cost
+The visible range of steps is thinned to as many points as a chart can show, with every spike kept
+(`views.training.decimate`), and thinned again when the range changes: a hundred thousand steps cost
 a browser no more than two thousand.
 """
 
@@ -16,18 +16,18 @@ from traitlets import Unicode, observe
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
-from workbench.views.style import as_chart, explored
+from workbench.views.style import as_chart, interactive
 from workbench.views.training.curves import faint, line, smoothed
 from workbench.views.training.decimate import thinned, visible
 from workbench.widgets.shells.controls import Action, Choice, Control, Options
 from workbench.widgets.shells.explorer import Explorer
 
 _FIRST = ("loss", "covering_best", "alignment", "effective_rank_held_out")
-"""What one wants to see first of what was measured."""
+"""Measurements that are shown first, if they were taken."""
 
 
 class CurveExplorer(Explorer):
-    """Two measurements of a run, one below the other, over the same steps.
+    """Explorer of two measurements of a run, one below the other, over the same steps.
 
     Attributes:
         upper, lower: names of measurements.
@@ -43,7 +43,7 @@ class CurveExplorer(Explorer):
     )
 
     def __init__(self, run: Run | Path | str) -> None:
-        """Of a run, or of its folder."""
+        """Open a run, given as `Run` or as its folder."""
         super().__init__()
         self.run = run if isinstance(run, Run) else Run.open(run)
         self.metrics = pd.DataFrame()
@@ -55,12 +55,12 @@ class CurveExplorer(Explorer):
         self.refresh()
 
     def options(self, name: str) -> Options:
-        """Everything that was measured."""
+        """Names of all measurements."""
         return {str(column): str(column) for column in self.metrics.columns}
 
     def refresh(self) -> None:
-        """Take in what was measured since."""
-        with self._told():
+        """Read new measurements."""
+        with self._errors_as_message():
             self.metrics = self.run.metrics()
             self._smooth = {}
             if self.metrics.empty:
@@ -76,7 +76,7 @@ class CurveExplorer(Explorer):
                 if self.lower not in names:
                     self.lower = order[min(1, len(order) - 1)]
             self.readout = self._figures()
-        self._offer()
+        self._update_options()
         self._redraw()
 
     @observe("upper", "lower")
@@ -85,7 +85,7 @@ class CurveExplorer(Explorer):
         self._redraw(change["name"])
 
     def _scroll(self, which: str, x_range: tuple[float, float] | None) -> None:
-        # Drawing sets the range, and that comes back as an event: only a new one counts.
+        # Drawing sets the range, which comes back as an event: only a changed range counts.
         if x_range is not None and x_range != self._windows.get(which):
             self._windows[which] = x_range
             self._redraw(which)
@@ -95,7 +95,7 @@ class CurveExplorer(Explorer):
         if name not in self.metrics:
             nothing = pd.Series(dtype=float)
             drawn = faint(nothing, "value") * line(nothing, "value")
-            return explored(as_chart(drawn.relabel("nothing measured yet")), chart=True)
+            return interactive(as_chart(drawn.relabel("nothing measured yet")), chart=True)
         values = self.metrics[name].dropna()
         if name not in self._smooth:
             self._smooth[name] = smoothed(values)
@@ -103,7 +103,7 @@ class CurveExplorer(Explorer):
         parts = [thinned(visible(each, window)) for each in (values, self._smooth[name])]
         drawn = (faint(parts[0], "value") * line(parts[1], "value")).relabel(name)
         limits = window or (float(values.index.min()), max(float(values.index.max()), 1.0))
-        return explored(as_chart(drawn, ylabel=name, xlim=limits), chart=True)
+        return interactive(as_chart(drawn, ylabel=name, xlim=limits), chart=True)
 
     def _figures(self) -> str:
         last = self.metrics.ffill().iloc[-1]

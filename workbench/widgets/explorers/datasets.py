@@ -1,4 +1,4 @@
-"""Browse a store: pages of thumbnails, filters, quarantine, and the way back to the raw file."""
+"""Browser of a store: pages of thumbnails, filters, quarantine, origin of each item."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -10,30 +10,30 @@ from holoviews.streams import Tap
 from traitlets import Int, Unicode, observe
 
 from workbench.data.catalog import Catalog, Item
-from workbench.views.pages import Page
 from workbench.views.panels import photo
-from workbench.views.style import explored
+from workbench.views.style import interactive
+from workbench.views.thumbnails import ThumbnailGrid
 from workbench.widgets.shells.controls import Action, Bounds, Choice, Number, Options
 from workbench.widgets.shells.explorer import Explorer
 
 ANY = "any"
 _LISTED = 10
-"""Quarantined items that are named below the pictures."""
+"""Most quarantined items that are named below the pictures."""
 _KEPT = 256
-"""Thumbnails that stay in memory, 27 kB each."""
+"""Thumbnails kept in memory, 27 kB each."""
 
 
 class DatasetBrowser(Explorer):
-    """The scenes or regions of a store; nothing is read that is not shown.
+    """Browser of the scenes or regions of a store; only shown items are read.
 
     Attributes:
-        split: its name, or `ANY`.
-        category: its name, or `ANY`.
-        annotators: how many, as text, or `ANY`.
-        page: from 1.
-        position: of the item that is looked at, in the catalog; −1: none.
-        layer: which annotator's segments, or which mask, is outlined, from 0; −1: none.
-        quarantine: the items that could not be read, a line each, with the reason.
+        split: name of a split, or `ANY`.
+        category: name of a category, or `ANY`.
+        annotators: number of annotators as text, or `ANY`.
+        page: number of the page, from 1.
+        position: position of the opened item in the catalog; −1: none.
+        layer: annotator or mask that is outlined, from 0; −1: none.
+        quarantine: items that could not be read, a line each, with the reason.
     """
 
     split = Unicode(ANY)
@@ -53,16 +53,16 @@ class DatasetBrowser(Explorer):
         Action("check_raw_file", "compare with the raw file"),
     )
 
-    def __init__(self, store: Path | str, page: Page | None = None) -> None:
-        """Of a store.
+    def __init__(self, store: Path | str, page: ThumbnailGrid | None = None) -> None:
+        """Open a store.
 
         Args:
-            store: its folder or URL.
-            page: how thumbnails lie.
+            store: folder or URL of the store.
+            page: layout of the thumbnails.
         """
         super().__init__()
         self.catalog = Catalog(store)
-        self.sheet = page or Page()
+        self.sheet = page or ThumbnailGrid()
         self.found = self.catalog.select()
         self.item: Item | None = None
         self._thumbnail = lru_cache(maxsize=_KEPT)(
@@ -74,10 +74,10 @@ class DatasetBrowser(Explorer):
         self.quarantine = "\n".join(f"slot {each.slot}: {each}" for each in lost)
         if len(self.found):
             self.position = int(self.found[0])
-        self._tell()
+        self._update_readout()
 
     def options(self, name: str) -> Options:
-        """What the store has."""
+        """Splits, categories, numbers of annotators and layers of the store."""
         if name == "split":
             there = self.catalog.splits
         elif name == "category":
@@ -91,14 +91,14 @@ class DatasetBrowser(Explorer):
         return {ANY: ANY} | {each: each for each in there}
 
     def bounds(self, name: str) -> Bounds:
-        """The pages there are."""
+        """Range of the page numbers."""
         if name == "page":
             return 1, self.pages, 1
         return super().bounds(name)
 
     @property
     def pages(self) -> int:
-        """How many pages the items that were found fill, one at least."""
+        """Number of pages that the found items fill, at least one."""
         return max(-(-len(self.found) // self.sheet.places), 1)
 
     @property
@@ -111,7 +111,7 @@ class DatasetBrowser(Explorer):
         """Read the raw file of the item again and compare its SHA-256 with the recorded one."""
         if self.position < 0:
             return
-        with self._told():
+        with self._errors_as_message():
             origin = self.catalog.origin(self.position)
             same = origin.check()
             self.readout = f"{origin.file}: SHA-256 " + (
@@ -120,16 +120,16 @@ class DatasetBrowser(Explorer):
 
     @observe("split", "category", "annotators")
     def _on_filter(self, change: Any) -> None:
-        with self._told():
+        with self._errors_as_message():
             self.found = self.catalog.select(
                 None if self.split == ANY else self.split,
                 None if self.category == ANY else self.category,
                 None if self.annotators == ANY else int(self.annotators),
             )
         self.page = 1
-        self._offer()
+        self._update_options()
         self.position = self.shown[0] if self.shown else -1
-        self._tell()
+        self._update_readout()
         self._redraw("page")
 
     @observe("page")
@@ -140,12 +140,12 @@ class DatasetBrowser(Explorer):
     def _on_position(self, change: Any) -> None:
         self.item = None
         if self.position >= 0:
-            with self._told():
+            with self._errors_as_message():
                 self.item = self.catalog.item(self.position)
         if self.layer >= len(self._layers()) - 1:
             self.layer = 0
-        self._offer()
-        self._tell()
+        self._update_options()
+        self._update_readout()
         self._redraw()
 
     @observe("layer")
@@ -162,7 +162,7 @@ class DatasetBrowser(Explorer):
         count = 0 if self.item is None else len(self.item.layers)
         return {f"{what} {i + 1}": i for i in range(count)} | {"nobody": -1}
 
-    def _tell(self) -> None:
+    def _update_readout(self) -> None:
         lost = len(self.quarantine.splitlines())
         words = [
             f"{len(self.found)} of {len(self.catalog)} {self.catalog.kind}s",
@@ -182,7 +182,7 @@ class DatasetBrowser(Explorer):
 
     def _draw_page(self) -> hv.Overlay:
         shown, thumbnails = self.shown, []
-        with self._told():
+        with self._errors_as_message():
             thumbnails = [self._thumbnail(position) for position in shown]
         names = [self.catalog.name(position) for position in shown[: len(thumbnails)]]
         chosen = shown.index(self.position) if self.position in shown else None
@@ -196,7 +196,7 @@ class DatasetBrowser(Explorer):
 
     def _draw_item(self) -> hv.RGB:
         if self.item is None:
-            return explored(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"))
+            return interactive(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"))
         title = self.catalog.name(self.position)
         pixels = self.item.pixels if self.layer < 0 else self.item.outlined(self.layer)
-        return explored(photo(pixels, title))
+        return interactive(photo(pixels, title))

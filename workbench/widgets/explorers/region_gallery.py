@@ -1,4 +1,4 @@
-"""The regions of a trained classifier on pages, filtered; and an explorer that walks through them.
+"""Base class of explorers of a trained classifier's regions: pages of thumbnails and filters.
 
 Matrices and predictions of all regions of a part are computed once a run and process, in small
 steps while the explorer is used, and shared by all explorers of that run.
@@ -20,24 +20,24 @@ from traitlets import Int, Unicode, observe
 from pipelines.errors import UserError
 from workbench.evaluation.regions.distances import PARTS, Part, RegionSpace
 from workbench.runs import Run
-from workbench.views.pages import Page
-from workbench.widgets.pacing import gradually
+from workbench.views.thumbnails import ThumbnailGrid
+from workbench.widgets.pacing import run_in_steps
 from workbench.widgets.shells.controls import Bounds, Options
 from workbench.widgets.shells.explorer import Explorer
 
 ANY, RIGHT, WRONG = "any", "right", "wrong"
-SHELF = Page(columns=8, rows=2, side=96)
+GALLERY = ThumbnailGrid(columns=8, rows=2, side=96)
 _SPACES = 2
-"""Runs and parts whose matrices stay in memory, 260 MB each at most."""
+"""Pairs of run and part whose matrices are kept in memory, 260 MB each at most."""
 
 Positions = Integers[np.ndarray, "found"]
 _spaces: OrderedDict[tuple[Path, Part, str | None], RegionSpace] = OrderedDict()
 
 
 def space_of(run: Run, part: Part, store: Path | str | None = None) -> RegionSpace:
-    """The regions of a part of a run as its latest checkpoint sees them, kept for who asks next.
+    """Regions of a part of a run as its latest checkpoint sees them, cached.
 
-    Errors as `RegionSpace` has them.
+    Errors: as `RegionSpace`.
     """
     key = run.path.resolve(), part, None if store is None else str(store)
     if key not in _spaces or _spaces[key].stale:
@@ -49,16 +49,16 @@ def space_of(run: Run, part: Part, store: Path | str | None = None) -> RegionSpa
 
 
 class RegionGallery(Explorer):
-    """An explorer of one region out of a part of a run's split.
+    """Explorer of one region out of a part of a run's split.
 
     Attributes:
         part: "held", "test" or "train".
-        category: the true one, or `ANY`.
-        outcome: `RIGHT`, `WRONG` or `ANY`; of the regions that are computed already.
-        page: from 1.
-        position: of the region that is looked at, among the part's; −1: none.
-        space: the part's regions; None where there are none to see.
-        found: positions of the regions that the filters let through.
+        category: true category, or `ANY`.
+        outcome: `RIGHT`, `WRONG` or `ANY`; filters the computed regions.
+        page: number of the page, from 1.
+        position: position of the opened region in the part; −1: none.
+        space: regions of the part; None where there are none.
+        found: positions of the regions that pass the filters.
     """
 
     part = Unicode("held")
@@ -68,11 +68,11 @@ class RegionGallery(Explorer):
     position = Int(-1)
 
     def __init__(self, run: Run | Path | str, store: Path | str | None = None) -> None:
-        """Of a run.
+        """Open a run.
 
         Args:
-            run: or its folder.
-            store: of regions; None: the one that it trained on.
+            run: run or its folder.
+            store: store of regions; None: the one that the run trained on.
         """
         super().__init__()
         self.run = run if isinstance(run, Run) else Run.open(run)
@@ -80,10 +80,10 @@ class RegionGallery(Explorer):
         self.space: RegionSpace | None = None
         self.found: Positions = np.zeros(0, np.int64)
         self._thumbnail = lru_cache(maxsize=256)(self._read_thumbnail)
-        self._picture("shelf", self._draw_shelf, {Tap: self._on_shelf})
+        self._picture("gallery", self._draw_gallery, {Tap: self._on_gallery})
 
     def options(self, name: str) -> Options:
-        """Parts, the categories that occur in one, outcomes."""
+        """Parts, categories that occur in the part, and outcomes."""
         if name == "part":
             return {words: part for part, words in PARTS.items()}
         if name == "category":
@@ -93,29 +93,29 @@ class RegionGallery(Explorer):
         return super().options(name)
 
     def bounds(self, name: str) -> Bounds:
-        """The pages there are."""
+        """Range of the page numbers."""
         if name == "page":
-            return 1, max(-(-len(self.found) // SHELF.places), 1), 1
+            return 1, max(-(-len(self.found) // GALLERY.places), 1), 1
         return super().bounds(name)
 
     @property
     def shown(self) -> list[int]:
         """Positions of the regions on the page."""
-        start = (self.page - 1) * SHELF.places
-        return [int(each) for each in self.found[start : start + SHELF.places]]
+        start = (self.page - 1) * GALLERY.places
+        return [int(each) for each in self.found[start : start + GALLERY.places]]
 
     def refresh(self) -> None:
-        """Look at the run's latest checkpoint."""
+        """Read the run's latest checkpoint."""
         part: Any = self.part
         space = self.space
-        with self._told():
+        with self._errors_as_message():
             space = space_of(self.run, part, self.store)
         if space is not self.space:
             self.space = space
             self._thumbnail.cache_clear()
             self.position = -1
             self._select()
-            gradually(self._step)
+            run_in_steps(self._step)
 
     @observe("part")
     def _on_part(self, change: Any) -> None:
@@ -131,10 +131,10 @@ class RegionGallery(Explorer):
 
     @observe("page")
     def _on_page(self, change: Any) -> None:
-        self._redraw("shelf")
+        self._redraw("gallery")
 
     def _step(self) -> bool:
-        """Compute the next few matrices; False when there is nothing more to do for this one."""
+        """Compute the next few matrices; False when none is left to compute."""
         space, more = self.space, False
         if space is None:
             return False
@@ -142,14 +142,14 @@ class RegionGallery(Explorer):
             more = space.advance()
         except UserError as error:
             self.message = str(error)
-        self._tell()
+        self._update_readout()
         if space is self.space and not more:
             self._select(keep=True)
             self._computed()
         return more and space is self.space
 
     def _select(self, keep: bool = False) -> None:
-        """Find the regions of the filters, and look at the first; or go on with what is there."""
+        """Find the regions that pass the filters, and open the first unless `keep` is set."""
         if self.space is None:
             return
         chosen = np.ones(len(self.space.regions), bool)
@@ -161,14 +161,14 @@ class RegionGallery(Explorer):
         self.found = np.flatnonzero(chosen)
         if not keep:
             self.page = 1
-        self._offer()
+        self._update_options()
         if not keep or self.position < 0:
             self.position = self.shown[0] if self.shown else -1
-        self._tell()
-        self._redraw("shelf")
+        self._update_readout()
+        self._redraw("gallery")
 
-    def _on_shelf(self, x: float | None, y: float | None) -> None:
-        place = None if x is None or y is None else SHELF.at(x, y)
+    def _on_gallery(self, x: float | None, y: float | None) -> None:
+        place = None if x is None or y is None else GALLERY.at(x, y)
         if place is not None and place < len(self.shown):
             self.position = self.shown[place]
 
@@ -182,8 +182,8 @@ class RegionGallery(Explorer):
         regions = self.space.regions
         return str(regions.names[regions.categories[position]])
 
-    def _tell(self) -> None:
-        lines = [] if self.space is None else [self._progress(self.space), *self._details()]
+    def _update_readout(self) -> None:
+        lines = [] if self.space is None else [self._progress(self.space), *self._detail_lines()]
         self.readout = "\n".join(lines)
 
     def _progress(self, space: RegionSpace) -> str:
@@ -197,29 +197,29 @@ class RegionGallery(Explorer):
             words.append(f"computing matrices: {space.done} of {count}{left}")
         return " · ".join(words)
 
-    def _details(self) -> list[str]:
-        """Lines about the region that is looked at."""
+    def _detail_lines(self) -> list[str]:
+        """Lines about the opened region."""
         return []
 
     def _computed(self) -> None:
-        """The matrices of all regions are there."""
+        """Hook that is called when the matrices of all regions are computed."""
 
     def _read_thumbnail(self, position: int) -> UInt8[np.ndarray, "side side 3"]:
         assert self.space is not None
         slots = self.space.regions.slots[position : position + 1]
         pixels = self.space.regions.items["image"].gather(slots)[0]
-        square = Image.fromarray(pixels).resize((SHELF.side,) * 2, Image.Resampling.BILINEAR)
+        square = Image.fromarray(pixels).resize((GALLERY.side,) * 2, Image.Resampling.BILINEAR)
         return np.asarray(square)
 
     def _page(
-        self, page: Page, positions: list[int], names: list[str], title: str, **places: Any
+        self, page: ThumbnailGrid, positions: list[int], names: list[str], title: str, **places: Any
     ) -> hv.Overlay:
-        """Thumbnails; those before a damaged one, which is the message."""
+        """Draw thumbnails; a damaged one becomes the message and ends the page."""
         thumbnails: list[np.ndarray] = []
         try:
             for position in positions:
                 thumbnails.append(self._thumbnail(position))
-        except UserError as error:  # and no message where all is well: it may be of something else
+        except UserError as error:  # success leaves the message: it may be about something else
             self.message = str(error)
         places["marked"] = [each for each in places["marked"] if each < len(thumbnails)]
         drawn = page.draw(thumbnails, names[: len(thumbnails)], **places).relabel(title)
@@ -229,7 +229,7 @@ class RegionGallery(Explorer):
             default_tools=[], active_tools=[],
         )  # fmt: skip
 
-    def _draw_shelf(self) -> hv.Overlay:
+    def _draw_gallery(self) -> hv.Overlay:
         shown = self.shown
         chosen = shown.index(self.position) if self.position in shown else None
         right = np.zeros(0, bool) if self.space is None else self.space.right
@@ -237,4 +237,4 @@ class RegionGallery(Explorer):
         title = f"page {self.page} of {self.bounds('page')[1]}; crossed: taken for another category"
         title = title if shown else "no region is all of this"
         names = [self._category(position) for position in shown]
-        return self._page(SHELF, shown, names, title, chosen=chosen, marked=wrong)
+        return self._page(GALLERY, shown, names, title, chosen=chosen, marked=wrong)

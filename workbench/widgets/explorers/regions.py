@@ -1,4 +1,4 @@
-"""A region of a trained DeepO2P: its matrices, spectra, scores, and the regions nearest to it."""
+"""Explorer of a trained DeepO2P's regions: matrices, spectra, probabilities, nearest regions."""
 
 from pathlib import Path
 from typing import Any
@@ -9,33 +9,33 @@ from holoviews.streams import Tap
 from traitlets import Bool, observe
 
 from workbench.data.sheet import OUTLINE, outline_of
-from workbench.evaluation.regions.distances import RegionLook
+from workbench.evaluation.regions.distances import RegionDetails
 from workbench.runs import Run
-from workbench.views.pages import Page
 from workbench.views.panels import photo
 from workbench.views.regions.matrices import (
-    class_chances,
+    class_probabilities,
     energy_order,
     matrix_picture,
     spectrum_after,
     spectrum_before,
 )
-from workbench.views.style import explored
+from workbench.views.style import interactive
+from workbench.views.thumbnails import ThumbnailGrid
 from workbench.widgets.explorers.region_gallery import RegionGallery
 from workbench.widgets.shells.controls import Action, Choice, Number, Toggle
 
-NEAREST = Page(columns=8, rows=1, side=96)
+NEAREST = ThumbnailGrid(columns=8, rows=1, side=96)
 _CHART = 320
 """Width of a chart, screen pixels: three stand in a row below region and matrices."""
 
 
 class RegionExplorer(RegionGallery):
-    """The regions of one part of a run's split, one of them opened.
+    """Explorer of one part of a run's split, with one region opened.
 
     Attributes:
-        by_energy: channels stand in the order of their energy in the region; or by number.
-        same_image: whether the nearest may be from the region's own image.
-        look: the region at `position`; None where there is none to see.
+        by_energy: order channels by their energy in the region; otherwise by number.
+        same_image: whether the nearest regions may be from the region's own image.
+        details: opened region, at `position`; None without one.
         near: positions of the nearest regions and their distances, ascending.
     """
 
@@ -53,9 +53,9 @@ class RegionExplorer(RegionGallery):
     )
 
     def __init__(self, run: Run | Path | str, store: Path | str | None = None) -> None:
-        """As `RegionGallery`."""
+        """Open a run; arguments as `RegionGallery`."""
         super().__init__(run, store)
-        self.look: RegionLook | None = None
+        self.details: RegionDetails | None = None
         self.near = np.zeros(0, np.int64), np.zeros(0, np.float32)
         self._picture("region", self._draw_region)
         self._picture("before", self._draw_before)
@@ -67,9 +67,9 @@ class RegionExplorer(RegionGallery):
         self.refresh()
 
     def rows(self) -> list[list[str]]:
-        """Who is looked at, its matrices, what is made of it, who is near."""
+        """Rows: the gallery; the region and its matrices; scores and spectra; nearest regions."""
         return [
-            ["shelf"],
+            ["gallery"],
             ["region", "before", "after"],
             ["scores", "spectrum before", "spectrum after"],
             ["nearest"],
@@ -82,18 +82,18 @@ class RegionExplorer(RegionGallery):
     @observe("position", "same_image")
     def _on_position(self, change: Any) -> None:
         if change["name"] == "position":
-            self.look = None
+            self.details = None
             if self.space is not None and self.position >= 0:
-                with self._told():
-                    self.look = self.space.look(self.position)
+                with self._errors_as_message():
+                    self.details = self.space.details(self.position)
         self._measure()
-        self._tell()
+        self._update_readout()
         self._redraw()
 
     def _measure(self) -> None:
-        """Find the nearest regions among those that are done."""
+        """Find the nearest regions among the computed ones."""
         self.near = np.zeros(0, np.int64), np.zeros(0, np.float32)
-        if self.space is not None and self.look is not None:
+        if self.space is not None and self.details is not None:
             self.near = self.space.nearest(self.position, NEAREST.places, self.same_image)
 
     def _computed(self) -> None:
@@ -105,25 +105,26 @@ class RegionExplorer(RegionGallery):
         if place is not None and place < len(self.near[0]):
             self.position = int(self.near[0][place])
 
-    def _details(self) -> list[str]:
-        space, look = self.space, self.look
-        if space is None or look is None:
+    def _detail_lines(self) -> list[str]:
+        space, details = self.space, self.details
+        if space is None or details is None:
             return []
-        region, epsilon = look.region, space.pooling.epsilon
-        above = int((look.eigenvalues > epsilon).sum())
+        region, epsilon = details.region, space.pooling.epsilon
+        above = int((details.eigenvalues > epsilon).sum())
         return [
             f"{region.category} {region.annotation_id} of image {region.image_id}: "
-            f"{look.cells} cells, {len(look.eigenvalues)} channels, rank {look.rank}, "
-            f"effective rank {look.effective_rank:.1f}, {above} eigenvalues above ε = {epsilon:g}"
+            f"{details.cells} cells, {len(details.eigenvalues)} channels, rank {details.rank}, "
+            f"effective rank {details.effective_rank:.1f}, "
+            f"{above} eigenvalues above ε = {epsilon:g}"
         ]
 
     def _draw_region(self) -> hv.RGB:
-        if self.look is None:
-            return explored(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"))
-        region = self.look.region
+        if self.details is None:
+            return interactive(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"))
+        region = self.details.region
         assert region.mask is not None  # as the space reads them
         outlined = np.where(outline_of(region.mask)[..., None], OUTLINE, region.pixels)
-        return explored(photo(outlined, region.category))
+        return interactive(photo(outlined, region.category))
 
     def _draw_before(self) -> hv.Image:
         return self._matrix("before", "XᵀX/m", "feature²")
@@ -134,38 +135,38 @@ class RegionExplorer(RegionGallery):
         return self._matrix("after", function, unit)
 
     def _matrix(self, which: str, title: str, name: str) -> hv.Image:
-        if self.look is None:
-            return explored(matrix_picture(np.zeros((2, 2)), "nothing to see", name))
-        values = getattr(self.look, which).astype(np.float64)
+        if self.details is None:
+            return interactive(matrix_picture(np.zeros((2, 2)), "nothing to see", name))
+        values = getattr(self.details, which).astype(np.float64)
         if self.by_energy:
-            order = energy_order(self.look.before)
+            order = energy_order(self.details.before)
             values = values[np.ix_(order, order)]
-        return explored(matrix_picture(values, f"{title}, {len(values)} channels", name))
+        return interactive(matrix_picture(values, f"{title}, {len(values)} channels", name))
 
     def _draw_spectrum_before(self) -> hv.Overlay:
-        values = np.zeros(0) if self.look is None else self.look.eigenvalues
+        values = np.zeros(0) if self.details is None else self.details.eigenvalues
         epsilon = 0.0 if self.space is None else self.space.pooling.epsilon
-        title = "nothing to see" if self.look is None else "spectrum of XᵀX/m"
+        title = "nothing to see" if self.details is None else "spectrum of XᵀX/m"
         title += f"; dashed: ε = {epsilon:g}" if epsilon else ""
         return _chart(spectrum_before(values, epsilon, title))
 
     def _draw_spectrum_after(self) -> hv.Overlay:
-        after = np.zeros((0, 0)) if self.look is None else self.look.after.astype(np.float64)
+        after = np.zeros((0, 0)) if self.details is None else self.details.after.astype(np.float64)
         function = "" if self.space is None else self.space.function
-        title = "nothing to see" if self.look is None else f"spectrum of {function}"
+        title = "nothing to see" if self.details is None else f"spectrum of {function}"
         return _chart(spectrum_after(np.linalg.eigvalsh(after), function, title))
 
     def _draw_scores(self) -> hv.Overlay:
-        if self.look is None or self.space is None:
-            return _chart(class_chances(np.zeros(0), (), "").relabel("nothing to see"))
-        names, truth = self.space.regions.names, self.look.region.category
-        drawn = class_chances(self.look.chances, names, truth)
+        if self.details is None or self.space is None:
+            return _chart(class_probabilities(np.zeros(0), (), "").relabel("nothing to see"))
+        names, truth = self.space.regions.names, self.details.region.category
+        drawn = class_probabilities(self.details.probabilities, names, truth)
         return _chart(drawn.relabel(f"probabilities; blue: {truth}, the true one"))
 
     def _draw_nearest(self) -> hv.Overlay:
-        if self.look is None or self.space is None:
+        if self.details is None or self.space is None:
             return self._page(NEAREST, [], [], "nothing to see", marked=[])
-        positions, truth = [int(each) for each in self.near[0]], self.look.region.category
+        positions, truth = [int(each) for each in self.near[0]], self.details.region.category
         categories = [self._category(position) for position in positions]
         others = [place for place, category in enumerate(categories) if category != truth]
         names = [f"{d:.1f} {name}" for d, name in zip(self.near[1], categories, strict=True)]
@@ -178,4 +179,4 @@ class RegionExplorer(RegionGallery):
 
 
 def _chart(drawn: hv.Overlay) -> hv.Overlay:
-    return explored(drawn, chart=True).opts(backend="bokeh", frame_width=_CHART)
+    return interactive(drawn, chart=True).opts(backend="bokeh", frame_width=_CHART)

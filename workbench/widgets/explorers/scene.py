@@ -1,4 +1,4 @@
-"""The scenes and steps that a run has snapshots of, and an explorer that walks through them."""
+"""Snapshots of a run by scene and step, and the base class of explorers of one scene."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -13,14 +13,14 @@ from workbench.widgets.shells.controls import Options
 from workbench.widgets.shells.explorer import Explorer
 
 _KEPT = 3
-"""Snapshots that stay in memory: one of 256 features at full resolution has 160 MB."""
+"""Snapshots kept in memory: one of 256 features at full resolution has 160 MB."""
 
 
-class Moments:
-    """Snapshots of a run, read when they are asked for.
+class SceneSnapshots:
+    """Snapshots of a run, read on demand.
 
     Args:
-        run: or its folder.
+        run: run or its folder.
     """
 
     def __init__(self, run: Run | Path | str) -> None:
@@ -30,31 +30,31 @@ class Moments:
 
     @property
     def name(self) -> str:
-        """What to call the run."""
+        """Name of the run folder."""
         return self.run.path.name
 
     def scenes(self) -> list[str]:
-        """What there are snapshots of, in the order of their first."""
+        """Names of the scenes that have snapshots, in the order of their first."""
         return [*self.run.snapshot_names(), *self._made]
 
     def steps(self, scene: str) -> list[int]:
-        """Of which there are snapshots of a scene, ascending."""
+        """Steps at which a scene has snapshots, ascending."""
         return [self._made[scene][0]] if scene in self._made else self.run.snapshots(scene)
 
     def put(self, scene: str, snapshot: Snapshot) -> None:
-        """Have a snapshot that the run does not keep stand beside its own, at its last step."""
+        """Add a snapshot that the run does not keep, at the run's last step."""
         self._made = {scene: (self.run.step, snapshot)}  # one at a time: they are large
 
     def version(self, scene: str, step: int) -> int:
-        """Which snapshot it is: a run that was resumed takes that of a step again."""
+        """Version of a snapshot: a resumed run takes the snapshot of a step again."""
         taken = self.run.events("snapshot")
         return max((e.seq for e in taken if (e.fields["name"], e.step) == (scene, step)), default=0)
 
     def load(self, scene: str, step: int) -> Snapshot:
-        """A snapshot.
+        """Read a snapshot.
 
         Raises:
-            WorkbenchError: there is none, or it does not read.
+            WorkbenchError: the snapshot does not exist or cannot be read.
         """
         if scene in self._made:
             return self._made[scene][1]
@@ -68,13 +68,13 @@ class Moments:
 
 
 class SceneExplorer(Explorer):
-    """An explorer of one scene of a run at one step.
+    """Explorer of one scene of a run at one step.
 
     Attributes:
-        scene: its name.
-        step: of the optimizer.
+        scene: name of the scene.
+        step: step of the optimizer.
         follow: whether `refresh` goes on to the latest step.
-        snapshot: of that scene at that step; None where there is none to see.
+        snapshot: snapshot of that scene at that step; None where there is none.
     """
 
     scene = Unicode()
@@ -83,29 +83,29 @@ class SceneExplorer(Explorer):
 
     def __init__(self, run: Run | Path | str) -> None:
         super().__init__()
-        self.moments = Moments(run)
+        self.snapshots = SceneSnapshots(run)
         self.snapshot: Snapshot | None = None
 
     def options(self, name: str) -> Options:
         """Scenes by name, steps by number."""
         if name == "scene":
-            return {scene: scene for scene in self.moments.scenes()}
+            return {scene: scene for scene in self.snapshots.scenes()}
         if name == "step":
             return {str(step): step for step in self.steps}
         return super().options(name)
 
     @property
     def steps(self) -> list[int]:
-        """Of which there are snapshots of the scene."""
-        return self.moments.steps(self.scene) if self.scene else []
+        """Steps at which the scene has snapshots."""
+        return self.snapshots.steps(self.scene) if self.scene else []
 
     def refresh(self) -> None:
-        """Take in what the run has recorded since; go to its latest step where `follow` is on."""
-        with self._told():
-            scenes = self.moments.scenes()
+        """Read new records of the run; go to its latest step where `follow` is on."""
+        with self._errors_as_message():
+            scenes = self.snapshots.scenes()
             if not scenes:
                 raise WorkbenchError(
-                    f"snapshots of scenes in {self.moments.run.path}",
+                    f"snapshots of scenes in {self.snapshots.run.path}",
                     "none yet",
                     "wait for the first pass of its training, or evaluate it: workbench evaluate",
                 )
@@ -114,22 +114,22 @@ class SceneExplorer(Explorer):
             steps = self.steps
             if self.step not in steps or self.follow:
                 self.step = steps[-1]
-        self._offer()
+        self._update_options()
         if self.snapshot is None and not self.message:
             self._load()
 
     def _begin(self) -> None:
-        """To be called when a subclass has its pictures: look at the latest step."""
-        scenes = self.moments.scenes()
+        """Go to the latest step; a subclass calls this once its pictures are set up."""
+        scenes = self.snapshots.scenes()
         if scenes:
             with self.hold_trait_notifications():
-                self.scene, self.step = scenes[0], self.moments.steps(scenes[0])[-1]
+                self.scene, self.step = scenes[0], self.snapshots.steps(scenes[0])[-1]
         self.refresh()
 
     @observe("scene")
     def _on_scene(self, change: Any) -> None:
         steps = self.steps
-        self._offer()
+        self._update_options()
         if steps and self.step not in steps:
             self.step = steps[-1]  # loads
         else:
@@ -140,23 +140,23 @@ class SceneExplorer(Explorer):
         self._load()
 
     def _load(self) -> None:
-        """Read the snapshot, and have everything follow from it."""
+        """Read the snapshot and redraw all pictures."""
         self.snapshot = self._ready()
         if self.snapshot is None:
             self._drop()
         self._redraw()
 
     def _ready(self) -> Snapshot | None:
-        """The snapshot, with everything made ready; None where something is wrong with it."""
+        """Snapshot after `_take`; None where an error became the message."""
         found = None
-        with self._told():
-            snapshot = self.moments.load(self.scene, self.step)
+        with self._errors_as_message():
+            snapshot = self.snapshots.load(self.scene, self.step)
             self._take(snapshot)
             found = snapshot
         return found
 
     def _take(self, snapshot: Snapshot) -> None:
-        """Make ready what the pictures need; errors become the message."""
+        """Prepare what the pictures need; errors become the message."""
 
     def _drop(self) -> None:
-        """Forget what was made ready."""
+        """Forget what `_take` has prepared."""

@@ -1,7 +1,7 @@
-"""Cut a scene anew and see at once how well that covers what people drew.
+"""Explorer of segmentations: live cuts of a scene with their covering of the annotators' segments.
 
-Beside the live cut stand the eight segmentations that the run was judged by, and the images of its
-evaluations from the best to the worst: a click on one looks at it.
+Beside the live cut are the eight segmentations of the evaluated pool, and the images of the run's
+evaluations from the best to the worst: a click on an image opens it.
 """
 
 import json
@@ -22,31 +22,31 @@ from workbench.runs import Run
 from workbench.views.panels import photo
 from workbench.views.scenes.scores import Ranked, covering_bars, ranked, ranking_chart
 from workbench.views.scenes.segments import pool, segmentation
-from workbench.views.style import explored
+from workbench.views.style import interactive
 from workbench.widgets.explorers.scene import SceneExplorer
 from workbench.widgets.pacing import Latest
 from workbench.widgets.shells.controls import Bounds, Choice, Number, Options, Player
 
 FLAT, INTO, AT = "flat", "into", "at"
 MOST = 32
-"""Segments that the slider goes to."""
+"""Largest number of segments of the slider."""
 POOL = 8
 
 Look = Callable[[str, str], Snapshot]
-"""Given a split and the id of an image in it: the snapshot of it by the trained network."""
+"""Function from a split and the id of an image to the trained network's snapshot of the image."""
 
 
 class SegmentationExplorer(SceneExplorer):
-    """Live cuts of a scene, its pool, and the images of the run's evaluations.
+    """Explorer of live cuts of a scene, its pool, and the images of the run's evaluations.
 
     Attributes:
         way: `FLAT`: k-way normalized cuts; `INTO`, `AT`: the hierarchy cut by number, by height.
         segments: k, or the number of segments of the hierarchy.
-        seed: of the flat clustering.
-        height: of the hierarchy's cut.
-        drawn_by: whose boundaries lie over the photo, from 0; −1: nobody's.
-        evaluation: the split whose images are ranked.
-        method: whose scores rank them.
+        seed: seed of the flat clustering.
+        height: height of the hierarchy's cut.
+        drawn_by: annotator, from 0, whose boundaries are drawn over the photo; −1: none.
+        evaluation: split whose images are ranked.
+        method: method whose scores rank them.
         measure: "average" or "best".
     """
 
@@ -73,7 +73,7 @@ class SegmentationExplorer(SceneExplorer):
     )
 
     def __init__(self, run: Run | Path | str, look: Look | None = None) -> None:
-        """Of a run.
+        """Open a run.
 
         Args:
             run: or its folder.
@@ -97,12 +97,12 @@ class SegmentationExplorer(SceneExplorer):
         self._begin()
 
     def rows(self) -> list[list[str]]:
-        """The live cut, the pool, and below them the way to other images."""
+        """Rows: the live cut, the pool, the ranking of images."""
         names = list(self.pictures)
         return [["image", "cut", "coverings"], names[-POOL:], ["ranking"]]
 
     def options(self, name: str) -> Options:
-        """Of every choice."""
+        """Options of `SceneExplorer`, and of every other menu."""
         if name == "way":
             ways = {"flat, k-way": FLAT}
             if self.recut is not None and self.recut.has_contours:
@@ -120,7 +120,7 @@ class SegmentationExplorer(SceneExplorer):
         return super().options(name)
 
     def bounds(self, name: str) -> Bounds:
-        """Of every number."""
+        """Bounds of every number."""
         if name == "segments":
             return 1, MOST, 1
         if name == "seed":
@@ -134,14 +134,14 @@ class SegmentationExplorer(SceneExplorer):
 
     @property
     def labels(self) -> Labels | None:
-        """The live cut at full size; None where there is no scene to cut."""
+        """Labels of the live cut at full size; None without a scene."""
         if self.recut is None:
             return None
         return self._cut(self.recut, self.way, self.segments, self.seed, self.height)[0]
 
     @property
     def coverings(self) -> np.ndarray:
-        """Of each annotator by the live cut."""
+        """Coverings of the annotators by the live cut."""
         if self.recut is None:
             return np.zeros(0)
         return self._cut(self.recut, self.way, self.segments, self.seed, self.height)[1]
@@ -149,16 +149,16 @@ class SegmentationExplorer(SceneExplorer):
     def look_at(self, id: str) -> None:
         """Go to an image of the evaluation, with its kept snapshot or one made by `look`."""
         name = self._name(id)
-        with self._told():
-            if name not in self.moments.scenes():
+        with self._errors_as_message():
+            if name not in self.snapshots.scenes():
                 if self.look is None:
                     raise WorkbenchError(
-                        f"a snapshot {name} in {self.moments.run.path}",
+                        f"a snapshot {name} in {self.snapshots.run.path}",
                         "none: an evaluation keeps those of its first scenes",
                         "give look=evaluation.scenes.snapshots.looker(run) to make it now",
                     )
-                self.moments.put(name, self.look(self.evaluation, id))
-                self._offer()
+                self.snapshots.put(name, self.look(self.evaluation, id))
+                self._update_options()
             self.scene = name
 
     def _compute(
@@ -177,13 +177,13 @@ class SegmentationExplorer(SceneExplorer):
         self._cut.cache_clear()
         first, self.recut = self.recut is None, recut
         if first and recut.has_contours:
-            self.way = INTO  # as such networks are judged
-        self._pool = [explored(each, side=180) for each in pool(snapshot)]
+            self.way = INTO  # such networks are evaluated by their hierarchy
+        self._pool = [interactive(each, side=180) for each in pool(snapshot)]
         if self.way != FLAT and not recut.has_contours:
             self.way = FLAT
         if self.drawn_by >= len(snapshot.truths):
             self.drawn_by = 0
-        self._tell()
+        self._update_readout()
 
     def _drop(self) -> None:
         self.recut, self._pool, self.readout = None, [], ""
@@ -191,14 +191,14 @@ class SegmentationExplorer(SceneExplorer):
     @observe("way", "segments", "seed", "height")
     def _on_cut(self, change: Any) -> None:
         if change["name"] == "way":
-            self._offer()
+            self._update_options()
         self._soon(None)
 
     def _show_cut(self) -> None:
-        self._tell()
+        self._update_readout()
         self._redraw("cut", "coverings")
 
-    def _tell(self) -> None:
+    def _update_readout(self) -> None:
         labels = self.labels
         if labels is None:
             return
@@ -213,7 +213,7 @@ class SegmentationExplorer(SceneExplorer):
     @observe("evaluation", "method", "measure")
     def _on_evaluation(self, change: Any) -> None:
         self._rank()
-        self._offer()
+        self._update_options()
         self._redraw("ranking")
 
     def _on_tap(self, x: float | None, y: float | None) -> None:
@@ -230,7 +230,7 @@ class SegmentationExplorer(SceneExplorer):
         return sorted(file.stem for file in self._folder().glob("*.json"))
 
     def _folder(self) -> Path:
-        return self.moments.run.path / "evaluations"
+        return self.snapshots.run.path / "evaluations"
 
     def _scores(self) -> dict[str, Any]:
         path = self._folder() / f"{self.evaluation}.json"
@@ -249,14 +249,14 @@ class SegmentationExplorer(SceneExplorer):
         splits = self._splits()
         if not splits:
             return
-        with self._told():
+        with self._errors_as_message():
             self.evaluation = "test" if "test" in splits else splits[0]
             methods = self._methods()
             self.method = "trained" if "trained" in methods else methods[0]
 
     def _rank(self) -> None:
         self.images = []
-        with self._told():
+        with self._errors_as_message():
             if self.method in self._methods():
                 self.images = ranked(self._scores(), self.method, self.measure)
 
@@ -266,8 +266,8 @@ class SegmentationExplorer(SceneExplorer):
         image, truths = self.snapshot.image, self.snapshot.truths
         title = f"scene {self.scene}, step {self.step}"
         if not 0 <= self.drawn_by < len(truths):
-            return explored(photo(image, title))
-        return explored(segmentation(image, truths[self.drawn_by], title, fill=False))
+            return interactive(photo(image, title))
+        return interactive(segmentation(image, truths[self.drawn_by], title, fill=False))
 
     def _draw_cut(self) -> hv.RGB:
         labels = self.labels
@@ -275,25 +275,25 @@ class SegmentationExplorer(SceneExplorer):
             return _nothing()
         count = int(labels.max())
         title = f"{count} segments, mean covering {float(self.coverings.mean()):.3f}"
-        return explored(segmentation(self.snapshot.image, labels, title))
+        return interactive(segmentation(self.snapshot.image, labels, title))
 
     def _draw_coverings(self) -> hv.Overlay:
         kept = np.zeros((0, 0)) if self.snapshot is None else self.snapshot.coverings
         drawn = covering_bars(self.coverings, kept)
-        return explored(drawn.relabel("covering; grey: the best of the pool"), chart=True)
+        return interactive(drawn.relabel("covering; grey: the best of the pool"), chart=True)
 
     def _draw_pool(self, number: int) -> hv.RGB:
         return self._pool[number] if number < len(self._pool) else _nothing(side=180)
 
     def _draw_ranking(self) -> hv.Overlay:
-        scenes = self.moments.scenes()
+        scenes = self.snapshots.scenes()
         kept = [image.id for image in self.images if self.look or self._name(image.id) in scenes]
         chosen = next((i.id for i in self.images if self._name(i.id) == self.scene), None)
         drawn = ranking_chart(self.images, chosen, kept)
         title = f"{self.measure} covering, {self.method}, {self.evaluation}: click one"
         words = title if self.images else "not evaluated yet: workbench evaluate"
-        return explored(drawn.relabel(words), chart=True)
+        return interactive(drawn.relabel(words), chart=True)
 
 
 def _nothing(side: int = 360) -> hv.RGB:
-    return explored(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"), side=side)
+    return interactive(photo(np.full((2, 2, 3), 255, np.uint8), "nothing to see"), side=side)

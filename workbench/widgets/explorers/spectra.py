@@ -1,4 +1,4 @@
-"""Scrub through a training and watch the spectrum collapse; one run, or two side by side."""
+"""Explorer of a scene's spectra over the steps of a training, of one run or of two side by side."""
 
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
-from workbench.views.panels import heat
+from workbench.views.panels import heatmap
 from workbench.views.scenes.history import (
     SpectrumAt,
     eigenvalue_history,
@@ -21,56 +21,56 @@ from workbench.views.scenes.history import (
     spectrum_at,
 )
 from workbench.views.scenes.spectrum import eigenvectors
-from workbench.views.style import AFTER, DIVERGING, OTHER, explored
-from workbench.widgets.explorers.scene import Moments
+from workbench.views.style import AFTER, DIVERGING, OTHER, interactive
+from workbench.widgets.explorers.scene import SceneSnapshots
 from workbench.widgets.shells.controls import Action, Choice, Options, Player, Toggle
 from workbench.widgets.shells.explorer import Explorer
 
 CHARTS = ("eigenvalues", "singular values", "effective rank")
 VECTORS = 4
-"""Eigenvectors shown of each run, from the second on."""
+"""Number of eigenvectors shown for each run, from the second on."""
 
 
 class _Side:
-    """One of the runs: its spectra by step, and where it stands."""
+    """Spectra of one run by step, and its selected snapshot."""
 
-    def __init__(self, moments: Moments, colour: str) -> None:
-        self.moments, self.colour = moments, colour
-        self.spectra: list[SpectrumAt] = []  # of the scene, by step, as far as they are known
+    def __init__(self, snapshots: SceneSnapshots, colour: str) -> None:
+        self.snapshots, self.colour = snapshots, colour
+        self.spectra: list[SpectrumAt] = []  # of the scene, by step, up to the selected one
         self.now: SpectrumAt | None = None
         self.vectors: list[hv.Image] = []
         self._known: dict[tuple[str, int, int], SpectrumAt] = {}
 
     def spectrum(self, scene: str, step: int) -> SpectrumAt:
-        key = scene, step, self.moments.version(scene, step)
+        key = scene, step, self.snapshots.version(scene, step)
         if key not in self._known:
-            self._known[key] = spectrum_at(step, self.moments.load(scene, step))
+            self._known[key] = spectrum_at(step, self.snapshots.load(scene, step))
         return self._known[key]
 
     def go(self, scene: str, step: int) -> None:
-        """To the last snapshot that is not later than a step; earlier ones come along."""
-        steps = [each for each in self.moments.steps(scene) if each <= step]
+        """Select the last snapshot up to a step, and read the earlier ones."""
+        steps = [each for each in self.snapshots.steps(scene) if each <= step]
         self.spectra, self.now, self.vectors = [], None, []
         if not steps:
             return
-        # A damaged snapshot in the past is no reason not to show the present.
+        # A damaged earlier snapshot must not hide the selected one.
         for earlier in steps[:-1]:
             try:
                 self.spectra.append(self.spectrum(scene, earlier))
             except UserError:
                 continue
-        snapshot: Snapshot = self.moments.load(scene, steps[-1])
+        snapshot: Snapshot = self.snapshots.load(scene, steps[-1])
         self.now = self.spectrum(scene, steps[-1])
         self.spectra.append(self.now)
         self.vectors = list(eigenvectors(snapshot, VECTORS))
 
 
 class SpectrumExplorer(Explorer):
-    """Spectra of a scene through the steps of one or two runs.
+    """Explorer of a scene's spectra over the steps of one or two runs.
 
     Attributes:
-        scene: its name; of two runs, one that both have snapshots of.
-        step: each run stands at its last snapshot that is not later.
+        scene: name of a scene that all runs have snapshots of.
+        step: selected step; each run shows its last snapshot up to this step.
         follow: whether `refresh` goes on to the latest step.
     """
 
@@ -86,16 +86,17 @@ class SpectrumExplorer(Explorer):
     )
 
     def __init__(self, run: Run | Path | str, other: Run | Path | str | None = None) -> None:
-        """Of a run, and beside it of another one.
+        """Open a run, and beside it another one if given.
 
         Args:
-            run: or its folder.
-            other: or its folder.
+            run: run or its folder.
+            other: second run or its folder.
         """
         super().__init__()
         runs = [run] if other is None else [run, other]
         self.sides = [
-            _Side(Moments(each), colour) for each, colour in zip(runs, (AFTER, OTHER), strict=False)
+            _Side(SceneSnapshots(each), colour)
+            for each, colour in zip(runs, (AFTER, OTHER), strict=False)
         ]
         for i, side in enumerate(self.sides):
             self._picture(f"eigenvalues {i}", partial(self._draw_eigenvalues, side))
@@ -107,7 +108,7 @@ class SpectrumExplorer(Explorer):
         self.refresh()
 
     def rows(self) -> list[list[str]]:
-        """What is to be compared side by side, each run's eigenvectors in a row."""
+        """Rows: each kind of chart with the runs side by side, then each run's eigenvectors."""
         names, sides = list(self.pictures), range(len(self.sides))
         charts = [[n for n in names if n.startswith(kind)] for kind in CHARTS]
         vectors = [[n for n in names if n.startswith(f"eigenvector {i}.")] for i in sides]
@@ -116,7 +117,7 @@ class SpectrumExplorer(Explorer):
         return [*charts, *vectors]
 
     def options(self, name: str) -> Options:
-        """Scenes that all runs have, steps that any has."""
+        """Scenes that all runs have, and steps that any run has."""
         if name == "scene":
             return {scene: scene for scene in self._scenes()}
         if name == "step":
@@ -124,10 +125,10 @@ class SpectrumExplorer(Explorer):
         return super().options(name)
 
     def refresh(self) -> None:
-        """Take in what the runs have recorded since."""
-        with self._told():
+        """Read new records of the runs."""
+        with self._errors_as_message():
             if not self._scenes():
-                names = " and ".join(str(side.moments.run.path) for side in self.sides)
+                names = " and ".join(str(side.snapshots.run.path) for side in self.sides)
                 raise WorkbenchError(
                     f"a scene with snapshots in {names}",
                     "none yet" if len(self.sides) == 1 else "none that both have",
@@ -135,7 +136,7 @@ class SpectrumExplorer(Explorer):
                 )
         if self._scenes() and (self.follow or self.scene not in self._scenes()):
             self._go_to_latest()
-        self._offer()
+        self._update_options()
         if not self.message:
             self._go()
 
@@ -149,49 +150,51 @@ class SpectrumExplorer(Explorer):
     @observe("scene", "step")
     def _on_choice(self, change: Any) -> None:
         if change["name"] == "scene":
-            self._offer()
+            self._update_options()
         self._go()
 
     def _go(self) -> None:
-        with self._told():
+        with self._errors_as_message():
             for side in self.sides:
                 side.now, side.vectors = None, []
                 if self.scene:
                     side.go(self.scene, self.step)
         words = [
-            f"{side.moments.name}: {side.now.words}" for side in self.sides if side.now is not None
+            f"{side.snapshots.name}: {side.now.summary}"
+            for side in self.sides
+            if side.now is not None
         ]
         self.readout = " | ".join(words)
         self._redraw()
 
     def _scenes(self) -> list[str]:
-        first, *others = [side.moments.scenes() for side in self.sides]
+        first, *others = [side.snapshots.scenes() for side in self.sides]
         return [scene for scene in first if all(scene in each for each in others)]
 
     def _steps(self) -> list[int]:
-        steps = {step for side in self.sides for step in side.moments.steps(self.scene)}
+        steps = {step for side in self.sides for step in side.snapshots.steps(self.scene)}
         return sorted(steps)
 
     def _draw_eigenvalues(self, side: _Side) -> hv.Overlay:
         drawn = eigenvalue_history(side.now, side.spectra[:-1], side.colour)
-        return explored(drawn.relabel(self._title(side, "eigenvalues of M")), chart=True)
+        return interactive(drawn.relabel(self._title(side, "eigenvalues of M")), chart=True)
 
     def _draw_singular(self, side: _Side) -> hv.Overlay:
-        # One axis for all: what is compared must not be scaled apart.
+        # The charts share one axis, so that they can be compared.
         tops = [each.singular.max(initial=0) for other in self.sides for each in other.spectra]
         highest = float(max(tops, default=0))
         drawn = singular_history(side.now, side.spectra[:-1], side.colour, highest)
-        return explored(drawn.relabel(self._title(side, "singular values of X")), chart=True)
+        return interactive(drawn.relabel(self._title(side, "singular values of X")), chart=True)
 
     def _draw_rank(self, side: _Side) -> hv.Overlay:
         now = None if side.now is None else side.now.step
         drawn = rank_history(side.spectra, now, side.colour)
-        return explored(drawn.relabel(self._title(side, "effective rank of W")), chart=True)
+        return interactive(drawn.relabel(self._title(side, "effective rank of W")), chart=True)
 
     def _title(self, side: _Side, what: str) -> str:
         where = f"step {side.now.step}" if side.now is not None else "nothing to see"
         return (
-            f"{side.moments.name} · {what} · {where}"
+            f"{side.snapshots.name} · {what} · {where}"
             if len(self.sides) > 1
             else f"{what} · {where}"
         )
@@ -199,6 +202,6 @@ class SpectrumExplorer(Explorer):
 
 def _draw_vector(side: _Side, number: int) -> hv.Image:
     if number < len(side.vectors):
-        return explored(side.vectors[number], side=240)
-    nothing = heat(np.zeros((2, 2)), 1, name="value", cmap=DIVERGING, limits=(-1.0, 1.0))
-    return explored(nothing.relabel("no such eigenvector"), side=240)
+        return interactive(side.vectors[number], side=240)
+    nothing = heatmap(np.zeros((2, 2)), 1, name="value", cmap=DIVERGING, limits=(-1.0, 1.0))
+    return interactive(nothing.relabel("no such eigenvector"), side=240)

@@ -1,21 +1,21 @@
-"""A training in an app: its curves, how it stands, what is wrong with it, and orders to it.
+"""Explorer of a training for the app: curves, status, alarms and commands.
 
-The same as `monitor.watch` shows in a notebook, as an explorer: what a hand does goes through the
-run folder, wherever the training is, and `refresh` takes in what became of it.
+The content is that of `monitor.watch` in a notebook. Commands go through the run folder, wherever
+the training runs, and `refresh` reads their answers.
 """
 
 from typing import ClassVar
 
 from traitlets import Int
 
-from workbench.runs import Control as Hand
+from workbench.runs import Control as TrainingControl
 from workbench.runs.alarms import alarms
 from workbench.runs.control import ANSWER
 from workbench.runs.progress import progress
 from workbench.widgets.explorers.curves import CurveExplorer
 from workbench.widgets.monitor.words import (
-    answer_in_words,
-    ending_in_words,
+    answer_text,
+    ending_text,
     facts_of,
     status_of,
 )
@@ -23,10 +23,10 @@ from workbench.widgets.shells.controls import Action, Bounds, Choice, Control, N
 
 
 class TrainingExplorer(CurveExplorer):
-    """Curves of a run, and a hand on its training.
+    """Explorer of a run's curves with commands to its training.
 
     Attributes:
-        percent: of the schedule's learning rate that `set_rate` asks for.
+        percent: percentage of the schedule's learning rate that `set_rate` asks for.
     """
 
     percent = Int(100)
@@ -44,40 +44,40 @@ class TrainingExplorer(CurveExplorer):
     )
 
     def bounds(self, name: str) -> Bounds:
-        """From a fiftieth of the schedule's learning rate to four times it."""
+        """Bounds of the learning rate: from 2 % to 400 % of the schedule's."""
         return (2, 400, 2) if name == "percent" else super().bounds(name)
 
     def pause(self) -> None:
-        """Have the training wait after its present step."""
-        with self._told():
-            Hand(self.run).pause()
+        """Pause the training after its present step."""
+        with self._errors_as_message():
+            TrainingControl(self.run).pause()
 
     def go_on(self) -> None:
-        """Have it go on after a pause."""
-        with self._told():
-            Hand(self.run).resume()
+        """Resume the training after a pause."""
+        with self._errors_as_message():
+            TrainingControl(self.run).resume()
 
     def stop(self) -> None:
-        """Have it end after its present step, with a checkpoint."""
-        with self._told():
-            Hand(self.run).stop()
+        """Stop the training after its present step, with a checkpoint."""
+        with self._errors_as_message():
+            TrainingControl(self.run).stop()
 
     def save(self) -> None:
-        """Have it write a checkpoint now."""
-        with self._told():
-            Hand(self.run).save()
+        """Write a checkpoint of the training now."""
+        with self._errors_as_message():
+            TrainingControl(self.run).save()
 
     def set_rate(self) -> None:
-        """Have the learning rate be `percent` of the schedule's."""
-        with self._told():
-            Hand(self.run).rate(self.percent / 100)
+        """Set the learning rate to `percent` of the schedule's."""
+        with self._errors_as_message():
+            TrainingControl(self.run).rate(self.percent / 100)
 
     def _figures(self) -> str:
-        """How it stands, the last answer to an order, alarms; then what was measured last."""
+        """Status, last answer to a command, alarms, and the last measurements, as lines."""
         stand = progress(self.run)
         facts = ", ".join(f"{label} {value}" for label, value in facts_of(stand))
-        lines = [f"{status_of(stand)}: {facts}", ending_in_words(stand)]
+        lines = [f"{status_of(stand)}: {facts}", ending_text(stand)]
         answer = self.run.latest(ANSWER)
-        lines += [] if answer is None else [answer_in_words(answer)]
+        lines += [] if answer is None else [answer_text(answer)]
         lines += [f"⚠ {alarm}" for alarm in alarms(self.metrics)]
         return "\n".join([line for line in lines if line] + [super()._figures()])

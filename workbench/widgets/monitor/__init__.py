@@ -1,1 +1,5 @@
-"""The live monitor of a training: figures, alarms, buttons."""
+"""Live monitor of a training: charts, alarms, commands."""
+
+from workbench.widgets.monitor.monitor import Monitor, watch
+
+__all__ = ["Monitor", "watch"]

@@ -1,4 +1,4 @@
-"""The monitor's charts as one bokeh document, and their lines as bytes: what its page is given."""
+"""Charts of the monitor as one bokeh document, and their lines as bytes, as its page takes them."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -19,23 +19,23 @@ from workbench.views.training.live import Chart, live_chart
 TOOLS = ["xpan", "xbox_zoom", "xwheel_zoom", "reset"]
 VERSION: str = bokeh.__version__
 BORDER = 78
-"""Left of every chart, screen pixels: charts below each other then stand in columns."""
+"""Left margin of every chart, screen pixels: charts below each other are then aligned."""
 
 
 @cache
 def bokeh_script() -> str:
-    """Bokeh's own library for browsers, from its installation: no page needs a network for it."""
+    """BokehJS from bokeh's installation: no page needs a network for it."""
     return Path(
         str(distribution("bokeh").locate_file("bokeh/server/static/js/bokeh.min.js"))
     ).read_text(encoding="utf-8")
 
 
 def document_of(charts: Sequence[Chart]) -> dict[str, Any]:
-    """Charts without values, over one range of steps.
+    """Bokeh document of the charts, without values, over one range of steps.
 
     Returns:
-        document: as JSON text; sources: the name of a line by the id of the data source that it is
-        to be put into; range: the id of the range of steps.
+        document: JSON text; sources: name of a line by the id of its data source; range: id of the
+        range of steps.
     """
     document, steps = Document(), Range1d(start=0, end=1)
     sources: dict[str, str] = {}
@@ -43,11 +43,11 @@ def document_of(charts: Sequence[Chart]) -> dict[str, Any]:
         drawn, names = live_chart(chart)
         drawn.opts(backend="bokeh", toolbar="above", default_tools=TOOLS, active_tools=["xpan"])
         figure = hv.render(drawn, backend="bokeh")
-        # HoloViews fixes ranges to the values there are; here they follow those to come.
+        # HoloViews fixes ranges to the present values; here they follow later ones.
         figure.x_range, figure.y_range = steps, DataRange1d()
         figure.toolbar.autohide = True
         figure.min_border_left = BORDER
-        if chart.log:  # else a range within a decade gets a label at each of its digits
+        if chart.log:  # otherwise a range within one decade gets a label at each of its digits
             figure.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=4)
         sources |= {
             renderer.data_source.id: name

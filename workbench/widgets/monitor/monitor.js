@@ -1,9 +1,9 @@
-// The page's side of the monitor: shows its traits, and says what a hand ordered.
-// Charts are Bokeh's, from the library that the kernel brings along: no network is needed.
+// Browser side of the monitor: shows its traits, and sends commands.
+// Charts are drawn by the BokehJS source that the kernel sends: no network is needed.
 
 const libraries = (globalThis.__workbench_bokeh ??= new Map());
 
-/** Bokeh of the kernel's version: the page's own where it has that, otherwise the one given. */
+/** Bokeh of the kernel's version: the page's own where it has that version, otherwise the given one. */
 function bokehOf(version, script) {
   if (globalThis.Bokeh?.version === version) return globalThis.Bokeh;
   if (!libraries.has(version)) {
@@ -14,7 +14,7 @@ function bokehOf(version, script) {
     document.head.append(element); // runs at once
     element.remove();
     libraries.set(version, globalThis.Bokeh);
-    if (before !== undefined) globalThis.Bokeh = before; // others may count on theirs
+    if (before !== undefined) globalThis.Bokeh = before; // other code may need its own version
   }
   return libraries.get(version);
 }
@@ -58,7 +58,7 @@ function controls(model, parent) {
   };
 }
 
-/** What stands above all where the kernel has ended (class "alone"). */
+/** Notice at the top of the monitor after the kernel has ended (class "alone"). */
 function parting(model, parent) {
   const notice = make(parent, "div", "gone", "This is what a kernel saw last that has ended since. ");
   notice.append("A training in another process goes on: ");
@@ -95,14 +95,14 @@ function words(model, parent) {
   };
 }
 
-/** The charts, as long as there are these charts; with how to give their lines new values. */
+/** Charts for one set of measurements, with a function that gives their lines new values. */
 async function charts(model, parent) {
   const { document: text, sources, range: id } = model.get("figures");
   const bokeh = bokehOf(model.get("version"), model.get("library"));
   const drawn = bokeh.require("document").Document.from_json(JSON.parse(text));
   const views = await bokeh.embed.add_document_standalone(drawn, parent);
   const range = drawn.get_model_by_id(id);
-  let ours = false; // whether it is not a hand that moves the range
+  let ours = false; // whether this code, not the user, moves the range
   let timer = 0;
 
   const update = () => {
@@ -135,7 +135,7 @@ function render({ model, el }) {
   const root = make(el, "div", "workbench-monitor");
   const say = words(model, root);
   const place = make(root, "div", "charts");
-  let shown; // a promise of the charts
+  let shown; // promise of the charts
   const draw = () => {
     const before = shown;
     shown = (async () => {
@@ -149,7 +149,7 @@ function render({ model, el }) {
   };
   const update = async () => (await shown)?.update();
   const said = ["status", "name", "facts", "fraction", "factor", "message", "alarms"];
-  const leave = () => root.classList.add("alone"); // ipywidgets tells of nothing else by this event
+  const leave = () => root.classList.add("alone"); // ipywidgets sends this event only then
   const hear = () => root.classList.remove("alone");
   model.on("comm_live_update", leave);
   model.on("change", hear);

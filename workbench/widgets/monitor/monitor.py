@@ -1,9 +1,9 @@
-"""`workbench.watch(run)`: a training as it goes on, and the hand that holds it.
+"""`workbench.watch(run)`: a widget that shows a running training and controls it.
 
-The monitor reads the run folder and writes commands into it: whether the training goes on in this
-kernel, in another process or elsewhere, is all one to it, and so is a restart of the kernel. All
-that its page shows is in traits, which a refreshed page asks for by itself: the cell need not run
-again. It looks in a thread of its own, while the kernel is busy too, and ends with the run.
+The monitor reads the run folder and writes commands into it: it works the same for a training in
+this kernel, in another process or elsewhere, and after a restart of the kernel. Everything that its
+page shows is in traits, which a refreshed page asks for by itself: the cell need not run again. The
+monitor polls in a thread of its own, also while the kernel is busy, and ends with the run.
 """
 
 import asyncio
@@ -28,69 +28,69 @@ from workbench.views.training.live import Chart, live_lines, measured_charts
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.monitor.figures import VERSION, bokeh_script, document_of, lines_as_bytes
 from workbench.widgets.monitor.words import (
-    answer_in_words,
-    ending_in_words,
+    answer_text,
+    ending_text,
     facts_of,
     fraction_of,
     status_of,
 )
-from workbench.widgets.pacing import Pulse
+from workbench.widgets.pacing import Poller
 
 _HERE = Path(__file__).parent
-_ORDERS = {
+_COMMAND_TEXTS = {
     PAUSE: "pause", RESUME: "go on", STOP: "stop", SAVE: "write a checkpoint",
     RATE: "learn at {value:g} times the schedule's rate",
 }  # fmt: skip
-_SOON = 0.05
-"""Seconds between two looks for a run that is about to begin."""
-_AT_LEAST = 2.0
-"""Seconds after which a run that says nothing is looked at again: its process may have died."""
+_RUN_POLL = 0.05
+"""Seconds between two polls for a run that is about to begin."""
+_RECHECK = 2.0
+"""Seconds after which a run without new events is read again: its process may have died."""
 
 
 @runtime_checkable
 class Launched(Protocol):
-    """A training that was started here, and may have no run yet (`launch.train.Training`)."""
+    """Handle on a training that may have no run yet, as `launch.train.Training`."""
 
     @property
     def path(self) -> Path:
-        """Of the run folder."""
+        """Path of the run folder."""
 
     @property
     def alive(self) -> bool:
-        """Whether it goes on, or has not begun yet."""
+        """Whether the training goes on, or has not begun yet."""
 
     @property
     def begun(self) -> bool:
-        """Whether there is a run."""
+        """Whether the run folder exists."""
 
     @property
     def error(self) -> BaseException | None:
-        """What ended it, if an error did."""
+        """Error that ended the training, if one did."""
 
 
 Watched = Run | Path | str | Launched
 
 
 class Monitor(anywidget.AnyWidget):
-    """The live monitor of a run, as a widget.
+    """Live monitor of a run, as a widget.
 
     Attributes:
-        run: that is watched; None before there is one.
-        scenes: an explorer of its held-out scenes that follows the training, if asked for.
-        name: of the run folder.
-        path: of it.
-        status: of the run, or "paused".
+        run: watched run; None before it begins.
+        scenes: explorer of the run's held-out scenes that follows the training, if asked for.
+        name: name of the run folder.
+        path: path of the run folder.
+        status: status of the run, or "paused".
         facts: labels and values, in the order in which they are shown.
-        fraction: of the steps that is done.
-        factor: by which commands have changed the schedule's learning rate.
-        alarms: what is wrong, as `runs.alarms` has it.
-        message: what became of the last command, or what went wrong.
-        figures: the charts, see `monitor_figures.document_of`.
-        lines: values of the charts' lines, thinned; see `monitor_figures.lines_as_bytes`.
-        last: the last step of which anything is recorded.
-        window: the range of steps that is looked at; empty: all of them.
-        library: Bokeh for browsers.
-        version: of it.
+        fraction: done part of the planned steps.
+        factor: factor by which commands have changed the schedule's learning rate.
+        alarms: alarms of the run, see `runs.alarms`.
+        message: result of the last command, or an error.
+        figures: charts, see `figures.document_of`.
+        lines: values of the charts' lines, thinned; see `figures.lines_as_bytes`.
+        last: last recorded step.
+        window: visible range of steps; empty: all of them.
+        library: source of BokehJS.
+        version: version of BokehJS.
     """
 
     _esm = _HERE / "monitor.js"
@@ -112,29 +112,29 @@ class Monitor(anywidget.AnyWidget):
     version = Unicode(VERSION).tag(sync=True)
 
     def __init__(self, watched: Run | Launched, scenes: AffinityExplorer | None = None) -> None:
-        """Of a run, or of a training that may not have one yet; see `watch`."""
-        self._lock = threading.RLock()  # a beat, and what a hand does meanwhile
+        """Start to watch a run, or a training that may have no run yet; see `watch`."""
+        self._lock = threading.RLock()  # a poll may meet a command from the page
         self._launched = None if isinstance(watched, Run) else watched
         self.run: Run | None = watched if isinstance(watched, Run) else None
         self.scenes = scenes
         self._loop = _running_loop()
         path = watched.path
         self._charts: tuple[Chart, ...] = ()
-        self._state: tuple[int, int] | None = None  # the log at the last look: which, how long
+        self._state: tuple[int, int] | None = None  # inode and size of the log at the last poll
         self._looked = 0.0
-        self._answered, self._snapshot = 0, 0  # the last events told of
+        self._answered, self._snapshot = 0, 0  # `seq` of the last events that were shown
         super().__init__(name=path.name, path=str(path), library=bokeh_script())
         self.on_msg(self._on_message)
-        self._pulse = Pulse(self._beat, f"watching {path.name}")
-        self._pulse.start()
+        self._poller = Poller(self._poll, f"watching {path.name}")
+        self._poller.start()
 
     @property
     def alive(self) -> bool:
-        """Whether it looks again by itself."""
-        return self._pulse.alive
+        """Whether the monitor goes on polling."""
+        return self._poller.alive
 
     def refresh(self) -> None:
-        """Look at the run now."""
+        """Read the run now."""
         with self._lock, self.hold_sync():
             try:
                 self._look()
@@ -142,14 +142,14 @@ class Monitor(anywidget.AnyWidget):
                 self.message = str(error)
 
     def close(self) -> None:
-        """Look no more; the page forgets the monitor."""
-        self._pulse.stop()
+        """Stop polling, and remove the monitor from its page."""
+        self._poller.stop()
         super().close()
 
-    def _beat(self) -> bool:
-        """Look, if there may be something new; whether to go on."""
+    def _poll(self) -> bool:
+        """Read the run if its log has changed; returns whether to go on."""
         launched = self._launched
-        waiting = launched is not None and launched.alive  # asked before the run is looked at
+        waiting = launched is not None and launched.alive  # asked before the run is read
         if self.run is None:
             assert launched is not None
             if launched.begun:
@@ -166,18 +166,18 @@ class Monitor(anywidget.AnyWidget):
             return False
         going = waiting or self.run.status is Status.RUNNING
         state = log.st_ino, log.st_size
-        if state != self._state or not going or time.monotonic() - self._looked > _AT_LEAST:
+        if state != self._state or not going or time.monotonic() - self._looked > _RECHECK:
             if self._state is not None and self._state[0] != log.st_ino:
-                self.run = Run.open(self.run.path)  # another training took the place
+                self.run = Run.open(self.run.path)  # another training has replaced the run
             self._state, self._looked = state, time.monotonic()
             self.refresh()
         return going
 
     def _look(self) -> None:
-        """Bring all traits to what the run says."""
+        """Set all traits from the run."""
         run = self.run
-        assert run is not None, "look at a run that has begun"
-        answer = run.latest(ANSWER)  # first: the status is then not older than the last word
+        assert run is not None, "only a run that has begun is read"
+        answer = run.latest(ANSWER)  # read first: the status is then not older than the answer
         now, metrics = progress(run), run.metrics()
         self.status, self.facts = status_of(now), facts_of(now)
         self.fraction, self.factor = fraction_of(now), now.factor
@@ -187,20 +187,20 @@ class Monitor(anywidget.AnyWidget):
             self._charts, self.figures = charts, document_of(charts)
         self._draw(metrics)
         self.last = now.step
-        self._tell(answer, now)
+        self._update_message(answer, now)
         self._show_scenes(run)
 
     def _draw(self, metrics: pd.DataFrame) -> None:
         window = (self.window[0], self.window[1]) if self.window else None
         self.lines = lines_as_bytes(live_lines(metrics, self._charts, window))
 
-    def _tell(self, answer: Event | None, now: Progress) -> None:
-        """The last word on commands, and on how the run ended."""
+    def _update_message(self, answer: Event | None, now: Progress) -> None:
+        """Show the answer to the last command, and how the run ended."""
         if answer is not None and answer.seq > self._answered:
             self._answered = answer.seq
-            self.message = answer_in_words(answer)
+            self.message = answer_text(answer)
         error = None if self._launched is None else self._launched.error
-        ending = ending_in_words(now) if error is None else str(error)
+        ending = ending_text(now) if error is None else str(error)
         if ending and ending not in self.message:
             self.message = f"{self.message} {ending}".strip()
 
@@ -210,7 +210,7 @@ class Monitor(anywidget.AnyWidget):
             self._snapshot = taken.seq
             if self._loop is None:
                 self.scenes.refresh()
-            else:  # Panel and the hands on its pictures live there
+            else:  # Panel and its pointer events belong to the loop's thread
                 self._loop.call_soon_threadsafe(self.scenes.refresh)
 
     @observe("window")
@@ -220,21 +220,21 @@ class Monitor(anywidget.AnyWidget):
                 self._draw(self.run.metrics())
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
-        """What a page says: that it is there, or what was ordered on it."""
-        if content.get("kind") == "here":  # perhaps again, after the run went on
-            if not self._pulse.alive and self.run is not None:
+        """Handle a message of a page: that it has opened, or a command."""
+        if content.get("kind") == "here":  # perhaps after the run was resumed
+            if not self._poller.alive and self.run is not None:
                 self.refresh()
                 if self.run.status is Status.RUNNING:
-                    self._pulse.start()
+                    self._poller.start()
             return
         self.order(content["order"], content.get("value", 1.0))
 
     def order(self, name: str, value: float = 1.0) -> None:
-        """Give the training a command; what is wrong with that becomes the message.
+        """Give the training a command; an error becomes the message.
 
         Args:
             name: "pause", "resume", "stop", "save" or "rate".
-            value: of "rate".
+            value: factor of "rate".
         """
         try:
             if self.run is None:
@@ -247,12 +247,12 @@ class Monitor(anywidget.AnyWidget):
             else:
                 {PAUSE: control.pause, RESUME: control.resume, STOP: control.stop,
                  SAVE: control.save}[name]()  # fmt: skip
-            self.message = f"Told it to {_ORDERS[name].format(value=value)} …"
+            self.message = f"Told it to {_COMMAND_TEXTS[name].format(value=value)} …"
         except UserError as error:
             self.message = str(error)
 
     def _ipython_display_(self) -> None:
-        _take_the_cell(self)
+        _close_earlier_monitor(self)
         data, metadata = self._repr_mimebundle_() or ({}, {})
         display(data, metadata=metadata, raw=True)
         if self.scenes is not None:
@@ -260,12 +260,12 @@ class Monitor(anywidget.AnyWidget):
 
 
 def watch(watched: Watched, *, scenes: bool = False) -> Monitor:
-    """Watch a training, in the cell that this stands in; it can be going on, over, or elsewhere.
+    """Watch a training in this cell, wherever it runs, also after its end.
 
     Args:
-        watched: a run, its folder, or what `workbench.train` gave.
-        scenes: whether an explorer of the held-out scenes' affinities stands below, and follows
-            the training from snapshot to snapshot. It waits for the run.
+        watched: run, its folder, or the handle that `workbench.train` returns.
+        scenes: show an explorer of the held-out scenes' affinities below, which follows the
+            training from snapshot to snapshot; waits until the run has begun.
 
     Raises:
         WorkbenchError: there is no run at that path.
@@ -281,20 +281,20 @@ def watch(watched: Watched, *, scenes: bool = False) -> Monitor:
 
 
 def _run_of(launched: Launched) -> Run:
-    """The run of a training, once it has begun.
+    """Run of a training, after waiting until it has begun.
 
     Raises:
         BaseException: the error that ended it before.
     """
     while not launched.begun and launched.alive:
-        time.sleep(_SOON)
+        time.sleep(_RUN_POLL)
     if not launched.begun and launched.error is not None:
         raise launched.error
     return Run.open(launched.path)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """The kernel's; None in a script."""
+    """Event loop of the kernel; None in a script."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -302,11 +302,11 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 _IN_CELLS: dict[str, Monitor] = {}
-"""The monitor that each cell of the notebook shows."""
+"""Monitor shown by each cell of the notebook, by the cell's id."""
 
 
-def _take_the_cell(monitor: Monitor) -> None:
-    """Where a cell runs again, its earlier monitor ends: they would pile up."""
+def _close_earlier_monitor(monitor: Monitor) -> None:
+    """Close the monitor that an earlier execution of this cell left: monitors would pile up."""
     shell: Any = get_ipython()
     parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
     cell = parent.get("metadata", {}).get("cellId")

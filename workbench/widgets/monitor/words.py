@@ -1,4 +1,4 @@
-"""What the monitor says in words and figures."""
+"""Texts of the monitor: status, facts, answers to commands."""
 
 from workbench.runs import Event, Status
 from workbench.runs.control import PAUSE, RATE, RESUME, SAVE, STOP
@@ -14,12 +14,12 @@ _ANSWERS = {
 
 
 def status_of(progress: Progress) -> str:
-    """One word."""
+    """Status as one word."""
     return "paused" if progress.paused else str(progress.status)
 
 
 def facts_of(progress: Progress) -> list[list[str]]:
-    """Labels and values of what is known."""
+    """Labels and values of all known figures."""
     facts = [["step", _of(f"{progress.step:,}", progress.steps)]]
     if progress.passed is not None and progress.passes is not None:
         facts.append(["pass", f"{progress.passed:.1f} of {progress.passes}"])
@@ -40,26 +40,26 @@ def _of(done: str, planned: int | None) -> str:
 
 
 def fraction_of(progress: Progress) -> float:
-    """Of the steps that is done; 0 where their number is not known."""
+    """Fraction of the steps that is done; 0 where their number is not known."""
     return progress.step / progress.steps if progress.steps else 0.0
 
 
 def duration(seconds: float) -> str:
-    """For people: 40 s, 3 min, 2 h 05 min."""
+    """Duration as text: 40 s, 3 min, 2 h 05 min."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def answer_in_words(event: Event) -> str:
-    """What became of a command, from its "control" event."""
+def answer_text(event: Event) -> str:
+    """Result of a command as a sentence, from its "control" event."""
     fields = event.fields
     return _ANSWERS[fields["command"]].format(step=event.step, value=fields.get("value", 1.0))
 
 
-def ending_in_words(progress: Progress) -> str:
-    """Why a run goes on no more; empty where it does, or came to its end."""
+def ending_text(progress: Progress) -> str:
+    """Reason why a run has stopped early; empty where it goes on or has finished."""
     if progress.status is Status.FAILED:
         return progress.error
     if progress.status is Status.INTERRUPTED:

@@ -1,7 +1,7 @@
-"""The whole workbench as one page: a run to choose, and a tab for everything there is of it.
+"""App of the workbench: a page with a menu of runs and a tab for each explorer of the chosen run.
 
-An explorer is made when its tab is first opened. What a run has nothing for has no tab; a tab
-appears when a run that goes on has come so far.
+An explorer is made when its tab is first opened. A tab appears as soon as the run has recorded
+something for it.
 """
 
 import errno
@@ -25,20 +25,20 @@ from workbench.widgets.shells.explorer import Explorer
 PORT = 5006
 NOBODY = Path()
 INTERVAL = 3000
-"""Milliseconds between two looks at how the runs stand, and at a run that is going on."""
+"""Milliseconds between two refreshes of the menu and of the open explorer."""
 
 
 class Page:
-    """What one browser window shows.
+    """Content of one browser window.
 
     Args:
-        library: the runs and stores to choose from; shared by all pages.
-        looker: for images of evaluations whose snapshots were not kept.
+        library: runs and stores to choose from; shared by all pages.
+        looker: source of snapshots of evaluated images whose own were not kept.
 
     Attributes:
-        chooser: of the run or store, by path.
-        beside: of a second run, by path; `NOBODY`.
-        tabs: of what there is of it.
+        chooser: menu of runs and stores, by path.
+        beside: menu of second runs, by path; `NOBODY`: none.
+        tabs: explorers of the chosen run or store.
     """
 
     def __init__(self, library: Library, looker: Looker | None = None) -> None:
@@ -46,29 +46,29 @@ class Page:
         self.subject = Subject()
         self.explorers: dict[str, Explorer] = {}
         self._shown: list[Tab] = []
-        self._seen = 0  # the last event that the open explorer has taken in
+        self._seen = 0  # `seq` of the last event that the open explorer has read
         self._chosen: tuple[Path | None, Path | None] = None, None
         self.chooser = pn.widgets.Select(label="run or store", width=460)
         self.beside = pn.widgets.Select(label="beside it, in the spectrum", width=460)
         self.message = pn.pane.Alert("", alert_type="warning", visible=False)
         self.tabs = pn.Tabs()
-        self._offer()
+        self._update_choices()
         self.chooser.param.watch(lambda _: self.choose(), "value")
         self.beside.param.watch(lambda _: self.choose(), "value")
         self.tabs.param.watch(lambda _: self._open(), "active")
         self.choose()
 
     def layout(self) -> pn.Column:
-        """The page, which goes on looking at the runs as long as the window is open."""
+        """Layout of the page, refreshed as long as the window is open."""
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.refresh, INTERVAL)
         head = pn.FlexBox(self.chooser, self.beside)
         return pn.Column(head, self.message, self.tabs, sizing_mode="stretch_width")
 
     def choose(self) -> None:
-        """Look at what the choosers say, from the tab that was open."""
+        """Show the chosen run or store, with the tab of the same title open."""
         if (self.chooser.value, self.beside.value) == self._chosen:
-            return  # the words of the options have changed, nothing else
+            return  # only the labels of the options have changed
         self._chosen = self.chooser.value, self.beside.value
         title = self._title
         self.message.visible = False
@@ -76,13 +76,13 @@ class Page:
             self.subject = self._subject()
         except UserError as error:
             self.subject = Subject()
-            self._tell(error)
+            self._show_error(error)
         self.explorers, self._seen = {}, 0
         self._show(tabs_of(self.subject), title)
 
     def refresh(self) -> None:
-        """Take in how all runs stand, and what the chosen one has recorded since."""
-        self._offer()
+        """Read the status of all runs, and new events of the chosen one."""
+        self._update_choices()
         run = self.subject.run
         if run is None:
             return
@@ -90,7 +90,7 @@ class Page:
         if found != self._shown:
             self._show(found, self._title)
         explorer = self.explorers.get(self._title)
-        # Not by its status: the last that a run records comes with its end.
+        # By events, not by status: a run's last records come with its end.
         news = run.events(since=self._seen)
         if explorer is not None and news:
             self._seen = news[-1].seq
@@ -98,7 +98,7 @@ class Page:
 
     @property
     def _title(self) -> str:
-        """Of the tab that is open; empty where there is none."""
+        """Title of the open tab; empty where there is none."""
         return self._shown[self.tabs.active].title if self._shown else ""
 
     def _subject(self) -> Subject:
@@ -108,11 +108,11 @@ class Page:
         other = None if self.beside.value == NOBODY else self.library.run(self.beside.value)
         return Subject.of_run(self.library.run(entry.path), other, self.looker)
 
-    def _offer(self) -> None:
-        """Choices as they are now; what is chosen stays chosen."""
+    def _update_choices(self) -> None:
+        """Update both menus; the present choice is kept."""
         entries = self.library.entries()
-        runs = {entry.words: entry.path for entry in entries if not entry.store}
-        stores = {entry.words: entry.path for entry in entries if entry.store}
+        runs = {entry.label: entry.path for entry in entries if not entry.store}
+        stores = {entry.label: entry.path for entry in entries if entry.store}
         for widget, options in (
             (self.chooser, runs | stores),
             (self.beside, {"nobody": NOBODY} | runs),
@@ -122,7 +122,7 @@ class Page:
             widget.param.update(options=options, value=value)
 
     def _show(self, tabs: list[Tab], title: str) -> None:
-        """Have these tabs, opened at the one of that title if it is among them."""
+        """Show these tabs, with the tab of that title open if there is one."""
         kept = {tab.title: pane for tab, pane in zip(self._shown, self.tabs, strict=True)}
         titles = [tab.title for tab in tabs]
         panes = [kept[each] if each in self.explorers else pn.Column() for each in titles]
@@ -133,7 +133,7 @@ class Page:
         self._open()
 
     def _open(self) -> None:
-        """Make the explorer of the open tab, unless it is there."""
+        """Make the explorer of the open tab, unless it exists."""
         if not self._shown or self._title in self.explorers:
             return
         tab: Tab = self._shown[self.tabs.active]
@@ -141,12 +141,12 @@ class Page:
         try:
             explorer = tab.make(self.subject)
         except UserError as error:
-            self._tell(error)
+            self._show_error(error)
             return
         self.explorers[tab.title] = explorer
         pane.objects = [explorer.panel()]
 
-    def _tell(self, error: UserError) -> None:
+    def _show_error(self, error: UserError) -> None:
         self.message.object, self.message.visible = escape(str(error)), True
 
 
@@ -158,19 +158,19 @@ def serve(
     looker: Looker | None = None,
     ready: Callable[[str], None] = print,
 ) -> None:
-    """Serve the app on this machine until Ctrl-C; nothing comes from a network.
+    """Serve the app on this machine until Ctrl-C; the page needs no network.
 
     Args:
-        library: what there is to look at.
-        port: 0: any that is free.
-        browser: open one.
+        library: runs and stores to show.
+        port: port; 0: any free one.
+        browser: open a browser.
         looker: see `Page`.
-        ready: is told the address.
+        ready: function that is called with the address.
 
     Raises:
         WorkbenchError: the port is taken.
     """
-    silence(FIXED_SIZING_MODE, True)  # frames have sizes of their own: HoloViews sets them
+    silence(FIXED_SIZING_MODE, True)  # HoloViews sets the sizes of frames
     hv.Store.set_current_backend("bokeh")
     _make_sure_of(port)
     server: Any = pn.serve(

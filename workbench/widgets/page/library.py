@@ -1,4 +1,4 @@
-"""Runs and stores that somebody named, or that lie under a folder that they named."""
+"""Runs and stores below given paths."""
 
 import time
 from collections.abc import Sequence
@@ -13,29 +13,29 @@ from workbench.runs.finding import find_runs, is_run
 
 @dataclass(frozen=True)
 class Entry:
-    """A run or a store that can be looked at.
+    """Run or store that can be opened.
 
     Attributes:
-        path: of its folder.
-        name: as short as it can be told from the others.
-        store: whether it is one.
-        words: name and, of a run, how it stands.
+        path: path of its folder.
+        name: shortest end of the path that is unique.
+        store: whether the entry is a store.
+        label: name and, for a run, its status.
     """
 
     path: Path
     name: str
     store: bool
-    words: str
+    label: str
 
 
 class Library:
-    """What there is to look at; runs that appear later are found too.
+    """Collection of runs and stores; runs that appear later are found too.
 
     Args:
         paths: runs, stores, and folders of runs and stores.
 
     Raises:
-        WorkbenchError: one of them is not there, or nothing is in any of them.
+        WorkbenchError: a path does not exist, or none of them holds a run or a store.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
@@ -56,24 +56,24 @@ class Library:
             )
 
     def entries(self) -> list[Entry]:
-        """Runs, the one that was written to last first, then stores."""
+        """Runs, most recently written first, then stores."""
         runs = list(dict.fromkeys(run for path in self.paths for run in find_runs(path)))
         stores = list(dict.fromkeys(store for path in self.paths for store in _stores(path)))
         names = dict(zip([*runs, *stores], _names([*runs, *stores]), strict=True))
         found = []
         for path in runs:
             try:
-                words = f"{names[path]} · {_standing(self.run(path))}"
-            except UserError as error:  # damaged, or gone by now: no reason to hide the others
-                words = f"{names[path]} · {error}"
-            found.append(Entry(path, names[path], False, words))
+                label = f"{names[path]} · {_state_text(self.run(path))}"
+            except UserError as error:  # a damaged or deleted run must not hide the others
+                label = f"{names[path]} · {error}"
+            found.append(Entry(path, names[path], False, label))
         return found + [Entry(path, names[path], True, names[path]) for path in stores]
 
     def run(self, path: Path) -> Run:
-        """A run of the library; one that was made anew at the same place is opened anew.
+        """Run of the library, opened again where another run has replaced it.
 
         Raises:
-            WorkbenchError: it does not open.
+            WorkbenchError: the run cannot be opened.
         """
         known = self._runs.get(path)
         if known is None or Run.open(path).provenance != known.provenance:
@@ -82,21 +82,21 @@ class Library:
 
 
 def ago(seconds: int | float) -> str:
-    """A time that has passed, in its largest unit."""
+    """Elapsed time in its largest unit, as text."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"
     return "now" if seconds < 5 else f"{int(seconds)} s ago"
 
 
-def _standing(run: Run) -> str:
+def _state_text(run: Run) -> str:
     events = run.events()
     when = ago(time.time() - events[-1].time) if events else "no events"
     return f"{run.status} · step {run.step} · {when}"
 
 
 def _stores(path: Path) -> list[Path]:
-    """A store itself, or those in a folder."""
+    """Stores at a path: the store itself, or the stores in a folder."""
     if _is_store(path):
         return [path]
     if is_run(path) or not path.is_dir():
@@ -109,7 +109,7 @@ def _is_store(path: Path) -> bool:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """For each its last parts, as many as tell it from the others."""
+    """Shortest ends of the paths that tell them apart."""
     names = []
     for path in (each.resolve() for each in paths):
         parts, count = path.parts, 1

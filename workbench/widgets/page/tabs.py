@@ -1,4 +1,4 @@
-"""Which explorers there are of a run or a store: what the app has tabs for."""
+"""Tabs of the app: the explorers that a run or a store has data for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from pipelines.errors import UserError
 from workbench.evaluation.regions.distances import is_region_run
 from workbench.runs import Run
-from workbench.runs.finding import named_by
+from workbench.runs.finding import resolved_path
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
@@ -17,17 +17,17 @@ from workbench.widgets.explorers.training import TrainingExplorer
 from workbench.widgets.shells.explorer import Explorer
 
 Looker = Callable[[Run], Look]
-"""Of a run: how to look at images of its evaluations whose snapshots were not kept."""
+"""Given a run: function that makes snapshots of its evaluated images, see `Look`."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What tabs are about.
+    """Run or store that the tabs show.
 
     Attributes:
-        run: to look at; None where it is a store.
-        other: the run beside it, if any.
-        store: of scenes or regions; None where it is not known, or not there.
+        run: run to show; None for a store alone.
+        other: second run for comparison, if any.
+        store: store of scenes or regions; None where it is unknown or missing.
         looker: see `Looker`.
     """
 
@@ -38,26 +38,26 @@ class Subject:
 
     @classmethod
     def of_run(cls, run: Run, other: Run | None = None, looker: Looker | None = None) -> "Subject":
-        """A run with the store that it trained on, if that is there."""
-        store = named_by(run, str(run.config.get("store", "")))
+        """Subject of a run, with the store that it trained on if that exists."""
+        store = resolved_path(run, str(run.config.get("store", "")))
         there = isinstance(store, Path) and (store / "zarr.json").is_file()
         return cls(run, other, Path(store) if there else None, looker)
 
     @property
     def opened(self) -> Run:
-        """The run, where a tab has made sure that there is one."""
+        """Run of a subject that has one."""
         assert self.run is not None
         return self.run
 
 
 @dataclass(frozen=True)
 class Tab:
-    """One kind of explorer.
+    """Kind of explorer.
 
     Attributes:
-        title: of the tab.
-        has: whether there is something to see of a subject.
-        make: the explorer of it.
+        title: title of the tab.
+        has: predicate: whether the subject has data for the tab.
+        make: function that makes the explorer of a subject.
     """
 
     title: str
@@ -66,7 +66,7 @@ class Tab:
 
 
 def tabs_of(subject: Subject) -> list[Tab]:
-    """The tabs that have something to show; a damaged record has none of those that read it."""
+    """Tabs that have something to show; tabs that would read a damaged record are left out."""
     found = []
     for tab in TABS:
         try:
@@ -112,4 +112,4 @@ TABS = (
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),
     Tab("Dataset", _stored, _dataset),
 )
-"""All that there are, in the order in which one looks."""
+"""All tabs, in the order in which they are shown."""

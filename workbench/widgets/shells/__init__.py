@@ -1,1 +1,5 @@
-"""Controls and layout of an explorer, in JupyterLab and on a page of Panel."""
+"""Base class of explorers, with their controls and their layout in JupyterLab and in Panel."""
+
+from workbench.widgets.shells.explorer import Explorer
+
+__all__ = ["Explorer"]

@@ -1,21 +1,21 @@
-"""What a control changes and how it looks, said once for every place that shows it."""
+"""Controls of an explorer, declared once for every shell that shows them."""
 
 from dataclasses import dataclass
 from typing import Any
 
 Options = dict[str, Any]
-"""What can be chosen: a value by the words for it."""
+"""Values that can be chosen, by label."""
 Bounds = tuple[Any, Any, Any]
 """Lowest, highest, step of a number."""
 
 
 @dataclass(frozen=True)
 class Control:
-    """One control of an explorer.
+    """Control of an explorer.
 
     Attributes:
-        name: of the trait that it sets, or of the method that it calls.
-        label: what stands beside it.
+        name: name of the trait that it sets, or of the method that it calls.
+        label: text beside it.
     """
 
     name: str
@@ -23,20 +23,20 @@ class Control:
 
 
 class Choice(Control):
-    """One out of the explorer's `options(name)`."""
+    """Menu of the explorer's `options(name)`."""
 
 
 class Player(Control):
-    """One of `options(name)`, in their order, with a slider and a play button."""
+    """Slider with a play button over `options(name)`, in their order."""
 
 
 class Number(Control):
-    """A number within the explorer's `bounds(name)`, with a slider."""
+    """Slider for a number within the explorer's `bounds(name)`."""
 
 
 class Toggle(Control):
-    """On or off."""
+    """Checkbox."""
 
 
 class Action(Control):
-    """Calls the method."""
+    """Button that calls the method."""

@@ -1,6 +1,6 @@
-"""An explorer in JupyterLab: ipywidgets for its controls, HoloViews for its pictures.
+"""JupyterLab shell of an explorer: ipywidgets for its controls, HoloViews for its pictures.
 
-Both ends of a control hold the trait's value; a change on either side is taken over by the other.
+A control and its trait hold the same value; a change on either side is copied to the other.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ import ipywidgets
 from IPython.display import display
 from traitlets import link
 
+from workbench.widgets.shells.base import ExplorerBase
 from workbench.widgets.shells.controls import (
     Action,
     Choice,
@@ -21,19 +22,18 @@ from workbench.widgets.shells.controls import (
     Player,
     Toggle,
 )
-from workbench.widgets.shells.explorer import Explorer
 from workbench.widgets.shells.main_thread import answer_in_main_thread
 
 _NOTHING = ("–", "–")
-"""What a slider stands at that has nothing to choose from: it cannot be empty."""
+"""Option of a slider without options: it cannot be empty."""
 _STYLE = {"description_width": "initial"}
 _ALERT = "background:#fdf0d5;color:#5c3d00;padding:6px 10px;border-left:4px solid #e69f00"
 
 
-def show(explorer: Explorer) -> None:
-    """Display an explorer in the cell that runs: controls, message, pictures, figures.
+def show(explorer: ExplorerBase) -> None:
+    """Display an explorer in the running cell: controls, message, pictures, readout.
 
-    Where there is nothing to see yet, the message stands in place of the pictures.
+    Where there is nothing to see yet, the message says why.
     """
     answer_in_main_thread()
     load_plots()
@@ -43,29 +43,29 @@ def show(explorer: Explorer) -> None:
 
 
 _LOADED_HERE: list[bool] = []
-"""Not empty once the kernel's plots were first loaded by an explorer, and not by the notebook."""
+"""Marker: not empty once an explorer, and not the notebook, has loaded the plotting extension."""
 
 
 def load_plots() -> None:
-    """Have this notebook draw HoloViews by bokeh, without a network, unless its first cell does.
+    """Load HoloViews' bokeh extension without a network, unless the notebook has loaded it.
 
-    A refreshed page has forgotten what a cell has loaded into it, and the kernel does not know:
-    so where it was an explorer's own cell, that loads it again whenever it runs.
+    A refreshed page loses what a cell has loaded into it, and the kernel does not know. Where an
+    explorer's own cell has loaded the extension, that cell loads it again whenever it runs.
     """
     if _LOADED_HERE or not getattr(hv.extension, "_loaded", False):
         hv.extension("bokeh", inline=True, logo=False)
         _LOADED_HERE.append(True)
 
 
-def controls_of(explorer: Explorer) -> ipywidgets.VBox:
-    """All controls, the message below them."""
+def controls_of(explorer: ExplorerBase) -> ipywidgets.VBox:
+    """Box of all controls, with the message below them."""
     wrapped = ipywidgets.Layout(flex_flow="row wrap")
     made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
     message = _words(explorer, "message", _ALERT)
     return ipywidgets.VBox([ipywidgets.HBox(made, layout=wrapped), message])
 
 
-def _words(explorer: Explorer, trait: str, style: str) -> ipywidgets.HTML:
+def _words(explorer: ExplorerBase, trait: str, style: str) -> ipywidgets.HTML:
     shown = ipywidgets.HTML()
 
     def update(_: object = None) -> None:
@@ -78,15 +78,15 @@ def _words(explorer: Explorer, trait: str, style: str) -> ipywidgets.HTML:
 
 
 def _follow(
-    explorer: Explorer, control: Control, widget: Any, take_over: Callable[[Options, Any], None]
+    explorer: ExplorerBase, control: Control, widget: Any, to_widget: Callable[[Options, Any], None]
 ) -> None:
-    """Tie a widget with options to a trait; what the trait has wins when options change.
+    """Tie a widget with options to a trait; the trait's value wins when the options change.
 
     Args:
-        explorer: that has the trait.
-        control: which one.
-        widget: whose value it is.
-        take_over: brings the widget to these options and that value.
+        explorer: explorer with the trait.
+        control: control of the trait.
+        widget: widget whose value follows the trait.
+        to_widget: function that sets the widget's options and value.
     """
     busy = False
 
@@ -94,42 +94,42 @@ def _follow(
         nonlocal busy
         busy = True
         try:
-            take_over(explorer.options(control.name), getattr(explorer, control.name))
+            to_widget(explorer.options(control.name), getattr(explorer, control.name))
         finally:
             busy = False
 
-    def hand_on(change: Any) -> None:
+    def to_trait(change: Any) -> None:
         if not busy and change["new"] in explorer.options(control.name).values():
             setattr(explorer, control.name, change["new"])
 
     update()
-    explorer.observe(update, [control.name, "offers"])
-    widget.observe(hand_on, "value")
+    explorer.observe(update, [control.name, "options_version"])
+    widget.observe(to_trait, "value")
 
 
-def _choice(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _choice(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     widget = ipywidgets.Dropdown(
         description=control.label, style=_STYLE, layout=ipywidgets.Layout(width="auto")
     )
 
-    def take_over(options: Options, value: Any) -> None:
+    def to_widget(options: Options, value: Any) -> None:
         if list(widget.options) != list(options.items()):
             widget.options = list(options.items())
         widget.value = value if value in options.values() else None
 
-    _follow(explorer, control, widget, take_over)
+    _follow(explorer, control, widget, to_widget)
     return widget
 
 
-def _player(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _player(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     options = list(explorer.options(control.name).items()) or [_NOTHING]
     slider = ipywidgets.SelectionSlider(
         options=options, description=control.label, style=_STYLE, continuous_update=True
     )
     play = ipywidgets.Play(interval=500, show_repeat=False)
 
-    def take_over(options: Options, value: Any) -> None:
-        offered = list(options.items()) or [_NOTHING]  # a slider always has one, and one chosen
+    def to_widget(options: Options, value: Any) -> None:
+        offered = list(options.items()) or [_NOTHING]  # a slider needs at least one option
         if list(slider.options) != offered:
             slider.options = offered
         if value in options.values():
@@ -138,7 +138,7 @@ def _player(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     def extend(_: object = None) -> None:
         play.max = max(len(slider.options) - 1, 0)
 
-    _follow(explorer, control, slider, take_over)
+    _follow(explorer, control, slider, to_widget)
     extend()
     slider.observe(extend, "options")
     play.value = slider.index or 0
@@ -146,7 +146,7 @@ def _player(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     return ipywidgets.HBox([play, slider])
 
 
-def _number(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _number(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     low, high, step = explorer.bounds(control.name)
     kind = ipywidgets.IntSlider if isinstance(step, int) else ipywidgets.FloatSlider
     slider = kind(
@@ -160,12 +160,12 @@ def _number(explorer: Explorer, control: Control) -> ipywidgets.Widget:
             slider.min, slider.max, slider.step = low, high, step
             slider.value = getattr(explorer, control.name)
 
-    explorer.observe(rebound, "offers")
+    explorer.observe(rebound, "options_version")
     link((explorer, control.name), (slider, "value"))
     return slider
 
 
-def _toggle(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _toggle(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     box = ipywidgets.Checkbox(
         value=getattr(explorer, control.name), description=control.label, indent=False,
         layout=ipywidgets.Layout(width="auto"),
@@ -174,13 +174,13 @@ def _toggle(explorer: Explorer, control: Control) -> ipywidgets.Widget:
     return box
 
 
-def _action(explorer: Explorer, control: Control) -> ipywidgets.Widget:
+def _action(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
     button = ipywidgets.Button(description=control.label)
     button.on_click(lambda _: getattr(explorer, control.name)())
     return button
 
 
-_BUILDERS: dict[type[Control], Callable[[Explorer, Control], ipywidgets.Widget]] = {
+_BUILDERS: dict[type[Control], Callable[[ExplorerBase, Control], ipywidgets.Widget]] = {
     Choice: _choice,
     Player: _player,
     Number: _number,

@@ -1,4 +1,4 @@
-"""An explorer as a Panel layout: the same controls and pictures, for an app without a notebook."""
+"""Panel shell of an explorer: the same controls and pictures, for an app without a notebook."""
 
 from collections.abc import Callable
 from html import escape
@@ -6,110 +6,110 @@ from typing import Any
 
 import panel as pn
 
+from workbench.widgets.shells.base import ExplorerBase
 from workbench.widgets.shells.controls import Action, Choice, Control, Number, Player, Toggle
-from workbench.widgets.shells.explorer import Explorer
 
 _NOTHING = "–"
 
 
-def as_panel(explorer: Explorer) -> pn.Column:
-    """Controls above, message, pictures, figures below."""
+def as_panel(explorer: ExplorerBase) -> pn.Column:
+    """Panel layout of an explorer: controls, message, pictures, readout."""
     made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
     message = pn.pane.Alert("", alert_type="warning", visible=False)
     readout = pn.pane.HTML("")
 
-    def tell(_: object = None) -> None:
+    def update(_: object = None) -> None:
         message.object, message.visible = escape(explorer.message), bool(explorer.message)
         readout.object = f'<div style="white-space:pre-line">{escape(explorer.readout)}</div>'
 
-    tell()
-    explorer.observe(tell, ["message", "readout"])
+    update()
+    explorer.observe(update, ["message", "readout"])
     return pn.Column(pn.FlexBox(*made), message, explorer.plots(), readout)
 
 
 def _follow(
-    explorer: Explorer, control: Control, widget: Any, take_over: Callable[[], None]
+    explorer: ExplorerBase, control: Control, widget: Any, to_widget: Callable[[], None]
 ) -> None:
-    """Tie a widget to a trait; `take_over` brings it to what the explorer has."""
+    """Tie a widget to a trait; `to_widget` sets the widget from the explorer."""
     busy = False
 
     def update(_: object = None) -> None:
         nonlocal busy
         busy = True
         try:
-            take_over()
+            to_widget()
         finally:
             busy = False
 
-    def hand_on(event: Any) -> None:
+    def to_trait(event: Any) -> None:
         if not busy and event.new is not None and event.new != _NOTHING:
             setattr(explorer, control.name, event.new)
 
     update()
-    explorer.observe(update, [control.name, "offers"])
-    widget.param.watch(hand_on, "value")
+    explorer.observe(update, [control.name, "options_version"])
+    widget.param.watch(to_trait, "value")
 
 
-def _choice(explorer: Explorer, control: Control) -> pn.widgets.Select:
+def _choice(explorer: ExplorerBase, control: Control) -> pn.widgets.Select:
     widget = pn.widgets.Select(label=control.label, width=180)
 
-    def take_over() -> None:
+    def to_widget() -> None:
         options = explorer.options(control.name)
         value = getattr(explorer, control.name)
         widget.param.update(options=options, value=value if value in options.values() else None)
 
-    _follow(explorer, control, widget, take_over)
+    _follow(explorer, control, widget, to_widget)
     return widget
 
 
-def _player(explorer: Explorer, control: Control) -> pn.widgets.DiscretePlayer:
-    # Its own words for the value stay the old ones where options come with it: they are the label.
+def _player(explorer: ExplorerBase, control: Control) -> pn.widgets.DiscretePlayer:
+    # The player's own text of the value is not updated with new options, so the label shows it.
     widget = pn.widgets.DiscretePlayer(
         label=control.label, options=[_NOTHING], value=_NOTHING, interval=500, width=320,
         loop_policy="once", show_loop_controls=False, show_value=False,
     )  # fmt: skip
 
-    def take_over() -> None:
+    def to_widget() -> None:
         options = list(explorer.options(control.name).values()) or [_NOTHING]
         value = getattr(explorer, control.name)
         value = value if value in options else options[-1]
         widget.param.update(options=options, value=value, label=f"{control.label}: {value}")
 
-    _follow(explorer, control, widget, take_over)
+    _follow(explorer, control, widget, to_widget)
     return widget
 
 
-def _number(explorer: Explorer, control: Control) -> pn.widgets.Widget:
+def _number(explorer: ExplorerBase, control: Control) -> pn.widgets.Widget:
     low, high, step = explorer.bounds(control.name)
     kind = pn.widgets.IntSlider if isinstance(step, int) else pn.widgets.FloatSlider
     widget = kind(label=control.label, start=low, end=high, step=step, width=180)
 
-    def take_over() -> None:
+    def to_widget() -> None:
         low, high, step = explorer.bounds(control.name)
         value = min(max(getattr(explorer, control.name), low), high)
         widget.param.update(start=low, end=max(high, low + step), step=step, value=value)
 
-    _follow(explorer, control, widget, take_over)
+    _follow(explorer, control, widget, to_widget)
     return widget
 
 
-def _toggle(explorer: Explorer, control: Control) -> pn.widgets.Checkbox:
+def _toggle(explorer: ExplorerBase, control: Control) -> pn.widgets.Checkbox:
     widget = pn.widgets.Checkbox(label=control.label)
 
-    def take_over() -> None:
+    def to_widget() -> None:
         widget.value = getattr(explorer, control.name)
 
-    _follow(explorer, control, widget, take_over)
+    _follow(explorer, control, widget, to_widget)
     return widget
 
 
-def _action(explorer: Explorer, control: Control) -> pn.widgets.Button:
+def _action(explorer: ExplorerBase, control: Control) -> pn.widgets.Button:
     button = pn.widgets.Button(label=control.label)
     button.on_click(lambda _: getattr(explorer, control.name)())
     return button
 
 
-_BUILDERS: dict[type[Control], Callable[[Explorer, Control], pn.widgets.Widget]] = {
+_BUILDERS: dict[type[Control], Callable[[ExplorerBase, Control], pn.widgets.Widget]] = {
     Choice: _choice,
     Player: _player,
     Number: _number,

@@ -1,8 +1,12 @@
-"""Of many positions the latest is answered, and none is answered late."""
+"""Rate limits: the latest of many values is answered, and none is answered late."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from workbench.widgets.pacing import Latest
+
+Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 
 def test_without_a_loop_every_value_is_answered() -> None:
@@ -13,7 +17,7 @@ def test_without_a_loop_every_value_is_answered() -> None:
     assert answered == [0, 1, 2]
 
 
-def test_in_a_loop_the_latest_replaces_what_waits() -> None:
+def test_in_a_loop_the_latest_replaces_what_waits(run_simulated: Runner) -> None:
     answered: list[int] = []
 
     async def play() -> None:
@@ -23,11 +27,11 @@ def test_in_a_loop_the_latest_replaces_what_waits() -> None:
                 latest(10 * burst + i)
             await asyncio.sleep(0.2)
 
-    asyncio.run(play())
+    run_simulated(play())
     assert answered == [9, 19, 29]
 
 
-def test_what_is_cancelled_is_not_answered() -> None:
+def test_what_is_cancelled_is_not_answered(run_simulated: Runner) -> None:
     answered: list[int] = []
 
     async def play() -> None:
@@ -38,11 +42,11 @@ def test_what_is_cancelled_is_not_answered() -> None:
         latest(2)
         await asyncio.sleep(0.2)
 
-    asyncio.run(play())
+    run_simulated(play())
     assert answered == [2]
 
 
-def test_an_answer_that_fails_does_not_end_the_next_one() -> None:
+def test_an_answer_that_fails_does_not_end_the_next_one(run_simulated: Runner) -> None:
     answered: list[int] = []
 
     def answer(value: int) -> None:
@@ -58,5 +62,5 @@ def test_an_answer_that_fails_does_not_end_the_next_one() -> None:
         latest(2)
         await asyncio.sleep(0.1)
 
-    asyncio.run(play())
+    run_simulated(play())
     assert answered == [2]

@@ -1,4 +1,4 @@
-"""A page of thumbnails as one picture: a click on it is a place on the page."""
+"""Grid of thumbnails as one picture, in which a click finds a thumbnail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from workbench.views.style import INK, MARKER, OTHER, as_picture, styled
 
 _MARGIN = 4
 _CAPTION = 18
-"""Pixels below a thumbnail for its name."""
+"""Height of the name below a thumbnail, pixels."""
 
 
 @dataclass(frozen=True)
-class Page:
-    """How thumbnails lie on a page.
+class ThumbnailGrid:
+    """Layout of thumbnails in a grid.
 
     Attributes:
-        columns, rows: of thumbnails.
-        side: of a thumbnail, pixels.
+        columns, rows: number of thumbnails across and down.
+        side: side of a thumbnail, pixels.
     """
 
     columns: int = 8
@@ -30,7 +30,7 @@ class Page:
 
     @property
     def places(self) -> int:
-        """Thumbnails on a full page."""
+        """Number of thumbnails in a full grid."""
         return self.columns * self.rows
 
     @property
@@ -39,7 +39,7 @@ class Page:
         return self.rows * self._down, self.columns * self._across
 
     def at(self, x: float, y: float) -> int | None:
-        """The place under a point of the picture; None beside the page."""
+        """Place under a point of the picture, from 0; None outside the grid."""
         column, row = int(x // self._across), int(y // self._down)
         inside = 0 <= column < self.columns and 0 <= row < self.rows
         return row * self.columns + column if inside else None
@@ -51,13 +51,13 @@ class Page:
         chosen: int | None = None,
         marked: Sequence[int] = (),
     ) -> hv.Overlay:
-        """The page.
+        """Draw the grid.
 
         Args:
-            thumbnails: at most as many as there are places.
-            names: theirs, written below them; long ones are cut.
-            chosen: the place to be framed.
-            marked: places to be crossed out in their corner.
+            thumbnails: at most `places` of them.
+            names: names below the thumbnails; long ones are cut.
+            chosen: place that gets a frame.
+            marked: places that get a cross in their corner.
         """
         sheet = np.full((*self.size, 3), 255, np.uint8)
         labels = []
