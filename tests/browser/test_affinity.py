@@ -15,6 +15,7 @@ from tests.browser.trainings import eventually
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.views.paint import robust_maximum
+from workbench.views.scenes.affinity import interior_pixels
 from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
 from workbench.views.style import SEQUENTIAL

@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from workbench.data import Regions
 from workbench.data.augment import Normalisation
-from workbench.evaluation.regions.diagnosis import effective_rank, spectra_of
+from workbench.evaluation.regions.diagnosis import diagnose, effective_rank, spectra_of
 from workbench.models.regions import RegionArchitecture, RegionNetwork
 
 TINY = RegionArchitecture("tiny", "relu3", classes=14)

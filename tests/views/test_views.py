@@ -8,7 +8,6 @@ import holoviews as hv
 import numpy as np
 import pandas as pd
 import pytest
-from workbench.views.pages import Page
 
 from workbench.evaluation import BenchmarkTable
 from workbench.evaluation.scenes.ranks import Trajectory
@@ -19,6 +18,7 @@ from workbench.views.scenes import scores as ranking
 from workbench.views.scenes import table2 as coverings
 from workbench.views.scenes.affinity import AffinityPicture
 from workbench.views.scenes.probe import AffinityProbe
+from workbench.views.thumbnails import ThumbnailGrid
 from workbench.views.training import curves
 
 VIEWS: dict[str, Callable[[Snapshot], Any]] = {
@@ -41,7 +41,9 @@ VIEWS: dict[str, Callable[[Snapshot], Any]] = {
     "coverings of a cut": lambda snapshot: cuts.covering_bars(
         snapshot.coverings[0], snapshot.coverings
     ),
-    "thumbnails": lambda snapshot: Page(2, 1, 48).draw([snapshot.image[:48, :48]], ["a"], 0),
+    "thumbnails": lambda snapshot: ThumbnailGrid(2, 1, 48).draw(
+        [snapshot.image[:48, :48]], ["a"], 0
+    ),
     "spectrum": lambda snapshot: spectrum.spectrum({"untrained": snapshot, "trained": snapshot}),
     "eigenvectors": spectrum.eigenvectors,
 }
