@@ -54,7 +54,7 @@ class SecondOrderPooling(nn.Module):
         maps: Float[Tensor, "batch features height width"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> Tensor:
-        """One matrix, or vector, for each map: (batch, features, features) or (batch, entries).
+        """Matrix, or vector, of each map: (batch, features, features) or (batch, entries).
 
         Args:
             maps: float32 or float64; what lies outside the mask is not looked at, NaN neither.
@@ -70,7 +70,7 @@ class SecondOrderPooling(nn.Module):
         maps: Float[Tensor, "batch features height width"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> GramFunction:
-        """As `forward`, the matrix with rank, tolerance and eigenvalues."""
+        """Matrix of each map, as `forward` has it, with rank, tolerance and eigenvalues."""
         x = maps.flatten(2).mT
         if masks is None:
             inside = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
@@ -84,7 +84,7 @@ class SecondOrderPooling(nn.Module):
         features: Sequence[Float[Tensor, "_ features"]] | Float[Tensor, "total features"],
         lengths: Sequence[int] | None = None,
     ) -> Tensor:
-        """One matrix, or vector, for each region: (regions, features, features) or (…, entries).
+        """Matrix, or vector, of each region: (regions, features, features) or (…, entries).
 
         Args:
             features: one tensor (pixels, features) a region; or all of them in one, region after
@@ -101,7 +101,7 @@ class SecondOrderPooling(nn.Module):
         features: Sequence[Float[Tensor, "_ features"]] | Float[Tensor, "total features"],
         lengths: Sequence[int] | None = None,
     ) -> GramFunction:
-        """As `regions`, the matrices with rank, tolerance and eigenvalues.
+        """Matrices of the regions, as `regions` has them, with rank, tolerance and eigenvalues.
 
         Regions whose lengths have the same number of binary digits are padded with rows of zeros
         and computed together, so that no more than half of the rows is padding.
@@ -130,7 +130,7 @@ class SecondOrderPooling(nn.Module):
     def _pooled(
         self, x: Float[Tensor, "batch rows features"], inside: Bool[Tensor, "batch rows"]
     ) -> GramFunction:
-        """Of X with zeros in the rows that are not inside."""
+        """Matrix function of X with zeros in the rows that are not inside."""
         lengths = inside.sum(1)
         if self.centre:
             mean = x.sum(1) / lengths.clamp(min=1)[:, None]

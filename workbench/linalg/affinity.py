@@ -62,7 +62,9 @@ class Affinity:
 
     @torch.no_grad()
     def effective_rank(self) -> float:
-        """Of W, in [1, features]; 0 where all features are off. See `linalg.effective_rank`.
+        """Effective rank of W, in [1, features]; 0 where all features are off.
+
+        See `linalg.effective_rank`.
 
         Raises:
             WorkbenchError: Λ has a negative eigenvalue.
@@ -72,7 +74,7 @@ class Affinity:
 
     @torch.no_grad()
     def eigenvalues(self) -> Float64[Tensor, "features"]:
-        """Those of D^-½WD^-½ that its factors allow to differ from zero, descending, clamped at 0.
+        """Eigenvalues of D^-½WD^-½ that may differ from zero, descending, clamped at 0.
 
         `spectrum` without vectors: O(md²) time, and no memory of the size of X.
 

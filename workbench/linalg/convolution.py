@@ -81,12 +81,12 @@ class PatchOperator:
 
     @property
     def places(self) -> int:
-        """Where the kernel lies: the columns of φ(Z)."""
+        """Positions of the kernel: the columns of φ(Z)."""
         return self.output_size[0] * self.output_size[1]
 
     @property
     def shape(self) -> Pair:
-        """Of P_φ."""
+        """Shape of P_φ."""
         return self.patch * self.places, self.channels * self.height * self.width
 
     @cached_property

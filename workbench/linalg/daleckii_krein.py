@@ -128,7 +128,7 @@ class _Second(Function):
 
 
 def _raises(domain: Domain, floor: float | None) -> bool:
-    """Whether eigenvalues up to τ are raised to it; else they are zero."""
+    """Tells whether eigenvalues up to τ are raised to it; else they are zero."""
     return domain == "positive" or floor is not None
 
 

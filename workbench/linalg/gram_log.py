@@ -50,7 +50,7 @@ class GramFunction:
 
     @property
     def side(self) -> Literal["rows", "features"]:
-        """Which side was factored: XXᵀ, or XᵀX."""
+        """Side that was factored: XXᵀ, or XᵀX."""
         return "rows" if self.eigenvalues.shape[-1] < self.features else "features"
 
     @cached_property
@@ -60,7 +60,7 @@ class GramFunction:
 
     @cached_property
     def rank(self) -> Int[Tensor, "*batch"]:
-        """How many eigenvalues of XᵀX exceed the tolerance."""
+        """Number of eigenvalues of XᵀX that exceed the tolerance."""
         return (self.eigenvalues > self.tolerance[..., None]).sum(-1)
 
     @cached_property

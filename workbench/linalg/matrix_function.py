@@ -48,12 +48,12 @@ class MatrixFunction(NamedTuple):
 
     @property
     def floored(self) -> Int[Tensor, "*batch"]:
-        """How many eigenvalues were not above the floor."""
+        """Number of eigenvalues that were not above the floor."""
         return (self.eigenvalues <= self.floor[..., None]).sum(-1)
 
     @property
     def rank(self) -> Int[Tensor, "*batch"]:
-        """How many eigenvalues differ from zero by more than rounding."""
+        """Number of eigenvalues that differ from zero by more than rounding."""
         return (self.eigenvalues.abs() > rounding_tolerance(self.eigenvalues)[..., None]).sum(-1)
 
     @property

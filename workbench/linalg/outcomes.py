@@ -1,6 +1,6 @@
-"""What a factorisation found, and what it says when that is bad: tolerances, errors, warnings.
+"""Outcomes of a factorisation: tolerances, and the errors and warnings that depend on them.
 
-The last ones are of subspaces, whose rank or gap rounding has decided.
+Warnings about subspaces say where rounding has decided their rank or gap.
 """
 
 import warnings

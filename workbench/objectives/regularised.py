@@ -28,7 +28,10 @@ def logistic(
 def squared_hinge(
     z: Float[Tensor, "samples classes"], y: Int[Tensor, "samples"]
 ) -> Float[Tensor, "samples"]:
-    """One class against the rest, Σ_k max(0, 1 − t_k z_k)², t_k = 1 for k = y and −1 otherwise."""
+    """Squared hinge loss of one class against the rest.
+
+    Σ_k max(0, 1 − t_k z_k)², t_k = 1 for k = y and −1 otherwise.
+    """
     sign = 2 * one_hot(y, z.shape[1]).to(z.dtype) - 1
     return (1 - sign * z).relu().square().sum(1)
 
