@@ -1,6 +1,7 @@
 """Second-order pooling of feature maps and of regions of any shape (paper §4; MPN-COV)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.gram_log import GramFunction, Normalisation, gram_log, gram_power
+from workbench.linalg.precision import check_real
 from workbench.linalg.vectorise import vectorise
 
 
@@ -57,7 +59,8 @@ class SecondOrderPooling(nn.Module):
         """Matrix, or vector, of each map: (batch, features, features) or (batch, entries).
 
         Args:
-            maps: float32 or float64; what lies outside the mask is not looked at, NaN neither.
+            maps: real floating; the result has their dtype. What lies outside the mask is not
+                looked at, NaN neither.
             masks: which pixels belong to the region; None: all.
 
         Raises:
@@ -131,13 +134,17 @@ class SecondOrderPooling(nn.Module):
         self, x: Float[Tensor, "batch rows features"], inside: Bool[Tensor, "batch rows"]
     ) -> GramFunction:
         """Matrix function of X with zeros in the rows that are not inside."""
-        lengths = inside.sum(1)
+        check_real(x, "feature map")
+        lengths, dtype = inside.sum(1), x.dtype
         if self.centre:
+            x = x.double()
             mean = x.sum(1) / lengths.clamp(min=1)[:, None]
             x = torch.where(inside[..., None], x - mean[:, None], 0.0)
         if self.function == "log":
-            return gram_log(x, self.epsilon, self.normalisation, lengths)
-        return gram_power(x, self.power, self.epsilon, self.normalisation, lengths)
+            found = gram_log(x, self.epsilon, self.normalisation, lengths)
+        else:
+            found = gram_power(x, self.power, self.epsilon, self.normalisation, lengths)
+        return replace(found, value=found.value.to(dtype))
 
     def _formed(self, pooled: GramFunction) -> Tensor:
         return vectorise(pooled.value) if self.vectorised else pooled.value

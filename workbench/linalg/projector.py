@@ -24,6 +24,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.outcomes import UncertainRankWarning, check_finite
+from workbench.linalg.precision import check_real, rounding_unit
 
 UNCERTAIN = 10.0
 """A singular value within this factor above the tolerance makes the rank uncertain."""
@@ -55,12 +56,14 @@ def projector(
     """Π_A = AA⁺, the orthogonal projector on the range of A, differentiable to any order.
 
     Args:
-        a: (*batch, rows, columns) float32 or float64, of any shape and rank.
+        a: (*batch, rows, columns) real floating, of any shape and rank.
         relative_tolerance: singular values up to this fraction of the largest count as zero;
-            default: max(rows, columns) times the rounding error of A's dtype.
+            default: max(rows, columns) times the rounding error of A's dtype, of float32 for the
+            halves.
 
     Raises:
-        WorkbenchError: A has fewer than two dimensions, or NaN or Inf among its entries.
+        WorkbenchError: A is not real, has fewer than two dimensions, or NaN or Inf among its
+            entries.
 
     Warns:
         UncertainRankWarning: a singular value barely exceeds the tolerance.
@@ -116,9 +119,10 @@ def _factors(
             f"a tensor of shape {tuple(a.shape)}",
             "make a vector a matrix of one column, a[:, None]",
         )
+    check_real(a, "matrix")
     check_finite(a, "matrix")
     if relative_tolerance is None:
-        relative_tolerance = max(a.shape[-2:]) * torch.finfo(a.dtype).eps
+        relative_tolerance = max(a.shape[-2:]) * rounding_unit(a.dtype)
     wide = a.double()
     with torch.no_grad():
         left, values, right = torch.linalg.svd(wide, full_matrices=False)
