@@ -56,9 +56,15 @@ class Affinity:
         """X, in float32 where it is half precision."""
         return self.x.float() if is_narrow(self.x.dtype) else self.x
 
-    @cached_property
+    @property
     def degrees(self) -> Float64[Tensor, "pixels"]:
         """W1 = XΛ(Xᵀ1), float64."""
+        if torch.compiler.is_compiling():  # a tensor of the traced graph must not be kept
+            return degrees(self.single, self.coupling)
+        return self._kept_degrees
+
+    @cached_property
+    def _kept_degrees(self) -> Float64[Tensor, "pixels"]:
         return degrees(self.single, self.coupling)
 
     def __matmul__(self, v: Float[Tensor, "pixels columns"]) -> Float[Tensor, "pixels columns"]:
@@ -126,6 +132,10 @@ class Affinity:
         root = None if coupling is None else _square_root(coupling.detach())
         found = leading_eigenpairs(scaled.single, coupling, root, degrees, count)
         return found if scaled is self else replace(found, degrees=self.degrees)
+
+
+# a layer that returns an affinity can then be exported by torch.export
+torch.export.register_dataclass(Affinity, serialized_type_name="workbench.linalg.Affinity")
 
 
 def within_range(affinity: Affinity) -> Affinity:
