@@ -1,14 +1,12 @@
 """Every Python block of docs/*.md runs, those of a page in order and in one namespace."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.processes import ROOT, run_python
+
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -30,13 +28,9 @@ def test_there_are_pages() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_blocks_run(page: Path) -> None:
-    """In a process of its own: torch's tracer cannot read the run-time checks of the tests."""
     code = runnable(page)
     assert code.strip(), "no Python block"
-    program = f"exec(compile({code!r}, {str(page)!r}, 'exec'), {{'__name__': '__main__'}})"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_python(
+        "-c", f"exec(compile({code!r}, {str(page)!r}, 'exec'), {{'__name__': '__main__'}})"
+    )
     assert done.returncode == 0, done.stderr

@@ -29,6 +29,9 @@ class EpsilonWarning(IllConditionedWarning):
     """ε is so small beside XᵀX that float64 cannot tell the smallest eigenvalues from zero."""
 
 
+LARGEST_GRAM = 1e80
+"""Eigenvalue past which divided differences of log(ε + t) and (ε + t)^p leave float64's range."""
+
 _LIBRARY = torch.library.Library("workbench", "DEF")
 _LIBRARY.define("eigh(Tensor a) -> (Tensor, Tensor)")
 _LIBRARY.define("svd(Tensor x) -> (Tensor, Tensor, Tensor)")
@@ -88,7 +91,7 @@ def gram_eigh(
     At ε = 0 the eigenvalues up to the tolerance are zero.
 
     Raises:
-        WorkbenchError: an entry is NaN or Inf.
+        WorkbenchError: an entry is NaN or Inf, or ε > 0 and an eigenvalue exceeds 1e80.
 
     Warns:
         EpsilonWarning: ε is lost in the rounding error of the matrix.
@@ -170,8 +173,14 @@ def _gram_eigh(a: Tensor, shift: float) -> tuple[Tensor, Tensor]:
     t = t.clamp(min=0)
     tolerance = rounding_tolerance(t)[..., None]
     if shift == 0:
-        t = torch.where(t > tolerance, t, 0.0)
-    elif bool((t + shift <= tolerance).any()):
+        return torch.where(t > tolerance, t, 0.0), u
+    if bool((tolerance > LARGEST_GRAM * torch.finfo(t.dtype).eps * max(1, t.shape[-1])).any()):
+        raise WorkbenchError(
+            f"eigenvalues of the Gram matrix up to {LARGEST_GRAM:.0e} beside epsilon > 0",
+            f"one of {float(t.max()):.3g}",
+            "scale the features down: epsilon is lost in their rounding error anyway",
+        )
+    if bool((t + shift <= tolerance).any()):
         warnings.warn(
             f"epsilon = {shift:.3g} is lost in the rounding error of the Gram matrix, up "
             f"to {float(tolerance.max()):.3g}, and the smallest eigenvalues with it: raise epsilon "
@@ -201,20 +210,14 @@ def _watch_gauge(turning: Tensor, scale: Tensor, tolerance: float) -> Tensor:
     return turning.clone()
 
 
-def _by_columns(x: Tensor, *shape: int) -> Tensor:
-    """An empty tensor whose matrices lie column by column, as torch.linalg returns them."""
-    *batch, m, n = shape
-    return x.new_empty(*batch, n, m).mT
-
-
 def _eigh_shapes(a: Tensor) -> tuple[Tensor, Tensor]:
-    return a.new_empty(a.shape[:-1]), _by_columns(a, *a.shape)
+    return a.new_empty(a.shape[:-1]), a.new_empty(a.shape).mT  # torch.linalg's: column by column
 
 
 def _svd_shapes(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     *batch, m, n = x.shape
     k = min(m, n)
-    return _by_columns(x, *batch, m, k), x.new_empty(*batch, k), x.new_empty(*batch, n, k)
+    return x.new_empty(*batch, k, m).mT, x.new_empty(*batch, k), x.new_empty(*batch, n, k)
 
 
 def _gram_eigh_shapes(a: Tensor, shift: float) -> tuple[Tensor, Tensor]:

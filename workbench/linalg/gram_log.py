@@ -22,7 +22,7 @@ from workbench.errors import WorkbenchError
 from workbench.linalg.factorise import EpsilonWarning, finite
 from workbench.linalg.gram_adjoint import function_of_gram
 from workbench.linalg.outcomes import rounding_tolerance
-from workbench.linalg.precision import check_real, power_of_two
+from workbench.linalg.precision import check_real, unit_of
 from workbench.linalg.stieltjes import Shifted
 
 __all__ = ["EpsilonWarning", "GramFunction", "Normalisation", "gram_log", "gram_power"]
@@ -177,9 +177,7 @@ def _homogeneous(
 
     Value and gradient do not depend on s, so no gradient flows through it.
     """
-    unit = x.new_ones(x.shape[:-2])
-    if 0 not in x.shape[-2:]:
-        unit = power_of_two(torch.linalg.vector_norm(x.detach(), torch.inf, dim=(-2, -1)))
+    unit = unit_of(x)
     value, t = function_of_gram(x / unit[..., None, None], function)
     t = finite(t * unit.square()[..., None], "Gram matrix of the features", "scale them down")
     return value * unit.pow(2 * power)[..., None, None], t

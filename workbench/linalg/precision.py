@@ -14,9 +14,9 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 
-LARGEST_ROOT = 2.0**200
-"""Numbers between 1/LARGEST_ROOT and LARGEST_ROOT keep their squares and fifth powers in float64's
-range."""
+LARGEST_ROOT = 2.0**100
+"""Entries between 1/LARGEST_ROOT and LARGEST_ROOT, 1.3e30, are safe: what the adjoints multiply on
+the way (fourth powers, and the e^185 of the tails of `stieltjes`) stays within float64's range."""
 
 
 def check_real(x: Tensor, what: str) -> None:
@@ -58,8 +58,15 @@ def uncast(x: Tensor) -> AbstractContextManager[object]:
     return torch.autocast(x.device.type, enabled=False)
 
 
+def unit_of(x: Tensor) -> Tensor:
+    """`power_of_two` of the largest entry of each matrix, (*batch); no gradient."""
+    if 0 in x.shape[-2:]:
+        return x.new_ones(x.shape[:-2])
+    return power_of_two(torch.linalg.vector_norm(x.detach(), torch.inf, dim=(-2, -1)))
+
+
 def power_of_two(largest: Tensor) -> Tensor:
-    """A power of two near `largest` where its square may leave float64's range; 1 elsewhere.
+    """A power of two near `largest` where that is not safe, see `LARGEST_ROOT`; 1 elsewhere.
 
     To divide by it loses no digit, and 1 changes nothing. Zero, NaN and Inf bring 1 too.
     """

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.outcomes import UncertainRankWarning, check_finite
-from workbench.linalg.precision import check_real, rounding_unit
+from workbench.linalg.precision import check_real, rounding_unit, unit_of
 
 UNCERTAIN = 10.0
 """A singular value within this factor above the tolerance makes the rank uncertain."""
@@ -82,18 +82,23 @@ def pseudo_inverse(
     Arguments, errors and warnings are those of `projector`.
     """
     wide, factors = _factors(a, relative_tolerance)
-    return factors.result(_inverse(wide, factors).to(a.dtype))
+    inverse = _inverse(wide, factors) / factors.unit[..., None, None]
+    return factors.result(inverse.to(a.dtype))
 
 
 @dataclass(frozen=True)
 class _Factors:
-    """A = left diag(values) rightᵀ on its range: columns beyond the rank are zero."""
+    """A/unit = left diag(values) rightᵀ on its range: columns beyond the rank are zero.
+
+    The unit is 1 but for matrices of extreme scale, whose cubes would leave float64's range.
+    """
 
     left: Float64[Tensor, "*batch rows least"]
     values: Float64[Tensor, "*batch least"]
     right: Float64[Tensor, "*batch columns least"]
     rank: Int[Tensor, "*batch"]
     tolerance: Float64[Tensor, "*batch"]
+    unit: Float64[Tensor, "*batch"]
 
     def result(self, value: Float[Tensor, "*batch out rows"]) -> RangeResult:
         """The value with what was found."""
@@ -107,7 +112,7 @@ class _Factors:
         condition = torch.where(found, largest / last, 1.0)
         following = torch.where(found, at(self.rank + 1), 0.0)
         gap = torch.where(found, (last - following) / torch.where(found, largest, 1.0), 0.0)
-        return RangeResult(value, self.rank, self.tolerance, condition, gap)
+        return RangeResult(value, self.rank, self.tolerance * self.unit, condition, gap)
 
 
 def _factors(
@@ -124,6 +129,8 @@ def _factors(
     if relative_tolerance is None:
         relative_tolerance = max(a.shape[-2:]) * rounding_unit(a.dtype)
     wide = a.double()
+    unit = unit_of(wide)
+    wide = wide / unit[..., None, None]
     with torch.no_grad():
         left, values, right = torch.linalg.svd(wide, full_matrices=False)
         tolerance = relative_tolerance * torch.nn.functional.pad(values, (0, 1))[..., 0]
@@ -138,7 +145,7 @@ def _factors(
                 stacklevel=3,
             )
         mask = kept[..., None, :].double()
-    return wide, _Factors(left * mask, values, right.mT * mask, rank, tolerance)
+    return wide, _Factors(left * mask, values, right.mT * mask, rank, tolerance, unit)
 
 
 def _inverse(
