@@ -9,6 +9,7 @@ import io
 import pickle
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -33,20 +34,18 @@ def output(layer: Callable, x: Tensor) -> Tensor:
 
 
 def exported(layer: nn.Module, x: Tensor) -> None:
-    """Exported both ways, written, read; and the layer is as it was."""
-    before = output(layer, x)
-    for strict in (True, False):
-        stream = io.BytesIO()
-        torch.export.save(torch.export.export(layer, (x,), strict=strict), stream)
-        stream.seek(0)
-        torch.testing.assert_close(output(torch.export.load(stream).module(), x), before)
+    """Exported, written, read; and the layer is as it was."""
+    before, stream = output(layer, x), io.BytesIO()
+    torch.export.save(torch.export.export(layer, (x,)), stream)
+    stream.seek(0)
+    torch.testing.assert_close(output(torch.export.load(stream).module(), x), before)
     torch.testing.assert_close(output(layer, x), before, rtol=0, atol=0)
 
 
 def dynamic_batch() -> None:
     batch = torch.export.Dim("batch")
     for layer, x in LAYERS[:3]:
-        program = torch.export.export(layer, (x,), dynamic_shapes=({0: batch},))
+        program = torch.export.export(layer, (x,), dynamic_shapes=({0: batch},), strict=True)
         other = torch.rand(5, *x.shape[1:]).to(x)
         torch.testing.assert_close(program.module()(other), layer(other))
 
@@ -60,7 +59,8 @@ def copied(layer: nn.Module, x: Tensor) -> None:
     other.load_state_dict(layer.state_dict())
     for twin in (other, pickle.loads(pickle.dumps(layer)), layer.to("cpu")):
         torch.testing.assert_close(output(twin, x), expected, rtol=0, atol=0)
-    torch.testing.assert_close(output(other.double(), x.double()), expected.double())
+    double = output(other.double(), x.double())
+    torch.testing.assert_close(double, expected.double(), rtol=1e-6, atol=1e-6)
     with torch.inference_mode():
         torch.testing.assert_close(output(layer, x), expected, rtol=0, atol=0)
     with torch.no_grad():
@@ -88,12 +88,8 @@ def refused() -> None:
             lambda maps=maps: NormalizedCuts(3)(maps[0]),
             lambda maps=maps: MatrixConvolution(3, 2, (1, 1))(maps),
         ):
-            try:
+            with pytest.raises(WorkbenchError, match=str(dtype).removeprefix("torch.")):
                 call()
-            except WorkbenchError as error:
-                assert str(dtype).removeprefix("torch.") in str(error)
-            else:
-                raise AssertionError(f"{dtype} is taken")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def leading(x: Tensor) -> Tensor:
     return vectors @ vectors.mT
 
 
-ENTRANCES: dict[str, tuple[Callable[[Tensor], Tensor], Tensor | Callable[[], Tensor]]] = {
+ENTRANCES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[], Tensor]]] = {
     "log": (lambda a: linalg.log(a).value, lambda: symmetric(5)),
     "inverse_sqrt": (lambda a: linalg.inverse_sqrt(a).value, lambda: symmetric(5)),
     "exp": (lambda a: linalg.exp(a).value, lambda: symmetric(5)),
@@ -127,6 +127,7 @@ def test_autocast_computes_nothing_inside_in_half() -> None:
     maps = torch.rand(2, 3, 4, 5)
     convolution, cuts = MatrixConvolution(3, 2, (3, 3)), NormalizedCuts(3, learn_coupling=True)
     cuts.root.data += 0.1 * torch.rand(3, 3)
+    square = symmetric(4).float()
 
     def everything() -> list[Tensor]:
         affinity = cuts(maps[0])
@@ -137,12 +138,12 @@ def test_autocast_computes_nothing_inside_in_half() -> None:
             affinity @ affinity.x,
             affinity.spectrum(2).values,
             j1(affinity, LABELS).value,
-            linalg.eig(maps[0, :, :, :4] @ maps[0, :, :, :4].mT).values.detach(),
+            linalg.eig(square, method="paper").values,
         ]
 
-    plain = everything()[:-1]
+    plain = everything()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        cast = everything()[:-1]
+        cast = everything()
     for one, other in zip(cast, plain, strict=True):
         assert one.dtype == other.dtype
         assert torch.equal(one, other)
@@ -172,7 +173,6 @@ def test_layers_that_are_half_themselves() -> None:
 
 HOMOGENEOUS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
     "gram_power": (lambda x: linalg.gram_power(x).value, 1),
-    "gram_power 0.8": (lambda x: linalg.gram_power(x, 0.75).value.abs().pow(2 / 3), 1),
     "svd": (lambda x: linalg.svd(x).sigma, 1),
     "projector": (lambda x: linalg.projector(x).value, 0),
     "pseudo_inverse": (lambda x: linalg.pseudo_inverse(x).value, -1),
