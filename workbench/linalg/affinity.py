@@ -15,7 +15,7 @@ from workbench.errors import WorkbenchError
 from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram import gram
 from workbench.linalg.outcomes import reciprocal
-from workbench.linalg.precision import check_real, is_narrow, power_of_two, uncast, widened
+from workbench.linalg.precision import LARGEST_ROOT, check_real, is_narrow, uncast, unit_of, widened
 from workbench.linalg.spectral import Spectrum, leading_eigenpairs
 from workbench.linalg.tall_products import degrees
 
@@ -155,7 +155,9 @@ def within_range(affinity: Affinity) -> Affinity:
 def _within_range(factor: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
     if factor.dtype != torch.float64 or factor.numel() == 0:
         return factor
-    unit = power_of_two(torch.linalg.vector_norm(factor.detach(), torch.inf))
+    if 1 / LARGEST_ROOT < float(torch.linalg.vector_norm(factor.detach())) < LARGEST_ROOT:
+        return factor  # a third of the time that the largest entry takes
+    unit = unit_of(factor)
     return factor if float(unit) == 1 else factor / unit
 
 
