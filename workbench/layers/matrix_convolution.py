@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.convolution import Pair, PatchOperator
+from workbench.linalg.precision import check_real, uncast, widened
 
 
 class MatrixConvolution(nn.Module):
@@ -77,23 +78,32 @@ class MatrixConvolution(nn.Module):
 
     def operator(self, height: int, width: int) -> PatchOperator:
         """φ for maps of this size; the last few are kept."""
-        return _operator(
+        # torch's tracer looks through the cache, and warns of it
+        make = PatchOperator if torch.compiler.is_compiling() else _operator
+        return make(
             self.channels, height, width, self.kernel, self.stride, self.padding, self.dilation
         )
 
     def forward(
         self, maps: Float[Tensor, "*batch channels height width"]
     ) -> Float[Tensor, "*batch outputs rows columns"]:
-        """S, its columns laid out as maps again.
+        """S, its columns laid out as maps again, in the dtype of the maps.
+
+        Where maps and weights are both float32 it is computed in float32, also under autocast;
+        half-precision maps or weights are computed with in float64.
 
         Raises:
-            WorkbenchError: other channels, or maps too small for the kernel.
+            WorkbenchError: the maps are not real, have other channels, or are too small for the
+                kernel.
         """
+        check_real(maps, "feature map")
         phi = self.operator(*maps.shape[-2:])
-        s = self.weight @ phi(maps)
+        dtype = torch.promote_types(widened(maps).dtype, widened(self.weight).dtype)
+        with uncast(maps):
+            s = self.weight.to(dtype) @ phi(maps.to(dtype))
         if self.bias is not None:
-            s = s + self.bias[:, None]
-        return s.reshape(*s.shape[:-1], *phi.output_size)
+            s = s + self.bias[:, None].to(dtype)
+        return s.reshape(*s.shape[:-1], *phi.output_size).to(maps.dtype)
 
     def extra_repr(self) -> str:
         """The settings, for print(network)."""

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from workbench.linalg.affinity import Affinity
+from workbench.linalg.precision import uncast, widened
 
 
 class NormalizedCuts(nn.Module):
@@ -23,9 +24,17 @@ class NormalizedCuts(nn.Module):
         self.root = nn.Parameter(torch.eye(features)) if learn_coupling else None
 
     def forward(self, maps: Float[Tensor, "features rows columns"]) -> Affinity:
-        """The affinity of one image's cells, in row-major order."""
+        """The affinity of one image's cells, in row-major order.
+
+        Λ is never below float32, also where the layer's parameter is: rounded to a half it could
+        lose its positive semidefiniteness.
+
+        Raises:
+            WorkbenchError: the maps are not real.
+        """
         x = maps.flatten(1).T
         if self.root is None:
             return Affinity(x)
-        root = self.root.relu()
-        return Affinity(x, root @ root.T)
+        root = widened(self.root).relu()
+        with uncast(root):
+            return Affinity(x, root @ root.T)

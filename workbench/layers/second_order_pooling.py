@@ -1,6 +1,7 @@
 """Second-order pooling of feature maps and of regions of any shape (paper §4; MPN-COV)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.gram_log import GramFunction, Normalisation, gram_log, gram_power
+from workbench.linalg.precision import check_real
 from workbench.linalg.vectorise import vectorise
 
 
@@ -54,10 +56,11 @@ class SecondOrderPooling(nn.Module):
         maps: Float[Tensor, "batch features height width"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> Tensor:
-        """One matrix, or vector, for each map: (batch, features, features) or (batch, entries).
+        """Matrix, or vector, of each map: (batch, features, features) or (batch, entries).
 
         Args:
-            maps: float32 or float64; what lies outside the mask is not looked at, NaN neither.
+            maps: real floating; the result has their dtype. What lies outside the mask is not
+                looked at, NaN neither.
             masks: which pixels belong to the region; None: all.
 
         Raises:
@@ -70,7 +73,7 @@ class SecondOrderPooling(nn.Module):
         maps: Float[Tensor, "batch features height width"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> GramFunction:
-        """As `forward`, the matrix with rank, tolerance and eigenvalues."""
+        """Matrix of each map, as `forward` has it, with rank, tolerance and eigenvalues."""
         x = maps.flatten(2).mT
         if masks is None:
             inside = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
@@ -84,7 +87,7 @@ class SecondOrderPooling(nn.Module):
         features: Sequence[Float[Tensor, "_ features"]] | Float[Tensor, "total features"],
         lengths: Sequence[int] | None = None,
     ) -> Tensor:
-        """One matrix, or vector, for each region: (regions, features, features) or (…, entries).
+        """Matrix, or vector, of each region: (regions, features, features) or (…, entries).
 
         Args:
             features: one tensor (pixels, features) a region; or all of them in one, region after
@@ -101,7 +104,7 @@ class SecondOrderPooling(nn.Module):
         features: Sequence[Float[Tensor, "_ features"]] | Float[Tensor, "total features"],
         lengths: Sequence[int] | None = None,
     ) -> GramFunction:
-        """As `regions`, the matrices with rank, tolerance and eigenvalues.
+        """Matrices of the regions, as `regions` has them, with rank, tolerance and eigenvalues.
 
         Regions whose lengths have the same number of binary digits are padded with rows of zeros
         and computed together, so that no more than half of the rows is padding.
@@ -130,14 +133,18 @@ class SecondOrderPooling(nn.Module):
     def _pooled(
         self, x: Float[Tensor, "batch rows features"], inside: Bool[Tensor, "batch rows"]
     ) -> GramFunction:
-        """Of X with zeros in the rows that are not inside."""
-        lengths = inside.sum(1)
+        """Matrix function of X with zeros in the rows that are not inside."""
+        check_real(x, "feature map")
+        lengths, dtype = inside.sum(1), x.dtype
         if self.centre:
+            x = x.double()
             mean = x.sum(1) / lengths.clamp(min=1)[:, None]
             x = torch.where(inside[..., None], x - mean[:, None], 0.0)
         if self.function == "log":
-            return gram_log(x, self.epsilon, self.normalisation, lengths)
-        return gram_power(x, self.power, self.epsilon, self.normalisation, lengths)
+            found = gram_log(x, self.epsilon, self.normalisation, lengths)
+        else:
+            found = gram_power(x, self.power, self.epsilon, self.normalisation, lengths)
+        return replace(found, value=found.value.to(dtype))
 
     def _formed(self, pooled: GramFunction) -> Tensor:
         return vectorise(pooled.value) if self.vectorised else pooled.value

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.linalg.precision import widened
 
 Pair = tuple[int, int]
 
@@ -81,17 +82,25 @@ class PatchOperator:
 
     @property
     def places(self) -> int:
-        """Where the kernel lies: the columns of φ(Z)."""
+        """Positions of the kernel: the columns of φ(Z)."""
         return self.output_size[0] * self.output_size[1]
 
     @property
     def shape(self) -> Pair:
-        """Of P_φ."""
+        """Shape of P_φ."""
         return self.patch * self.places, self.channels * self.height * self.width
 
-    @cached_property
+    @property
     def sources(self) -> Int[Tensor, "patch places"]:
         """For each entry of φ(Z) its index in vec(Z); in the padding one past the end."""
+        # a tensor made while torch traces belongs to that graph, and must not be kept
+        return self._found_sources() if torch.compiler.is_compiling() else self._kept_sources
+
+    @cached_property
+    def _kept_sources(self) -> Int[Tensor, "patch places"]:
+        return self._found_sources()
+
+    def _found_sources(self) -> Int[Tensor, "patch places"]:
         row, inside_rows = self._reach(0, self.height)
         column, inside_columns = self._reach(1, self.width)
         pixel = row[:, None, :, None] * self.width + column[None, :, None, :]
@@ -117,17 +126,18 @@ class PatchOperator:
                 f"a tensor of shape {tuple(maps.shape)}",
                 "make an operator for this size",
             )
-        vec = maps.flatten(-2).mT.flatten(-2)
+        vec = widened(maps).flatten(-2).mT.flatten(-2)  # the gradient is a sum
         with_padding = torch.cat([vec, torch.zeros_like(vec[..., :1])], -1)
-        return with_padding[..., self.sources.to(maps.device)]
+        return with_padding[..., self.sources.to(maps.device)].to(maps.dtype)
 
     def adjoint(
         self, patches: Float[Tensor, "*batch patch places"]
     ) -> Float[Tensor, "*batch channels height width"]:
         """P_φᵀ: each entry of the patches added to the pixel that it was read from."""
-        into = patches.new_zeros(*patches.shape[:-2], self.shape[1] + 1)
+        wide = widened(patches)
+        into = wide.new_zeros(*wide.shape[:-2], self.shape[1] + 1)
         sources = self.sources.to(patches.device).flatten()
-        vec = into.index_add(-1, sources, patches.flatten(-2))[..., :-1]
+        vec = into.index_add(-1, sources, wide.flatten(-2))[..., :-1].to(patches.dtype)
         return vec.reshape(*vec.shape[:-1], self.height, self.width, self.channels).movedim(-1, -3)
 
     def sparse(self, dtype: torch.dtype = torch.float64) -> Tensor:

@@ -14,9 +14,11 @@ from torch import Tensor
 from torch.autograd import Function
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.factorise import eigh, smallest_allowed
+from workbench.linalg.factorise import eigh, finite, smallest_allowed
 from workbench.linalg.scalar_function import Domain, ScalarFunction
 from workbench.linalg.transforms import batch_in_front
+
+OVERFLOW = "scale the matrix, so that f of its eigenvalues stays within float64's range"
 
 
 def spectral_function(
@@ -37,7 +39,8 @@ class _Spectral(Function):
         values, vectors = eigh(a)
         tau = _tau(values, f.domain, floor)
         levels = Levels.of(values, tau, raise_to_tau=_raises(f.domain, floor))
-        result = (vectors * f.value(levels.used)[..., None, :]) @ vectors.mT
+        image = finite(f.value(levels.used), "function of the eigenvalues", OVERFLOW)
+        result = (vectors * image[..., None, :]) @ vectors.mT
         return result, values, vectors, tau
 
     @staticmethod
@@ -128,7 +131,7 @@ class _Second(Function):
 
 
 def _raises(domain: Domain, floor: float | None) -> bool:
-    """Whether eigenvalues up to τ are raised to it; else they are zero."""
+    """Tells whether eigenvalues up to τ are raised to it; else they are zero."""
     return domain == "positive" or floor is not None
 
 

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from workbench.linalg.precision import check_real, widened
+
 
 def effective_rank(values: Float[Tensor, "*batch count"]) -> Float[Tensor, "*batch"]:
     """exp(−Σ p log p) of eigenvalues as fractions p of their sum (Roy and Vetterli, EUSIPCO 2007).
@@ -13,9 +15,13 @@ def effective_rank(values: Float[Tensor, "*batch count"]) -> Float[Tensor, "*bat
 
     Args:
         values: of a positive semidefinite matrix; what rounding made negative counts as zero.
+
+    Raises:
+        WorkbenchError: the values are not real.
     """
-    values = values.clamp(min=0.0)
+    check_real(values, "spectrum")
+    dtype, values = values.dtype, widened(values).clamp(min=0.0)
     total = values.sum(-1, keepdim=True)
     shares = values / torch.where(total > 0, total, 1.0)
     entropy = torch.special.entr(shares).sum(-1)
-    return torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
+    return torch.where(total[..., 0] > 0, entropy.exp(), 0.0).to(dtype)

@@ -6,9 +6,10 @@ With M = Uᵀ ∂L/∂U, both methods return
 
 which is equation (14) with its misprint mended (sym encloses the product, and there is no 2).
 
-"paper" evaluates that as it stands, in the dtype of A: digits go as a gap closes, and it is NaN or
-Inf at a tie. "stable" works in float64, takes the antisymmetric part of M first (nothing else of it
-counts), drops of it what is rounding, and leaves out tied pairs of eigenvalues, |λ_i − λ_j| ≤ τ.
+"paper" evaluates that as it stands, in the dtype of A (float64 for the halves): digits go as a gap
+closes, and it is NaN or Inf at a tie. "stable" works in float64, takes the antisymmetric part of M
+first (nothing else of it counts), drops of it what is rounding, and leaves out tied pairs of
+eigenvalues, |λ_i − λ_j| ≤ τ.
 
 **At a tie** the vectors of the eigenspace are an arbitrary choice, and what "stable" returns is:
   * right for L that depends on the eigenspace as a whole (its projector UᵢUᵢᵀ, a symmetric function
@@ -35,6 +36,7 @@ from workbench.linalg.outcomes import (
     rounding_tolerance,
     without_rounding,
 )
+from workbench.linalg.precision import check_real, uncast, widened
 from workbench.linalg.transforms import batch_in_front
 
 
@@ -79,16 +81,17 @@ class _Eig(torch.autograd.Function):
         ctx: Any, to_values: Tensor, to_vectors: Tensor, *_: Any
     ) -> tuple[Tensor, None, None, None]:
         values, vectors, tau = ctx.saved_tensors
-        m = vectors.mT @ to_vectors
         gaps = values[..., None, :] - values[..., :, None]  # 1/gaps is K̃ᵀ
-        if ctx.stable:
-            inner = _stable(m, gaps, tau[..., None, None], ctx.eps)
-        else:
-            # equation (13): nothing on the diagonal
-            inner = 1 / (gaps + torch.diag_embed(torch.full_like(values, torch.inf))) * m
-            inner = (inner + inner.mT) / 2
-        inner = inner + torch.diag_embed(to_values)
-        return vectors @ inner @ vectors.mT, None, None, None
+        with uncast(values):
+            m = vectors.mT @ to_vectors
+            if ctx.stable:
+                inner = _stable(m, gaps, tau[..., None, None], ctx.eps)
+            else:
+                # equation (13): nothing on the diagonal
+                inner = 1 / (gaps + torch.diag_embed(torch.full_like(values, torch.inf))) * m
+                inner = (inner + inner.mT) / 2
+            inner = inner + torch.diag_embed(to_values)
+            return vectors @ inner @ vectors.mT, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
@@ -103,7 +106,7 @@ def _stable(
 ) -> Float64[Tensor, "*batch n n"]:
     """(K̃ᵀ ∘ M)_sym = K̃ᵀ ∘ (M − Mᵀ)/2, without the tied pairs."""
     turning = (m - m.mT) / 2
-    watch_gauge(torch.where(gaps.abs() > tau, 0.0, turning), m)
+    watch_gauge(torch.where(gaps.abs() > tau, 0.0, turning), m, eps)
     return reciprocal(gaps, tau) * without_rounding(turning, m, eps)
 
 
@@ -116,16 +119,17 @@ def eig(
     """Eigenvalues and eigenvectors of the symmetric part of A (Proposition 2).
 
     Args:
-        a: (*batch, n, n) float32 or float64; of it (A + Aᵀ)/2 counts.
+        a: (*batch, n, n) real floating; of it (A + Aᵀ)/2 counts.
         method: "stable", or "paper" for equations (12)–(14); see the module.
         tolerance: τ, absolute, of "stable"; None: n · 2.2e-16 · max|λ|.
 
     Raises:
-        WorkbenchError: A is not square, or not finite.
+        WorkbenchError: A is not real, not square, or not finite.
     """
+    check_real(a, "matrix")
     check_square(a)
     stable = method == "stable"
-    work = a.double() if stable else a
+    work = a.double() if stable else widened(a)
     eps = torch.finfo(a.dtype).eps
     values, vectors, gap, tau = _Eig.apply((work + work.mT) / 2, tolerance, stable, eps)
     return Eigenpairs(values.to(a.dtype), vectors.to(a.dtype), gap, tau)

@@ -1,8 +1,8 @@
 """Factorisations that look at their input, as operators of torch: opaque to `torch.compile`.
 
 To refuse NaN and to warn of a small eigenvalue one must read numbers, which a traced graph cannot.
-Behind an operator the tracer sees shapes alone, so a layer compiles into one graph. The operators
-have no derivative of their own: each is called in the forward of a `torch.autograd.Function`.
+Behind an operator the tracer sees shapes and strides alone, so a layer compiles into one graph. The
+operators have no derivative of their own: each is called in a `torch.autograd.Function`.
 """
 
 import warnings
@@ -24,11 +24,21 @@ from workbench.linalg.transforms import batch_in_front
 INDEFINITE = 1e-4
 """A negative eigenvalue past this fraction of the largest is no rounding, not even of float32."""
 
+
+class EpsilonWarning(IllConditionedWarning):
+    """ε is so small beside XᵀX that float64 cannot tell the smallest eigenvalues from zero."""
+
+
+LARGEST_GRAM = 1e80
+"""Eigenvalue past which divided differences of log(ε + t) and (ε + t)^p leave float64's range."""
+
 _LIBRARY = torch.library.Library("workbench", "DEF")
 _LIBRARY.define("eigh(Tensor a) -> (Tensor, Tensor)")
 _LIBRARY.define("svd(Tensor x) -> (Tensor, Tensor, Tensor)")
 _LIBRARY.define("smallest_allowed(Tensor values, bool positive) -> Tensor")
-_LIBRARY.define("watch_gauge(Tensor turning, Tensor scale) -> Tensor")
+_LIBRARY.define("gram_eigh(Tensor a, float shift) -> (Tensor, Tensor)")
+_LIBRARY.define("watch_gauge(Tensor turning, Tensor scale, float tolerance) -> Tensor")
+_LIBRARY.define("finite(Tensor x, str what, str remedy) -> Tensor")
 
 
 def eigh(
@@ -73,16 +83,45 @@ def smallest_allowed(
     return tau
 
 
+def gram_eigh(
+    a: Float64[Tensor, "*batch n n"], shift: float
+) -> tuple[Float64[Tensor, "*batch n"], Float64[Tensor, "*batch n n"]]:
+    """Eigenvalues t ≥ 0, ascending, and vectors of a Gram matrix to which ε = shift is added.
+
+    At ε = 0 the eigenvalues up to the tolerance are zero.
+
+    Raises:
+        WorkbenchError: an entry is NaN or Inf, or ε > 0 and an eigenvalue exceeds 1e80.
+
+    Warns:
+        EpsilonWarning: ε is lost in the rounding error of the matrix.
+    """
+    t, u = torch.ops.workbench.gram_eigh(a, shift)
+    return t, u
+
+
+def finite(x: Float[Tensor, "*shape"], what: str, remedy: str) -> Float[Tensor, "*shape"]:
+    """x, after making sure that it has stayed within the range of its dtype; no gradient.
+
+    Raises:
+        WorkbenchError: an entry is NaN or Inf.
+    """
+    checked: Tensor = torch.ops.workbench.finite(x.detach(), what, remedy)
+    return checked
+
+
 def watch_gauge(
-    turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"]
+    turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"], eps: float
 ) -> Float[Tensor, "*batch n n"]:
     """`turning`, after a `GaugeWarning` where it is more than 1e-4 of the largest of `scale`.
 
     Args:
         turning: the part of a gradient that turns vectors of one eigenspace into each other.
         scale: what it is small against, if the function did not depend on their choice.
+        eps: rounding error of the gradient; four times it must not bring a warning.
     """
-    watched: Tensor = torch.ops.workbench.watch_gauge(turning.detach(), scale.detach())
+    tolerance = max(1e-4, 4 * eps)
+    watched: Tensor = torch.ops.workbench.watch_gauge(turning.detach(), scale.detach(), tolerance)
     return watched
 
 
@@ -127,9 +166,40 @@ def _smallest_allowed(values: Tensor, positive: bool) -> Tensor:
     return tau
 
 
+@torch.library.impl(_LIBRARY, "gram_eigh", "CompositeExplicitAutograd")
+def _gram_eigh(a: Tensor, shift: float) -> tuple[Tensor, Tensor]:
+    check_finite(a.sum(), "Gram matrix of the features")  # one NaN or Inf reaches the sum
+    t, u = torch.linalg.eigh(a)
+    t = t.clamp(min=0)
+    tolerance = rounding_tolerance(t)[..., None]
+    if shift == 0:
+        return torch.where(t > tolerance, t, 0.0), u
+    if bool((tolerance > LARGEST_GRAM * torch.finfo(t.dtype).eps * max(1, t.shape[-1])).any()):
+        raise WorkbenchError(
+            f"eigenvalues of the Gram matrix up to {LARGEST_GRAM:.0e} beside epsilon > 0",
+            f"one of {float(t.max()):.3g}",
+            "scale the features down: epsilon is lost in their rounding error anyway",
+        )
+    if bool((t + shift <= tolerance).any()):
+        warnings.warn(
+            f"epsilon = {shift:.3g} is lost in the rounding error of the Gram matrix, up "
+            f"to {float(tolerance.max()):.3g}, and the smallest eigenvalues with it: raise epsilon "
+            "above it, or scale the features down",
+            EpsilonWarning,
+            stacklevel=2,
+        )
+    return t, u
+
+
+@torch.library.impl(_LIBRARY, "finite", "CompositeExplicitAutograd")
+def _finite(x: Tensor, what: str, remedy: str) -> Tensor:
+    check_finite(x, what, remedy)
+    return x.clone()
+
+
 @torch.library.impl(_LIBRARY, "watch_gauge", "CompositeExplicitAutograd")
-def _watch_gauge(turning: Tensor, scale: Tensor) -> Tensor:
-    if turning.numel() and bool(turning.abs().max() > 1e-4 * scale.abs().max()):
+def _watch_gauge(turning: Tensor, scale: Tensor, tolerance: float) -> Tensor:
+    if turning.numel() and bool(turning.abs().max() > tolerance * scale.abs().max()):
         warnings.warn(
             "the gradient depends on which vectors were chosen in the space of a repeated value, "
             "so it is not defined: that part of it is taken as zero. Use a function of the whole "
@@ -141,29 +211,44 @@ def _watch_gauge(turning: Tensor, scale: Tensor) -> Tensor:
 
 
 def _eigh_shapes(a: Tensor) -> tuple[Tensor, Tensor]:
-    return a.new_empty(a.shape[:-1]), torch.empty_like(a)
+    return a.new_empty(a.shape[:-1]), a.new_empty(a.shape).mT  # torch.linalg's: column by column
 
 
 def _svd_shapes(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     *batch, m, n = x.shape
     k = min(m, n)
-    return x.new_empty(*batch, m, k), x.new_empty(*batch, k), x.new_empty(*batch, n, k)
+    return x.new_empty(*batch, k, m).mT, x.new_empty(*batch, k), x.new_empty(*batch, n, k)
+
+
+def _gram_eigh_shapes(a: Tensor, shift: float) -> tuple[Tensor, Tensor]:
+    return _eigh_shapes(a)
 
 
 def _smallest_allowed_shapes(values: Tensor, positive: bool) -> Tensor:
     return values.new_empty(values.shape[:-1])
 
 
-def _watch_gauge_shapes(turning: Tensor, scale: Tensor) -> Tensor:
+def _watch_gauge_shapes(turning: Tensor, scale: Tensor, tolerance: float) -> Tensor:
     return torch.empty_like(turning)
 
 
-def _watch_gauge_mapped(info: Any, in_dims: Any, *args: Tensor) -> tuple[Tensor, int]:
+def _finite_shapes(x: Tensor, what: str, remedy: str) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _watch_gauge_mapped(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
     return torch.ops.workbench.watch_gauge(*batch_in_front(info, in_dims, args)), 0
+
+
+def _finite_mapped(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+    return torch.ops.workbench.finite(*batch_in_front(info, in_dims, args)), 0
 
 
 torch.library.register_fake("workbench::eigh", _eigh_shapes, lib=_LIBRARY)
 torch.library.register_fake("workbench::svd", _svd_shapes, lib=_LIBRARY)
 torch.library.register_fake("workbench::smallest_allowed", _smallest_allowed_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::gram_eigh", _gram_eigh_shapes, lib=_LIBRARY)
 torch.library.register_fake("workbench::watch_gauge", _watch_gauge_shapes, lib=_LIBRARY)
+torch.library.register_fake("workbench::finite", _finite_shapes, lib=_LIBRARY)
 torch.library.register_vmap("workbench::watch_gauge", _watch_gauge_mapped, lib=_LIBRARY)
+torch.library.register_vmap("workbench::finite", _finite_mapped, lib=_LIBRARY)

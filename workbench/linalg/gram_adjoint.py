@@ -19,7 +19,6 @@ Differentiable twice; a third time is refused. The double backward costs 128 pro
 side's size, in the memory of a few.
 """
 
-import warnings
 from typing import Any
 
 import torch
@@ -27,13 +26,9 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.outcomes import IllConditionedWarning, check_finite, rounding_tolerance
+from workbench.linalg.factorise import gram_eigh
 from workbench.linalg.stieltjes import Shifted
 from workbench.linalg.transforms import batch_in_front
-
-
-class EpsilonWarning(IllConditionedWarning):
-    """ε is so small beside XᵀX that float64 cannot tell the smallest eigenvalues from zero."""
 
 
 def function_of_gram(
@@ -58,7 +53,7 @@ class _Wide(torch.autograd.Function):
     def forward(
         x: Float64[Tensor, "*batch rows features"], function: Shifted
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        t, u = _eigenpairs(x @ x.mT, function)
+        t, u = gram_eigh(x @ x.mT, function.shift)
         w = u.mT @ x
         root = w * function.slope(t).sqrt()[..., None]
         return _raised(root.mT @ root, function.at_zero), t, u, w
@@ -95,7 +90,7 @@ class _Spectral(torch.autograd.Function):
     def forward(
         a: Float64[Tensor, "*batch n n"], function: Shifted, anchored: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        t, u = _eigenpairs(a, function)
+        t, u = gram_eigh(a, function.shift)
         values = function.slope(t) if anchored else function.rise(t)
         value = (u * values[..., None, :]) @ u.mT
         return value if anchored else _raised(value, function.at_zero), t, u
@@ -193,27 +188,6 @@ class _SecondDerivative(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
         return _SecondDerivative.apply(*batch_in_front(info, in_dims, arguments)), (0, 0)
-
-
-def _eigenpairs(
-    a: Float64[Tensor, "*batch n n"], function: Shifted
-) -> tuple[Float64[Tensor, "*batch n"], Float64[Tensor, "*batch n n"]]:
-    """Eigenvalues t ≥ 0, ascending, and vectors; at ε = 0 those up to the tolerance are zero."""
-    check_finite(a.sum(), "Gram matrix of the features")  # one NaN or Inf reaches the sum
-    t, u = torch.linalg.eigh(a)
-    t = t.clamp(min=0)
-    tolerance = rounding_tolerance(t)[..., None]
-    if function.shift == 0:
-        t = torch.where(t > tolerance, t, 0.0)
-    elif bool((t + function.shift <= tolerance).any()):
-        warnings.warn(
-            f"epsilon = {function.shift:.3g} is lost in the rounding error of the Gram matrix, up "
-            f"to {float(tolerance.max()):.3g}, and the smallest eigenvalues with it: raise epsilon "
-            "above it, or scale the features down",
-            EpsilonWarning,
-            stacklevel=2,
-        )
-    return t, u
 
 
 def _raised(a: Float64[Tensor, "*batch n n"], by: float) -> Float64[Tensor, "*batch n n"]:

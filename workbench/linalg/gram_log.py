@@ -19,8 +19,10 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.gram_adjoint import EpsilonWarning, function_of_gram
+from workbench.linalg.factorise import EpsilonWarning, finite
+from workbench.linalg.gram_adjoint import function_of_gram
 from workbench.linalg.outcomes import rounding_tolerance
+from workbench.linalg.precision import check_real, unit_of
 from workbench.linalg.stieltjes import Shifted
 
 __all__ = ["EpsilonWarning", "GramFunction", "Normalisation", "gram_log", "gram_power"]
@@ -38,7 +40,8 @@ class GramFunction:
     Attributes:
         value: (batch…, features, features) in the dtype of X, symmetric, differentiable in X.
         eigenvalues: (batch…, min(rows, features)) float64, ascending, ≥ 0: those of XᵀX but for
-            the features − rows zeros where X has fewer rows.
+            the features − rows zeros where X has fewer rows. At entries of X below 1e-154 they are
+            too small for float64, and are zero; the value is right all the same.
         features: number of columns of X.
         epsilon: ε.
     """
@@ -50,7 +53,7 @@ class GramFunction:
 
     @property
     def side(self) -> Literal["rows", "features"]:
-        """Which side was factored: XXᵀ, or XᵀX."""
+        """Side that was factored: XXᵀ, or XᵀX."""
         return "rows" if self.eigenvalues.shape[-1] < self.features else "features"
 
     @cached_property
@@ -60,7 +63,7 @@ class GramFunction:
 
     @cached_property
     def rank(self) -> Int[Tensor, "*batch"]:
-        """How many eigenvalues of XᵀX exceed the tolerance."""
+        """Number of eigenvalues of XᵀX that exceed the tolerance."""
         return (self.eigenvalues > self.tolerance[..., None]).sum(-1)
 
     @cached_property
@@ -92,7 +95,7 @@ def gram_log(
     """log(XᵀX + εI), or log(XᵀX/rows + εI) with normalisation "mean".
 
     Args:
-        x: (batch…, rows, features) float32 or float64; any size may be 0. Without rows: log ε · I.
+        x: (batch…, rows, features) real floating; any size may be 0. Without rows: log ε · I.
         epsilon: ε > 0.
         normalisation: "sum": XᵀX; "mean": XᵀX/rows.
         lengths: (batch…,) how many rows "mean" divides by, where X ends in rows of zeros; default:
@@ -125,7 +128,7 @@ def gram_power(
     move a zero eigenvalue are zero. Where X has full rank on its smaller side that is the gradient.
 
     Args:
-        x: (batch…, rows, features) float32 or float64; any size may be 0.
+        x: (batch…, rows, features) real floating; any size may be 0.
         power: p, from 0.2 to 0.8.
         epsilon: ε ≥ 0.
         normalisation: "sum": XᵀX; "mean": XᵀX/rows.
@@ -153,11 +156,28 @@ def _gram_function(
 ) -> GramFunction:
     if normalisation not in get_args(Normalisation):
         raise WorkbenchError("normalisation sum or mean", f"{normalisation}", "choose one")
+    check_real(x, "matrix of features")
     rows, features = x.shape[-2:]
     precise = x.double()
     if normalisation == "mean" and lengths is None:
         precise = precise * max(rows, 1) ** -0.5
     elif normalisation == "mean" and lengths is not None:
         precise = precise * lengths.clamp(min=1).double().rsqrt()[..., None, None]
-    value, t = function_of_gram(precise, function)
+    if function.power is not None and function.shift == 0 and x.dtype == torch.float64:
+        value, t = _homogeneous(precise, function, function.power)
+    else:  # squares of float32 stay in float64's range
+        value, t = function_of_gram(precise, function)
     return GramFunction(value.to(x.dtype), t, features, function.shift)
+
+
+def _homogeneous(
+    x: Float64[Tensor, "*batch rows features"], function: Shifted, power: float
+) -> tuple[Float64[Tensor, "*batch features features"], Float64[Tensor, "*batch side"]]:
+    """(XᵀX)^p = s^2p ((X/s)ᵀ(X/s))^p for any scale s, where XᵀX would leave float64's range.
+
+    Value and gradient do not depend on s, so no gradient flows through it.
+    """
+    unit = unit_of(x)
+    value, t = function_of_gram(x / unit[..., None, None], function)
+    t = finite(t * unit.square()[..., None], "Gram matrix of the features", "scale them down")
+    return value * unit.pow(2 * power)[..., None, None], t

@@ -29,6 +29,7 @@ from workbench.errors import WorkbenchError
 from workbench.linalg.daleckii_krein import spectral_function
 from workbench.linalg.named_functions import EXP, INVERSE_SQRT, LOG, SQRT, power_function
 from workbench.linalg.outcomes import check_square, rounding_tolerance
+from workbench.linalg.precision import check_real
 from workbench.linalg.scalar_function import Domain, ScalarFunction
 
 
@@ -48,12 +49,12 @@ class MatrixFunction(NamedTuple):
 
     @property
     def floored(self) -> Int[Tensor, "*batch"]:
-        """How many eigenvalues were not above the floor."""
+        """Number of eigenvalues that were not above the floor."""
         return (self.eigenvalues <= self.floor[..., None]).sum(-1)
 
     @property
     def rank(self) -> Int[Tensor, "*batch"]:
-        """How many eigenvalues differ from zero by more than rounding."""
+        """Number of eigenvalues that differ from zero by more than rounding."""
         return (self.eigenvalues.abs() > rounding_tolerance(self.eigenvalues)[..., None]).sum(-1)
 
     @property
@@ -74,7 +75,7 @@ def matrix_function(
     """f of the symmetric part of A, for any scalar function f.
 
     Args:
-        a: (*batch, n, n) float32 or float64; of it (A + Aᵀ)/2 counts.
+        a: (*batch, n, n) real floating; of it (A + Aᵀ)/2 counts.
         f: elementwise, of a float64 tensor; or a `ScalarFunction`, which brings the rest along.
         divided_difference: (a, b) ↦ (f(a) − f(b))/(a − b) of tensors that broadcast, without
             cancellation, f'(a) at a = b: the gradient is as good as this is. Double backward
@@ -84,9 +85,9 @@ def matrix_function(
         floor: τ, absolute; see the module. None: rounding.
 
     Raises:
-        WorkbenchError: A is not square, or not finite; f is not defined everywhere, there is no
-            floor, and an eigenvalue is below −1e-4 max|λ|; f comes without divided differences;
-            the floor is not positive.
+        WorkbenchError: A is not real, not square, or not finite; f(A) leaves float64's range; f is
+            not defined everywhere, there is no floor, and an eigenvalue is below −1e-4 max|λ|; f
+            comes without divided differences; the floor is not positive.
     """
     if not isinstance(f, ScalarFunction):
         if divided_difference is None:
@@ -102,6 +103,7 @@ def matrix_function(
             f"floor={floor}",
             "pass the smallest eigenvalue to let through, or None for rounding",
         )
+    check_real(a, "matrix")
     check_square(a)
     symmetric = (a.double() + a.double().mT) / 2
     result, values, tau = spectral_function(symmetric, f, floor)

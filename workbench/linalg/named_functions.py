@@ -8,7 +8,7 @@ from torch import Tensor
 from workbench.linalg.scalar_function import ScalarFunction, second_by_series
 
 TERMS = 17
-"""Of the Taylor series: over an eighth of its radius the rest is below rounding."""
+"""Terms of the Taylor series: over an eighth of its radius the rest is below rounding."""
 
 
 def _ratio(numerator: Tensor, denominator: Tensor, limit: float) -> Tensor:

@@ -1,6 +1,6 @@
-"""What a factorisation found, and what it says when that is bad: tolerances, errors, warnings.
+"""Outcomes of a factorisation: tolerances, and the errors and warnings that depend on them.
 
-The last ones are of subspaces, whose rank or gap rounding has decided.
+Warnings about subspaces say where rounding has decided their rank or gap.
 """
 
 import warnings
@@ -57,16 +57,23 @@ def without_rounding(
 ) -> Float[Tensor, "*batch n n"]:
     """`turning`, zero where it is not above n · eps · max|scale|; its derivative stays as it was.
 
+    eps is at most that of float32: half of a bfloat16 gradient lies below n times its own.
+
     It is about to be divided by a gap. What is zero but for rounding would come out as
     rounding/gap; what is left out errs by no more than that.
     """
     n = scale.shape[-1]
     largest = scale.detach().abs().amax((-2, -1), keepdim=True) if n else scale
+    eps = min(eps, torch.finfo(torch.float32).eps)
     noise = turning.detach().abs() <= n * eps * largest
     return turning - torch.where(noise, turning.detach(), 0.0)
 
 
-def check_finite(a: Float[Tensor, "*shape"], what: str) -> None:
+def check_finite(
+    a: Float[Tensor, "*shape"],
+    what: str,
+    remedy: str = "lower the learning rate, or look for NaN in the input",
+) -> None:
     """Factorisations of NaN end in an unnamed error, a hang, or (on CUDA) in silence: say it first.
 
     Raises:
@@ -76,7 +83,7 @@ def check_finite(a: Float[Tensor, "*shape"], what: str) -> None:
         raise WorkbenchError(
             f"a finite {what}",
             "NaN or Inf among its entries",
-            "lower the learning rate, or look for NaN in the input",
+            remedy,
         )
 
 

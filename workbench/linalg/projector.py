@@ -24,6 +24,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.outcomes import UncertainRankWarning, check_finite
+from workbench.linalg.precision import check_real, rounding_unit, unit_of
 
 UNCERTAIN = 10.0
 """A singular value within this factor above the tolerance makes the rank uncertain."""
@@ -55,12 +56,14 @@ def projector(
     """Π_A = AA⁺, the orthogonal projector on the range of A, differentiable to any order.
 
     Args:
-        a: (*batch, rows, columns) float32 or float64, of any shape and rank.
+        a: (*batch, rows, columns) real floating, of any shape and rank.
         relative_tolerance: singular values up to this fraction of the largest count as zero;
-            default: max(rows, columns) times the rounding error of A's dtype.
+            default: max(rows, columns) times the rounding error of A's dtype, of float32 for the
+            halves.
 
     Raises:
-        WorkbenchError: A has fewer than two dimensions, or NaN or Inf among its entries.
+        WorkbenchError: A is not real, has fewer than two dimensions, or NaN or Inf among its
+            entries.
 
     Warns:
         UncertainRankWarning: a singular value barely exceeds the tolerance.
@@ -79,18 +82,23 @@ def pseudo_inverse(
     Arguments, errors and warnings are those of `projector`.
     """
     wide, factors = _factors(a, relative_tolerance)
-    return factors.result(_inverse(wide, factors).to(a.dtype))
+    inverse = _inverse(wide, factors) / factors.unit[..., None, None]
+    return factors.result(inverse.to(a.dtype))
 
 
 @dataclass(frozen=True)
 class _Factors:
-    """A = left diag(values) rightᵀ on its range: columns beyond the rank are zero."""
+    """A/unit = left diag(values) rightᵀ on its range: columns beyond the rank are zero.
+
+    The unit is 1 but for matrices of extreme scale, whose cubes would leave float64's range.
+    """
 
     left: Float64[Tensor, "*batch rows least"]
     values: Float64[Tensor, "*batch least"]
     right: Float64[Tensor, "*batch columns least"]
     rank: Int[Tensor, "*batch"]
     tolerance: Float64[Tensor, "*batch"]
+    unit: Float64[Tensor, "*batch"]
 
     def result(self, value: Float[Tensor, "*batch out rows"]) -> RangeResult:
         """The value with what was found."""
@@ -104,7 +112,7 @@ class _Factors:
         condition = torch.where(found, largest / last, 1.0)
         following = torch.where(found, at(self.rank + 1), 0.0)
         gap = torch.where(found, (last - following) / torch.where(found, largest, 1.0), 0.0)
-        return RangeResult(value, self.rank, self.tolerance, condition, gap)
+        return RangeResult(value, self.rank, self.tolerance * self.unit, condition, gap)
 
 
 def _factors(
@@ -116,10 +124,13 @@ def _factors(
             f"a tensor of shape {tuple(a.shape)}",
             "make a vector a matrix of one column, a[:, None]",
         )
+    check_real(a, "matrix")
     check_finite(a, "matrix")
     if relative_tolerance is None:
-        relative_tolerance = max(a.shape[-2:]) * torch.finfo(a.dtype).eps
+        relative_tolerance = max(a.shape[-2:]) * rounding_unit(a.dtype)
     wide = a.double()
+    unit = unit_of(wide)
+    wide = wide / unit[..., None, None]
     with torch.no_grad():
         left, values, right = torch.linalg.svd(wide, full_matrices=False)
         tolerance = relative_tolerance * torch.nn.functional.pad(values, (0, 1))[..., 0]
@@ -134,7 +145,7 @@ def _factors(
                 stacklevel=3,
             )
         mask = kept[..., None, :].double()
-    return wide, _Factors(left * mask, values, right.mT * mask, rank, tolerance)
+    return wide, _Factors(left * mask, values, right.mT * mask, rank, tolerance, unit)
 
 
 def _inverse(

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 Domain = Literal["all", "nonnegative", "positive"]
-"""Where f is defined: with f(0) finite ("nonnegative"), or not ("positive")."""
+"""Domain of f: with f(0) finite ("nonnegative"), or not ("positive")."""
 
 
 @dataclass(frozen=True)

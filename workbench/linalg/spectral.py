@@ -51,7 +51,7 @@ class Spectrum:
 
 @dataclass(frozen=True)
 class _Eigen:
-    """Of FᵀF: all pairs by descending value; the first `kept` are the result's."""
+    """Eigenpairs of FᵀF: all of them by descending value; the first `kept` are the result's."""
 
     values: Float64[Tensor, "features"]
     vectors: Float64[Tensor, "features features"]

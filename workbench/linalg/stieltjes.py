@@ -17,7 +17,6 @@ factors. The tests hold each entry to a relative error of 5e-15 up to condition 
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from jaxtyping import Bool, Float64
@@ -144,7 +143,6 @@ class Shifted:
         return s, weight
 
 
-@lru_cache
 def _overhang(reach: float) -> float:
     """The v at which v + 2e^{(v−3)/2} = reach, by bisection."""
     low, high = 0.0, reach

@@ -3,7 +3,7 @@
 U: (m, k), V: (n, k), k = min(m, n): the thin factorisation. What a full one adds is a basis of a
 null space, of which only the projector I − UUᵀ is determined.
 
-"paper" is equation (11), in the dtype of X, for m ≥ n:
+"paper" is equation (11), in the dtype of X (float64 for the halves), for m ≥ n:
 
     ∂L/∂X = DVᵀ + U(∂L/∂Σ − UᵀD)_diag Vᵀ + 2UΣ(Kᵀ ∘ (Vᵀ(∂L/∂V − VDᵀUΣ)))_sym Vᵀ,
     D = ∂L/∂U Σ⁻¹,   K_ij = 1/(σ_i² − σ_j²):
@@ -42,6 +42,7 @@ from workbench.linalg.outcomes import (
     rounding_tolerance,
     without_rounding,
 )
+from workbench.linalg.precision import check_real, uncast, widened
 from workbench.linalg.transforms import batch_in_front
 
 
@@ -93,7 +94,8 @@ class _SVD(torch.autograd.Function):
         if ctx.stable:
             result = _stable(u, sigma, v, to_u, to_sigma, to_v, tau[..., None], ctx.eps)
         else:
-            result = _paper(u, sigma, v, to_u, to_sigma, to_v)
+            with uncast(u):
+                result = _paper(u, sigma, v, to_u, to_sigma, to_v)
         return result, None, None, None
 
     @staticmethod
@@ -116,7 +118,7 @@ def _stable(
     a, b = (turn_u - turn_u.mT) / 2, (turn_v - turn_v.mT) / 2
     gaps, sums = (sigma[..., None, :] + sign * sigma[..., :, None] for sign in (-1, 1))
     scale, square_tau = turn_u.abs() + turn_v.abs(), tau[..., None]
-    watch_gauge(torch.where(gaps.abs() > square_tau, 0.0, a + b), scale)
+    watch_gauge(torch.where(gaps.abs() > square_tau, 0.0, a + b), scale, eps)
     together = reciprocal(gaps, square_tau) * without_rounding(a + b, scale, eps)
     apart = reciprocal(sums, square_tau) * (a - b)
     result = u @ (together + apart + torch.diag_embed(to_sigma)) @ v.mT
@@ -148,13 +150,14 @@ def svd(
     """Thin singular value decomposition (Proposition 1).
 
     Args:
-        x: (*batch, m, n) float32 or float64.
+        x: (*batch, m, n) real floating.
         method: "stable", or "paper" for equations (8)–(11), m ≥ n; see the module.
         tolerance: τ, absolute, of "stable"; None: max(m, n) · 2.2e-16 · σ₁.
 
     Raises:
-        WorkbenchError: X is not finite, or is wider than high with "paper".
+        WorkbenchError: X is not real, not finite, or is wider than high with "paper".
     """
+    check_real(x, "matrix")
     stable = method == "stable"
     if not stable and x.shape[-2] < x.shape[-1]:
         raise WorkbenchError(
@@ -162,6 +165,6 @@ def svd(
             f"a matrix of shape {tuple(x.shape[-2:])}",
             'transpose it, or use method="stable"',
         )
-    work = x.double() if stable else x
+    work = x.double() if stable else widened(x)
     u, sigma, v, gap, tau, rank = _SVD.apply(work, tolerance, stable, torch.finfo(x.dtype).eps)
     return SingularTriplets(u.to(x.dtype), sigma.to(x.dtype), v.to(x.dtype), gap, tau, rank)

@@ -11,20 +11,28 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.linalg.precision import check_real, widened
 
 
 def vectorise(a: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch entries"]:
-    """(batch…, n(n+1)/2): the upper triangle of symmetric matrices, row by row."""
+    """(batch…, n(n+1)/2): the upper triangle of symmetric matrices, row by row.
+
+    Raises:
+        WorkbenchError: the matrices are not real.
+    """
+    check_real(a, "matrix")
     row, column = _upper(a.shape[-1], a.device)
-    return a[..., row, column] * _scale(row, column).to(a.dtype)
+    entries = widened(a)[..., row, column]
+    return (entries * _scale(row, column).to(entries.dtype)).to(a.dtype)
 
 
 def unvectorise(v: Float[Tensor, "*batch entries"]) -> Float[Tensor, "*batch n n"]:
     """The symmetric matrices of which these are the vectors.
 
     Raises:
-        WorkbenchError: the number of entries is not n(n+1)/2 for any n.
+        WorkbenchError: the number of entries is not n(n+1)/2 for any n, or they are not real.
     """
+    check_real(v, "vector")
     entries = v.shape[-1]
     n = (math.isqrt(8 * entries + 1) - 1) // 2
     if n * (n + 1) // 2 != entries:
@@ -34,7 +42,8 @@ def unvectorise(v: Float[Tensor, "*batch entries"]) -> Float[Tensor, "*batch n n
     row, column = _upper(n, v.device)
     place = torch.zeros(n, n, dtype=torch.long, device=v.device)
     place[row, column] = place[column, row] = torch.arange(entries, device=v.device)
-    return (v / _scale(row, column).to(v.dtype))[..., place]
+    wide = widened(v)
+    return (wide / _scale(row, column).to(wide.dtype)).to(v.dtype)[..., place]
 
 
 def _upper(n: int, device: torch.device) -> tuple[Tensor, Tensor]:

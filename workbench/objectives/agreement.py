@@ -1,4 +1,4 @@
-"""Whether two pixels lie in one segment, learned through the eigenvectors of normalized cuts.
+"""Agreement of two pixels, whether they lie in one segment, learned through eigenvectors.
 
 J1 and J2 compare whole subspaces. What segmentation uses of them is the angle between the rows of
 two pixels (`segmentation.spectral.unit_rows`), and this objective trains that very quantity: with

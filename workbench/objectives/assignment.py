@@ -24,7 +24,7 @@ class Assignment:
 
     @classmethod
     def of(cls, labels: Int[Tensor, "*annotators pixels"]) -> "Assignment":
-        """From label maps of any values, (pixels,) or (annotators, pixels)."""
+        """Assignment from label maps of any values, (pixels,) or (annotators, pixels)."""
         rows, offset = [], 0
         for row in torch.atleast_2d(labels):
             names, column = torch.unique(row, return_inverse=True)
@@ -34,7 +34,7 @@ class Assignment:
 
     @property
     def annotators(self) -> int:
-        """How many segmentations there are."""
+        """Number of segmentations."""
         return len(self.columns)
 
     def volumes(self, delta: Float64[Tensor, "pixels"] | None) -> Float64[Tensor, "segments 1"]:

@@ -5,6 +5,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d
 
+from workbench.linalg.precision import check_real, widened
+
 DRAWN_WEIGHT = 3.0
 """Blocks that somebody drew through count this many times: they are few."""
 
@@ -26,7 +28,13 @@ def drawn_contours(
 def contour_loss(
     logits: Float[Tensor, "rows columns"], drawn: Float[Tensor, "rows columns"]
 ) -> Float[Tensor, ""]:
-    """Weighted logistic loss, mean over blocks, nats."""
+    """Weighted logistic loss, mean over blocks, nats, in the dtype of the logits.
+
+    Raises:
+        WorkbenchError: the logits are not real.
+    """
+    check_real(logits, "map of logits")
+    wide = widened(logits)
     weight = torch.where(drawn > 0, DRAWN_WEIGHT, 1.0)
-    loss = binary_cross_entropy_with_logits(logits, drawn, reduction="none")
-    return (weight * loss).mean()
+    loss = binary_cross_entropy_with_logits(wide, drawn.to(wide.dtype), reduction="none")
+    return (weight * loss).mean().to(logits.dtype)

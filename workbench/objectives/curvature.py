@@ -19,7 +19,7 @@ from workbench.objectives.assignment import Assignment
 
 @dataclass(frozen=True)
 class Inversion:
-    """How the Gram matrix is inverted: see `linalg.gram.inverse_root`."""
+    """Inversion of the Gram matrix: see `linalg.gram.inverse_root`."""
 
     relative_tolerance: float | None = None
     ridge: float = 0.0
@@ -31,7 +31,7 @@ def misalignment_gradient(
     assignment: Assignment,
     inversion: Inversion,
 ) -> tuple[Float64[Tensor, "pixels features"], Float64[Tensor, "pixels"] | None]:
-    """Of −Tr(ẐᵀSv^-½), summed over annotators: ∂/∂X and ∂/∂δ (None for δ = None: all ones).
+    """Gradient of −Tr(ẐᵀSv^-½), summed over annotators: ∂/∂X and ∂/∂δ (None for δ = None).
 
     Differentiable to any order at constant rank: see `linalg.gram_solve`.
     """

@@ -28,7 +28,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.affinity import Affinity, checked_degrees
+from workbench.linalg.affinity import Affinity, checked_degrees, within_range
 from workbench.linalg.gram import InverseRoot, inverse_root, pixel_chunks
 from workbench.linalg.outcomes import reciprocal, rsqrt, warn_of_rank
 from workbench.objectives.assignment import Assignment
@@ -142,7 +142,7 @@ def j1(
         RankCollapseWarning: every feature of every pixel is zero.
         UncertainRankWarning: see `linalg.outcomes`; a ridge helps.
     """
-    inversion = Inversion(relative_tolerance, ridge)
+    affinity, inversion = within_range(affinity), Inversion(relative_tolerance, ridge)
     return _objective(affinity, checked_degrees(affinity), labels, inversion)
 
 
@@ -158,7 +158,7 @@ def j2(
     The range of W is that of X, so Λ does not enter and cannot be trained by J2.
     Arguments and errors are those of `j1`.
     """
-    return _objective(affinity, None, labels, Inversion(relative_tolerance, ridge))
+    return _objective(within_range(affinity), None, labels, Inversion(relative_tolerance, ridge))
 
 
 def _objective(
@@ -173,7 +173,7 @@ def _objective(
             f"labels of shape {tuple(labels.shape)}",
             "sample the label maps at the affinity's grid first",
         )
-    x, assignment = affinity.x, Assignment.of(labels)
+    x, assignment = affinity.single, Assignment.of(labels)
     sums = x.new_zeros(assignment.segments, x.shape[1], dtype=torch.float64)  # Sᵀ
     with torch.no_grad():
         inverse = inverse_root(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from workbench.errors import WorkbenchError
+from workbench.linalg.precision import check_real, widened
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """ξ: outputs (samples, classes) and labels (samples,) to a loss for each sample, (samples,)."""
@@ -22,22 +23,27 @@ def logistic(
     z: Float[Tensor, "samples classes"], y: Int[Tensor, "samples"]
 ) -> Float[Tensor, "samples"]:
     """Multinomial logistic loss, −log softmax(z)_y."""
-    return cross_entropy(z, y, reduction="none")
+    return cross_entropy(widened(z), y, reduction="none").to(z.dtype)
 
 
 def squared_hinge(
     z: Float[Tensor, "samples classes"], y: Int[Tensor, "samples"]
 ) -> Float[Tensor, "samples"]:
-    """One class against the rest, Σ_k max(0, 1 − t_k z_k)², t_k = 1 for k = y and −1 otherwise."""
-    sign = 2 * one_hot(y, z.shape[1]).to(z.dtype) - 1
-    return (1 - sign * z).relu().square().sum(1)
+    """Squared hinge loss of one class against the rest.
+
+    Σ_k max(0, 1 − t_k z_k)², t_k = 1 for k = y and −1 otherwise.
+    """
+    wide = widened(z)
+    sign = 2 * one_hot(y, z.shape[1]).to(wide.dtype) - 1
+    return (1 - sign * wide).relu().square().sum(1).to(z.dtype)
 
 
 def squared(
     z: Float[Tensor, "samples classes"], y: Int[Tensor, "samples"]
 ) -> Float[Tensor, "samples"]:
     """‖z − e_y‖², Lin's choice."""
-    return (z - one_hot(y, z.shape[1]).to(z.dtype)).square().sum(1)
+    wide = widened(z)
+    return (wide - one_hot(y, z.shape[1]).to(wide.dtype)).square().sum(1).to(z.dtype)
 
 
 LOSSES: dict[str, Loss] = {
@@ -84,11 +90,13 @@ class RegularisedObjective(nn.Module):
             labels: (l,) int64, classes from 0.
 
         Raises:
-            WorkbenchError: there is no sample.
+            WorkbenchError: there is no sample, or the network's outputs are not real.
         """
         if len(labels) == 0:
             raise WorkbenchError("at least one sample", "none", "leave empty batches out")
         theta = [p for p in self.network.parameters() if p.requires_grad]
-        data = self.loss(self.network(inputs), labels).double().mean()
+        outputs = self.network(inputs)
+        check_real(outputs, "output of the network")
+        data = self.loss(widened(outputs), labels).double().mean()
         held = penalty(theta, self.cost).to(data.device)
         return {"loss": held + data, "penalty": held, "data": data}
