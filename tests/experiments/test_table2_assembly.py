@@ -12,7 +12,7 @@ from workbench.experiments.scenes.columns import Column
 from workbench.experiments.scenes.results import ColumnResult, CutResult
 from workbench.experiments.scenes.summary import assemble
 from workbench.segmentation import PoolConfig
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 PROVENANCE = {
     "commit": "0123456789abcdef",

@@ -14,7 +14,7 @@ from workbench.evaluation import BenchmarkTable, MethodScores, PoolScores
 from workbench.evaluation.scenes.networks import Snapshot, look_at_scene
 from workbench.models import ArchitectureConfig, DeepNCuts
 from workbench.runs import Run
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 HEIGHT, WIDTH = 48, 64
 SCENES = ("a", "b")

@@ -18,7 +18,7 @@ from workbench.evaluation.regions.distances import RegionSpace
 from workbench.experiments.regions.training import score_run, train_regions
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 from workbench.widgets import RegionExplorer
 from workbench.widgets.explorers.region_gallery import RIGHT, SHELF, WRONG, space_of
 from workbench.widgets.explorers.regions import NEAREST

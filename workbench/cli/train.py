@@ -16,7 +16,7 @@ from workbench.cli.train_regions import region_commands
 from workbench.experiments import train_deep_ncuts
 from workbench.models import ArchitectureConfig
 from workbench.models.backbones import ARCHITECTURES
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 DEFAULT = DeepNCutsConfig(store="")
 

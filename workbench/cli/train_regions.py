@@ -22,7 +22,7 @@ from workbench.models.backbones import ARCHITECTURES
 from workbench.models.regions import POOLINGS
 from workbench.models.scaling import Scaling
 from workbench.models.sizes import describe
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 
 SHAPE = (
     "backbone", "tap", "pooling", "power", "epsilon", "centre", "reduce", "fully_connected",

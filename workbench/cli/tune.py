@@ -14,7 +14,7 @@ from workbench.evaluation.rendering import as_text
 from workbench.experiments.regions.columns import REGION_COLUMNS, RegionColumn
 from workbench.experiments.regions.tuning import PARAMETERS, Range, Search, run_search
 from workbench.runs.files import atomic_write
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 from workbench.views.regions.tuning import trials_table, write_tuning
 
 NAMES = [column.name for column in REGION_COLUMNS.values() if column.training is not None]

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from workbench.errors import WorkbenchError
 from workbench.runs import Run, Status
 from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.runs.plain import plain
 from workbench.training.checkpoints import LATEST
 from workbench.training.config import LoopConfig
 
@@ -25,7 +26,7 @@ PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "proces
 
 def essence(config: LoopConfig) -> dict[str, Any]:
     """What of a training decides its outcome."""
-    return {name: value for name, value in config.to_dict().items() if name not in PLACES}
+    return {name: value for name, value in plain(config).items() if name not in PLACES}
 
 
 def agree_on_question(folder: Path, question: Mapping[str, Any], what: str) -> None:

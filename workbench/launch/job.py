@@ -1,17 +1,17 @@
 """A training as a piece of work that can be sent somewhere else: plain values, and one call."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
-from workbench.training.config import DeepNCutsConfig
-from workbench.training.region_config import RegionConfig
+from workbench.runs.plain import from_plain, plain
+from workbench.training.config import LoopConfig
+from workbench.training.kinds import kind_of
 from workbench.training.run_folders import Began
 
-TrainingConfig = DeepNCutsConfig | RegionConfig
 Beginning = tuple[float, int]
 """What tells one stretch of training in a folder from any other: when the run there was started,
 and the number of the event that began the stretch."""
@@ -32,8 +32,7 @@ class Job:
     """What is to be trained.
 
     Attributes:
-        config: how, as `to_dict` has it.
-        regions: whether it is of a region classifier; otherwise of a DeepNCuts.
+        config: how, as `LoopConfig.to_dict` has it; it says of what kind the run is.
         path: of the run folder, absolute.
         resume: continue the run that is there.
         overwrite: delete the run that is there first.
@@ -41,20 +40,16 @@ class Job:
     """
 
     config: dict[str, Any]
-    regions: bool
     path: str
     resume: bool
     overwrite: bool
     before: Beginning | None
 
     @classmethod
-    def of(
-        cls, config: TrainingConfig, path: Path | str, *, resume: bool, overwrite: bool
-    ) -> "Job":
+    def of(cls, config: LoopConfig, path: Path | str, *, resume: bool, overwrite: bool) -> "Job":
         """The job of a training; arguments as `train` has them."""
         path = Path(path).absolute()
-        regions = isinstance(config, RegionConfig)
-        return cls(config.to_dict(), regions, str(path), resume, overwrite, beginning(path))
+        return cls(config.to_dict(), str(path), resume, overwrite, beginning(path))
 
     @property
     def has_begun(self) -> bool:
@@ -70,8 +65,7 @@ class Job:
             began: called with the run once it is there.
 
         Raises:
-            UserError: as `train_deep_ncuts` and `train_regions` do; or somebody has begun this job
-                already, and lost it.
+            UserError: as `train_into` does; or somebody has begun this job already, and lost it.
         """
         if self.has_begun:
             raise WorkbenchError(
@@ -79,26 +73,21 @@ class Job:
                 "one that its worker has lost",
                 "go on with it: workbench.train(…, resume=True)",
             )
-        how: dict[str, Any] = {
-            "resume": self.resume, "overwrite": self.overwrite, "progress": progress,
-            "began": began,
-        }  # fmt: skip
-        if self.regions:
-            from workbench.experiments.regions.training import train_regions
-
-            train_regions(RegionConfig.from_dict(self.config), self.path, **how)
-        else:
-            from workbench.experiments.scenes.training import train_deep_ncuts
-
-            train_deep_ncuts(DeepNCutsConfig.from_dict(self.config), self.path, **how)
+        kind = kind_of(self.config)
+        kind.find("train")(
+            kind.find("config").from_dict(self.config),
+            self.path,
+            resume=self.resume,
+            overwrite=self.overwrite,
+            progress=progress,
+            began=began,
+        )
 
     def to_json(self) -> str:
         """To travel as text."""
-        return json.dumps(asdict(self))
+        return json.dumps(plain(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
         """Back from `to_json`."""
-        values = json.loads(text)
-        before = values.pop("before")
-        return cls(**values, before=None if before is None else (before[0], before[1]))
+        return from_plain(cls, json.loads(text))

@@ -17,8 +17,9 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.launch.executors import in_process, in_thread, on_dask
-from workbench.launch.job import Job, TrainingConfig
+from workbench.launch.job import Job
 from workbench.runs import Control, Run
+from workbench.training.config import LoopConfig
 
 _POLL = 0.05
 """Seconds between two looks for the run."""
@@ -114,7 +115,7 @@ class Training:
 
 
 def train(
-    config: TrainingConfig,
+    config: LoopConfig,
     path: Path | str,
     *,
     where: Any = "process",
@@ -125,8 +126,8 @@ def train(
     """Start a training and come back at once.
 
     Args:
-        config: a `DeepNCutsConfig` or a `RegionConfig`; when resuming, the run's own must be the
-            same but for the device.
+        config: of any kind (`training.kinds`): a `DeepNCutsConfig`, a `RegionConfig`; when
+            resuming, the run's own must be the same but for the device.
         path: of the run folder.
         where: "process": a process of its own, which outlives this one (and a kernel's restart);
             "thread": a thread of this process, which stops with it; a `distributed.Client` or the

@@ -6,8 +6,8 @@ connected layers in between DeepO2P-FC; AlexNet itself pools by a maximum over a
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -72,15 +72,6 @@ class RegionArchitecture:
             raise WorkbenchError(
                 "layers of at least one unit, and one class", f"{min(sizes)}", "raise it"
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "RegionArchitecture":
-        """Back from `to_dict`, or from the JSON of it."""
-        return cls(**values | {"fully_connected": tuple(values["fully_connected"])})
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from workbench.evaluation.scenes.networks import Snapshot
 from workbench.runs import Run
+from workbench.runs.files import atomic_write
 from workbench.views import inline, wording
 from workbench.views.panels import photo
 from workbench.views.scenes import affinity, scores, segments, spectrum
@@ -104,7 +105,7 @@ def write_report(run: Run, path: Path) -> Path:
         provenance=json.dumps(run.provenance, indent=2),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    with run.atomic_write(path) as file:
+    with atomic_write(path) as file:
         file.write(page.encode())
     return path
 

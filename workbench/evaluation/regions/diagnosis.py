@@ -7,8 +7,7 @@ much more for one region than for another).
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -61,15 +60,6 @@ class Limits:
     gradient: float
     gain: float
     gain_spread: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Limits":
-        """Back from `to_dict`, or from the JSON of it."""
-        return cls(**values | {"eigenvalues": tuple(values["eigenvalues"])})
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ from workbench.linalg.gram import gram
 from workbench.linalg.vectorise import unvectorise
 from workbench.runs import Run
 from workbench.runs.finding import named_by
-from workbench.training.building import trained_region_model
-from workbench.training.region_config import RegionConfig
-from workbench.training.region_parts import split_as
-from workbench.training.regions import opened_features
+from workbench.training.building import trained_model
+from workbench.training.kinds import kind_name
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.parts import split_as
+from workbench.training.regions.task import opened_features
 
 Part = Literal["train", "held", "test"]
 PARTS: dict[Part, str] = {"held": "held out", "test": "test", "train": "training"}
@@ -107,7 +108,7 @@ class RegionSpace:
         self.config = _here(self.run, store)
         self.regions = _some(getattr(split_as(self.config, ("image", "mask")), part), part, limit)
         self.version = _version(self.run)
-        self.model = trained_region_model(self.run)
+        self.model = trained_model(self.run, RegionConfig)
         assert isinstance(self.model.pooling, SecondOrderPooling)  # as `_here` made sure
         self.pooling = self.model.pooling
         self._features = opened_features(self.config, self.regions)
@@ -263,21 +264,21 @@ class RegionSpace:
         return x, len(x)
 
 
-def is_region_run(run: Run) -> bool:
-    """Whether the regions of a run have second-order matrices to look at."""
-    return run.config.get("architecture", {}).get("pooling") in ("log", "power")
+def has_matrices(run: Run) -> bool:
+    """Whether a run is of regions that have second-order matrices to look at."""
+    regions = kind_name(run.config) == RegionConfig.kind
+    return regions and RegionConfig.from_dict(run.config).architecture.pooling in ("log", "power")
 
 
 def _here(run: Run, store: Path | str | None) -> RegionConfig:
     """The run's configuration with paths that are found from here."""
-    if not is_region_run(run):
-        pooling = run.config.get("architecture", {}).get("pooling")
+    config = RegionConfig.from_dict(run.config)
+    if not has_matrices(run):
         raise WorkbenchError(
             f"a run of a region classifier with second-order pooling at {run.path}",
-            f"pooling {pooling}" if pooling else "a run of another kind",
+            f"pooling {config.architecture.pooling}",
             "give one: workbench train deep-o2p",
         )
-    config = RegionConfig.from_dict(run.config)
     cache, weights = (name and str(named_by(run, name)) for name in (config.cache, config.weights))
     # Without them the frames' pixels go through the backbone, whose weights are in the checkpoint.
     if not all(name and Path(name).exists() for name in (cache, weights)):

@@ -6,7 +6,7 @@ bootstrap runs, on the mean over seeds of every region's losses; and seeds, whos
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from jaxtyping import Float
 from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.calibration import expected_calibration_error
 from workbench.evaluation.regions.outcomes import Outcomes
+from workbench.evaluation.rendering import as_text
 from workbench.evaluation.statistics import (
     Difference,
     Estimate,
@@ -24,6 +25,7 @@ from workbench.evaluation.statistics import (
     resampled_ratios,
     sums_by_image,
 )
+from workbench.runs.plain import from_plain, plain
 
 MEASURES = ("error", "top5_error", "nll", "brier", "balanced_error")
 """Lower is better in all of them; see `RecognitionSummary`."""
@@ -79,21 +81,29 @@ class RecognitionSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; strict JSON, NaN as None."""
-        found: dict[str, Any] = _with_missing(asdict(self), None)
+        found: dict[str, Any] = _with_missing(plain(self), None)
         return found
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RecognitionSummary":
         """Back from `to_dict`."""
-        whole = _with_missing(values, math.nan)
-        estimates = {
-            name: Estimate(**whole[name]) for name in whole if isinstance(whole[name], dict)
-        }
-        categories = tuple(
-            CategoryError(each["name"], each["regions"], Estimate(**each["error"]))
-            for each in whole["categories"]
+        return from_plain(cls, _with_missing(values, math.nan), "evaluate the model again")
+
+    def to_text(self) -> str:
+        """The figures, and the categories that fare worst, for a terminal."""
+        rows = [("", "mean", "95 % over images")]
+        for name in ("error", "top5_error", "balanced_error", "nll", "brier"):
+            value = getattr(self, name)
+            shown = f"{value.mean:.3f}", f"{value.low:.3f} … {value.high:.3f}"
+            rows.append((name.replace("_", " "), *shown))
+        rows.append(("calibration error", f"{self.calibration_error:.3f}", ""))
+        common = [each for each in self.categories if each.regions >= 10]
+        worst = sorted(common, key=lambda each: -each.error.mean)[:5]
+        named = ", ".join(f"{each.name} {each.error.mean:.2f}" for each in worst)
+        return (
+            f"{self.regions} regions in {self.images} images\n{as_text(rows)}\n"
+            f"hardest categories with ten regions or more: {named}"
         )
-        return cls(**whole | estimates | {"seeds": tuple(whole["seeds"]), "categories": categories})
 
 
 def summarise(seeds: Sequence[Outcomes], seed: int = 0) -> RecognitionSummary:

@@ -10,7 +10,7 @@ from workbench.evaluation.scenes.networks import Snapshot, look_at_scene
 from workbench.models import DeepNCuts
 from workbench.runs import Run
 from workbench.training.building import trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 
 def looker(
@@ -29,7 +29,7 @@ def looker(
 
     @cache
     def model() -> DeepNCuts:
-        return trained_model(opened).to(device).eval()
+        return trained_model(opened, DeepNCutsConfig).to(device).eval()
 
     @cache
     def scenes(split: str) -> Scenes:

@@ -11,6 +11,7 @@ from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.diagnosis import Limits
 from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.runs.plain import from_plain, plain
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class RegionResult:
     def write(self, path: Path) -> None:
         """Write the file, whole or not at all."""
         values = vars(self) | {
-            "outcomes": self.outcomes.to_dict(),
-            "limits": self.limits and self.limits.to_dict(),
+            "outcomes": plain(self.outcomes),
+            "limits": self.limits and plain(self.limits),
         }
         with atomic_write(path) as file:
             file.write(to_json(values).encode())
@@ -64,8 +65,8 @@ class RegionResult:
         """
         values = read_json_object(path)
         try:
-            outcomes = Outcomes.from_dict(values["outcomes"])
-            limits = values["limits"] and Limits.from_dict(values["limits"])
+            outcomes = from_plain(Outcomes, values["outcomes"], "evaluate the model again")
+            limits = values["limits"] and from_plain(Limits, values["limits"])
             return cls(**values | {"outcomes": outcomes, "limits": limits})
         except (KeyError, TypeError, ValueError) as error:
             raise WorkbenchError(

@@ -28,6 +28,7 @@ from workbench.experiments.regions.columns import RegionColumn
 from workbench.experiments.regions.results import RegionResult
 from workbench.experiments.regions.table1 import FROZEN
 from workbench.runs.files import read_json_object, to_json
+from workbench.runs.plain import plain
 from workbench.runs.provenance import provenance
 
 LEVEL = 0.05
@@ -174,7 +175,7 @@ def _row_values(row: _Row) -> dict[str, Any]:
         "minutes": _mean([r.minutes for r in results]),
         "trained_per_second": _mean([r.trained_per_second for r in results]),
         "tested_per_second": _mean([r.tested_per_second for r in results]),
-        "limits": [r.limits and r.limits.to_dict() for r in results],
+        "limits": [r.limits and plain(r.limits) for r in results],
         "chosen": results[0].chosen,
         "training": results[0].question["config"],
         "training_before": results[0].question.get("head_first"),

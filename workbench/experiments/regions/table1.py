@@ -38,8 +38,8 @@ from workbench.experiments.tables import (
 from workbench.models.weights import known_weights
 from workbench.runs import Run
 from workbench.training.config import Precision
-from workbench.training.region_config import RegionConfig
-from workbench.training.region_parts import parts_of
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.parts import parts_of
 
 FROZEN = "-frozen"
 """What a column's name ends in where the backbone keeps its weights."""

@@ -11,7 +11,7 @@ from workbench.evaluation.scenes.networks import CutConfig
 from workbench.models import ArchitectureConfig
 from workbench.segmentation import HierarchyConfig, PoolConfig
 from workbench.segmentation.contour_cuts import SINGLE_SCALE, ContourConfig
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 FLAT, HIERARCHY = "flat", "hierarchy"
 

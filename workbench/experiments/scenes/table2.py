@@ -37,7 +37,8 @@ from workbench.experiments.tables import (
 from workbench.models.weights import known_weights
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.config import DeepNCutsConfig, Precision
+from workbench.training.config import Precision
+from workbench.training.scenes.config import DeepNCutsConfig
 
 HELD = 20
 """Training scenes on which an untrained column chooses the heights of its cuts."""
@@ -124,7 +125,10 @@ def _run(
         model, runs = fresh_model(config), []
     else:
         runs = _train(request, column, seed)
-        config, model = DeepNCutsConfig.from_dict(runs[-1].config), trained_model(runs[-1])
+        config, model = (
+            DeepNCutsConfig.from_dict(runs[-1].config),
+            trained_model(runs[-1], DeepNCutsConfig),
+        )
     _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
     found = evaluate_network(column, model, scenes, held, question, request.device, kept)
     if not runs:

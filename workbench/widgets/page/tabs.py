@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import UserError
-from workbench.evaluation.regions.distances import is_region_run
+from workbench.evaluation.regions.distances import has_matrices
 from workbench.runs import Run
 from workbench.runs.finding import named_by
 from workbench.widgets.explorers.affinity import AffinityExplorer
@@ -87,7 +87,7 @@ def _measured(subject: Subject) -> bool:
 
 def _pooled(subject: Subject) -> bool:
     run = subject.run
-    return run is not None and is_region_run(run) and any(run.checkpoints.glob("*.pt"))
+    return run is not None and has_matrices(run) and any(run.checkpoints.glob("*.pt"))
 
 
 def _stored(subject: Subject) -> bool:
