@@ -8,6 +8,7 @@ from pipelines.errors import UserError
 from workbench.evaluation.regions.distances import has_matrices
 from workbench.runs import Run
 from workbench.runs.finding import named_by
+from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
@@ -78,7 +79,10 @@ def tabs_of(subject: Subject) -> list[Tab]:
 
 
 def _watched(subject: Subject) -> bool:
-    return subject.run is not None and bool(subject.run.snapshot_names())
+    run = subject.run
+    return (
+        run is not None and kind_name(run.config) in ("scenes", "") and bool(run.snapshot_names())
+    )
 
 
 def _measured(subject: Subject) -> bool:
