@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from workbench.cli.options import decorated, options_of
 from workbench.evaluation.scenes.networks import CutConfig
 from workbench.runs import Run
 from workbench.segmentation import HierarchyConfig, PoolConfig
+from workbench.training.config import LoopConfig
 from workbench.training.kinds import kind_of
 
 CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyConfig}
@@ -26,9 +28,7 @@ CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyCo
     help="Flat k-way clusterings or a hierarchy. [default: a hierarchy of networks with contours]",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True
-)
+@decorated(*options_of(LoopConfig(), "device"))
 def evaluate(
     path: Path,
     split: str,

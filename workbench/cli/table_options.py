@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.train_options import Decorator, decorated
+from workbench.cli.options import Decorator, decorated
 from workbench.runs.files import atomic_write
 
 

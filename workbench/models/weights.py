@@ -59,8 +59,12 @@ def load_weights(backbone: Backbone, path: Path) -> None:
     backbone.load_state_dict({name: state[name].float() for name in own})
 
 
-def known_weights(backbone: str) -> Path:
+def known_weights(backbone: str, otherwise: str = "") -> Path:
     """The backbone's file in $WORKBENCH_DATA/weights.
+
+    Args:
+        backbone: its name.
+        otherwise: what else can be done where there is none, for the message.
 
     Raises:
         WorkbenchError: the variable is not set, or there is no such file.
@@ -73,5 +77,6 @@ def known_weights(backbone: str) -> Path:
     raise WorkbenchError(
         f"pretrained weights of {backbone}",
         f"no {backbone}* in {root}/weights" if root else "no folder in WORKBENCH_DATA",
-        "let WORKBENCH_DATA name a folder with weights/ (python -m pipelines download weights)",
+        f"{otherwise}{', or ' if otherwise else ''}let WORKBENCH_DATA name a folder with weights/ "
+        "(python -m pipelines download weights)",
     )

@@ -94,7 +94,7 @@ class NetworkConfig(LoopConfig, Generic[Network]):
     Attributes:
         store: path of the zarr store to train from.
         weights: path of the backbone's pretrained weights; None: start from random ones.
-        frozen: whether the backbone keeps its weights.
+        frozen: the backbone keeps its weights.
         cache: store of the frozen backbone's features, to read instead of computing.
         start: run whose network the training starts from.
     """

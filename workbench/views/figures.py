@@ -10,7 +10,6 @@ from workbench.views import inline
 
 LARGE, SMALL = 480, 300
 """Widths of pictures, pixels."""
-Drawn = hv.Element | hv.Overlay
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,16 @@ class Figure:
     markup: Markup
 
 
-def picture(element: Drawn, width: int = SMALL) -> Figure:
+def picture(element: hv.Element | hv.Overlay, width: int = SMALL) -> Figure:
     """A picture without axes, with its label for a caption; see `inline.picture`."""
     return Figure(element.label, Markup(inline.picture(element, width)))
 
 
-def pictures(elements: Iterable[Drawn]) -> list[Figure]:
+def pictures(elements: Iterable[hv.Element | hv.Overlay]) -> list[Figure]:
     """Small ones."""
     return [picture(element) for element in elements]
 
 
-def charts(elements: Iterable[Drawn]) -> list[Figure]:
+def charts(elements: Iterable[hv.Element | hv.Overlay]) -> list[Figure]:
     """Charts with axes; see `inline.chart`."""
     return [Figure(element.label, Markup(inline.chart(element))) for element in elements]

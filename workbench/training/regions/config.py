@@ -15,7 +15,7 @@ class RegionConfig(NetworkConfig[RegionNetwork]):
 
     Attributes:
         architecture: what is trained.
-        protocol: a fifth of all images for testing, or COCO's own val.
+        protocol: what is for testing: a fifth of all images, or COCO's own val.
         holdout: fraction of the training images kept out, to watch the error on.
         limit: only so many regions of every part, chosen at random; None: all of them. For a quick
             look whether everything runs, and for errors against the number of training regions.

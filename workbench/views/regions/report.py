@@ -123,7 +123,7 @@ def _evaluation(run: Run, part: str) -> Evaluation:
         [pair.truth, pair.predicted, f"{pair.regions}", f"{100 * pair.share:.1f}"]
         for pair in strongest.itertuples()
     ]
-    drawn = charts(
+    calibration, categories, matrix = charts(
         [
             reliability_diagram(reliability([outcomes])),
             category_errors(found),
@@ -134,7 +134,9 @@ def _evaluation(run: Run, part: str) -> Evaluation:
         _PARTS.get(part, part),
         found,
         1 - float(np.bincount(outcomes.labels).max()) / len(outcomes),
-        *drawn,
+        calibration,
+        categories,
+        matrix,
         confusions=Markup(as_html([["truth", "taken for", "regions", "% of the truth’s"], *rows])),
         wrong=_wrong(run, outcomes),
     )

@@ -1,5 +1,6 @@
 """What the monitor says in words and figures."""
 
+from workbench.evaluation.rendering import duration
 from workbench.runs import Event, Status
 from workbench.runs.control import PAUSE, RATE, RESUME, SAVE, STOP
 from workbench.runs.progress import Progress
@@ -42,14 +43,6 @@ def _of(done: str, planned: int | None) -> str:
 def fraction_of(progress: Progress) -> float:
     """Of the steps that is done; 0 where their number is not known."""
     return progress.step / progress.steps if progress.steps else 0.0
-
-
-def duration(seconds: float) -> str:
-    """For people: 40 s, 3 min, 2 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def answer_in_words(event: Event) -> str:
