@@ -222,7 +222,7 @@ def test_json_gives_back_what_it_took() -> None:
     restored = RecognitionSummary.from_dict(json.loads(text))
     assert json.dumps(restored.to_dict()) == text
     assert restored.error == summary.error
-    with pytest.raises(WorkbenchError, match="no rank"):
+    with pytest.raises(WorkbenchError, match="missing required field `rank`"):
         from_plain(Outcomes, {k: v for k, v in plain(outcomes).items() if k != "rank"})
 
 

@@ -39,10 +39,10 @@ def from_plain(kind: type[Record], values: Any, remedy: str = "correct it") -> R
     except msgspec.ValidationError as error:
         found, _, place = f"{error}".partition(" - at `$.")
         found = f"{place.removesuffix('`')}: {found}" if place else found
-        raise WorkbenchError(f"the values of a {kind.__name__}", found, remedy) from error
+        raise WorkbenchError(f"the fields of {kind.__name__}", found, remedy) from error
     for name in _unknown(values, plain(record)):
         raise WorkbenchError(
-            f"the values of a {kind.__name__}", f"{name!r}, which it does not have", remedy
+            f"the fields of {kind.__name__}", f"{name!r}, which it does not have", remedy
         )
     return record
 
@@ -55,13 +55,14 @@ def check_fields(record: Any) -> None:
     """
     own: Any = type(record)  # which mypy does not take for hashable
     for name, kind in _types(own).items():
+        value = getattr(record, name)
         try:
-            msgspec.convert(getattr(record, name), kind)
+            msgspec.convert(value.item() if isinstance(value, np.generic) else value, kind)
         except msgspec.ValidationError as error:
             choices = " or ".join(map(repr, get_args(kind))) if get_origin(kind) is Literal else kind
             raise WorkbenchError(
                 f"{name} of {type(record).__name__}: {choices}",
-                f"{getattr(record, name)!r}",
+                f"{value!r}",
                 "correct it",
             ) from error
 
