@@ -179,7 +179,7 @@ def test_other_runs_and_lost_stores_are_a_sentence(
     trained_run: Run, classified: Run, tmp_path: Path, drawn: Draw
 ) -> None:
     explorer = RegionExplorer(trained_run)
-    assert "a region classifier with second-order pooling" in explorer.message
+    assert "a run of regions, found one of scenes" in explorer.message
     for picture in explorer.pictures.values():
         drawn(picture)
     explorer = RegionExplorer(classified, tmp_path / "nowhere.zarr")
