@@ -184,10 +184,9 @@ def test_other_runs_and_lost_stores_are_a_sentence(
         drawn(picture)
     explorer = RegionExplorer(classified, tmp_path / "nowhere.zarr")
     assert str(tmp_path / "nowhere.zarr") in explorer.message
+    average = RegionConfig(store="", architecture=RegionArchitecture(pooling="average"))
     with pytest.raises(WorkbenchError, match="pooling average"):
-        RegionSpace(
-            Run.create(tmp_path / "average", {"architecture": {"pooling": "average"}}), "held"
-        )
+        RegionSpace(Run.create(tmp_path / "average", average.to_dict()), "held")
 
 
 def test_a_store_that_has_lost_its_pixels_is_a_sentence(
