@@ -24,7 +24,7 @@ from pipelines.sources.sample import write_sample
 from workbench import Control, Run, train
 from workbench.models import ArchitectureConfig
 from workbench.runs import Status
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.widgets.page.application import INTERVAL
 
 HERE = Path(__file__).parent

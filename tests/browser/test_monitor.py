@@ -14,14 +14,14 @@ from tests.browser.pixels import changed, painted, pixels_of
 from tests.browser.trainings import PATIENCE, eventually, goes_on, small, stopped
 from workbench.runs import Run, Status
 from workbench.runs.control import COMMANDS
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 BEGIN = """
 import workbench
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 config = DeepNCutsConfig.from_dict({config})
 training = workbench.train(config, {path!r}, where="process")

@@ -8,7 +8,7 @@ from pathlib import Path
 from workbench.errors import WorkbenchError
 from workbench.models import ArchitectureConfig
 from workbench.runs import Control, Run, Status
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 PATIENCE = 60
 """Seconds for a training to do what it was told; far more than it takes."""

@@ -15,7 +15,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiments import train_deep_ncuts
 from workbench.models import ArchitectureConfig
 from workbench.segmentation.photos import nearest
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 FILES = {"labels.png", "boundaries.jpg", "segmentation.json", "index.html"}
 

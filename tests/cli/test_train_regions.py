@@ -135,5 +135,5 @@ def test_errors_are_one_sentence(options: tuple[str, ...], message: str) -> None
 def test_weights_are_asked_for(store: Path, tmp_path: Path) -> None:
     done = train("deep-o2p", "--store", store, "--run", tmp_path / "run")
     assert done.returncode == 2
-    assert "neither --weights nor WORKBENCH_DATA" in done.stderr
+    assert "give --weights FILE, or --from-scratch" in done.stderr
     assert not (tmp_path / "run").exists()

@@ -17,6 +17,7 @@ from workbench.evaluation.regions.summary import (
     summarise,
 )
 from workbench.evaluation.statistics import estimate, estimate_of, resampled_ratios, sums_by_image
+from workbench.runs.plain import from_plain, plain
 
 CLASSES = 7
 NAMES = tuple("abcdefg")
@@ -214,15 +215,15 @@ def test_confusions_are_told_by_name_strongest_first() -> None:
 
 def test_json_gives_back_what_it_took() -> None:
     outcomes = draw(images=7)
-    again = Outcomes.from_dict(json.loads(json.dumps(outcomes.to_dict(), allow_nan=False)))
-    assert again.to_dict() == outcomes.to_dict()
+    again = from_plain(Outcomes, json.loads(json.dumps(plain(outcomes), allow_nan=False)))
+    assert plain(again) == plain(outcomes)
     summary = summarise([outcomes])
     text = json.dumps(summary.to_dict(), allow_nan=False)
     restored = RecognitionSummary.from_dict(json.loads(text))
     assert json.dumps(restored.to_dict()) == text
     assert restored.error == summary.error
-    with pytest.raises(WorkbenchError, match="no rank"):
-        Outcomes.from_dict({k: v for k, v in outcomes.to_dict().items() if k != "rank"})
+    with pytest.raises(WorkbenchError, match="missing required field `rank`"):
+        from_plain(Outcomes, {k: v for k, v in plain(outcomes).items() if k != "rank"})
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from torch.nn.functional import cross_entropy
 
 from workbench.data import Regions
 from workbench.data.augment import Normalisation
-from workbench.evaluation.regions.diagnosis import diagnose, effective_rank, spectra_of
+from workbench.evaluation.regions.diagnosis import Diagnosis, diagnose, effective_rank, spectra_of
 from workbench.models.regions import RegionArchitecture, RegionNetwork
+from workbench.runs.plain import from_plain, plain
 
 TINY = RegionArchitecture("tiny", "relu3", classes=14)
 
@@ -61,6 +62,7 @@ def test_spectra_and_gradients_are_those_of_the_layer(regions: Regions) -> None:
     assert found.gradient == pytest.approx(float(gradient.norm(dim=1).median()), rel=1e-4)
     assert 0 < found.gain < np.inf
     assert found.gain_spread >= 1
+    assert from_plain(Diagnosis, plain(found)) == found
 
 
 def test_a_network_without_the_layer_has_a_spectrum_too(regions: Regions) -> None:

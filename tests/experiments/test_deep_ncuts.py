@@ -25,8 +25,8 @@ from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run, Status
 from workbench.segmentation import HierarchyConfig, PoolConfig, Price
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.config import DeepNCutsConfig
-from workbench.training.deep_ncuts import SegmentationTask
+from workbench.training.scenes.config import DeepNCutsConfig
+from workbench.training.scenes.task import SegmentationTask
 from workbench.views.scenes.ranks import rank_rows, write_ranks
 
 
@@ -84,7 +84,8 @@ def test_an_interrupted_training_resumes_to_the_same_network(
     assert Run.open(tmp_path / "parts").status is Status.FAILED
     train_deep_ncuts(config, tmp_path / "parts", resume=True)
     whole, parts = (
-        trained_model(Run.open(tmp_path / name)).state_dict() for name in ("whole", "parts")
+        trained_model(Run.open(tmp_path / name), DeepNCutsConfig).state_dict()
+        for name in ("whole", "parts")
     )
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
@@ -157,8 +158,8 @@ def test_a_hypercolumn_is_trained_through_its_eigenvectors_and_cut_by_a_hierarch
     assert (np.diff(snapshot["counts"]) <= 0).all()  # higher cuts leave fewer segments
 
     on = replace(config, start=str(run.path), frozen=True, scales=(1.0, 1.0), passes=1)
-    before = trained_model(run).state_dict()
-    after = trained_model(train_deep_ncuts(on, tmp_path / "on")).state_dict()
+    before = trained_model(run, DeepNCutsConfig).state_dict()
+    after = trained_model(train_deep_ncuts(on, tmp_path / "on"), DeepNCutsConfig).state_dict()
     for name in before:
         assert torch.equal(before[name], after[name]) == name.startswith("backbone."), name
 

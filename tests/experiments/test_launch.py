@@ -28,8 +28,8 @@ from workbench.models import ArchitectureConfig
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Control, Run, Status
 from workbench.training.checkpoints import load_checkpoint
-from workbench.training.config import DeepNCutsConfig
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 LIMIT = 120.0
 PLACES = ["thread", "process", "Dask"]
@@ -226,7 +226,7 @@ def test_a_process_outlives_who_started_it_and_leaves_no_zombie(
         textwrap.dedent(
             f"""
             import os, signal, workbench
-            from workbench.training.config import DeepNCutsConfig
+            from workbench.training.scenes.config import DeepNCutsConfig
             config = DeepNCutsConfig.from_dict({replace(config, passes=50).to_dict()!r})
             training = workbench.train(config, {str(tmp_path / "run")!r}, where="process")
             print(training.run.path, flush=True)

@@ -16,7 +16,7 @@ from workbench.experiments.scenes.model_files import best_height, export_model, 
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run
 from workbench.training.building import trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_the_network_comes_back(
     saved = read_model(tmp_path / "model.safetensors")
     assert saved.height == 0.25
     assert not saved.model.training
-    expected = trained_model(run).state_dict()
+    expected = trained_model(run, DeepNCutsConfig).state_dict()
     for name, value in saved.model.state_dict().items():
         assert torch.equal(value, expected[name]), name
 

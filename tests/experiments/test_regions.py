@@ -26,9 +26,9 @@ from workbench.experiments.regions.training import score_run, train_regions
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run, Status
-from workbench.training.building import trained_region_model
-from workbench.training.region_config import RegionConfig
-from workbench.training.region_parts import parts_of
+from workbench.training.building import trained_model
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.parts import parts_of
 
 FRAMES = {"longest": 40, "size": 48}
 Write = Callable[..., str]
@@ -136,7 +136,7 @@ def test_an_interrupted_training_resumes_to_the_same_network(
             train_regions(config, tmp_path / "parts")
     assert Run.open(tmp_path / "parts").status is Status.FAILED
     train_regions(config, tmp_path / "parts", resume=True)
-    one, other = (trained_region_model(Run.open(tmp_path / n)) for n in ("whole", "parts"))
+    one, other = (trained_model(Run.open(tmp_path / n), RegionConfig) for n in ("whole", "parts"))
     found = other.state_dict()
     assert all(torch.equal(value, found[name]) for name, value in one.state_dict().items())
 
@@ -173,10 +173,10 @@ def test_training_on_stored_features_is_training_on_frames(
     first, second = (score_run(tmp_path / n, device="cpu") for n in ("frames", "features"))
     np.testing.assert_allclose(first.logits, second.logits, atol=0.05)
     with monkeypatch.context() as without_pooling:  # what was pooled once is read
-        without_pooling.delattr("workbench.training.pooled_vectors._Pool.__call__")
+        without_pooling.delattr("workbench.training.regions.pooled_vectors._Pool.__call__")
         again = train_regions(cached, tmp_path / "again").metrics()
     pd.testing.assert_frame_equal(again, features)
-    monkeypatch.setattr("workbench.training.pooled_vectors.LIMIT", 0)
+    monkeypatch.setattr("workbench.training.regions.pooled_vectors.LIMIT", 0)
     pooling = train_regions(cached, tmp_path / "pooling").metrics()
     assert pooling["rank"].iloc[1] > 0
     np.testing.assert_allclose(pooling["loss"], features["loss"], rtol=1e-5)

@@ -29,7 +29,7 @@ from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
 from workbench.models.sift import SiftConfig
 from workbench.runs import Run, Status
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 from workbench.views.regions.table1 import table_view
 
 TRAINING = RegionConfig(

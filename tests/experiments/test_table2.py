@@ -23,7 +23,7 @@ from workbench.models import ArchitectureConfig
 from workbench.runs import Run, Status
 from workbench.segmentation import PoolConfig
 from workbench.segmentation.contour_cuts import ContourConfig
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.views.scenes.figure3 import draw_figure3
 from workbench.views.scenes.table2 import table_view
 

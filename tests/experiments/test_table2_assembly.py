@@ -15,7 +15,7 @@ from workbench.experiments.scenes.table2 import TABLE2
 from workbench.experiments.tables.assemble import assemble
 from workbench.experiments.tables.run import result_path
 from workbench.segmentation import PoolConfig
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 PROVENANCE = {
     "commit": "0123456789abcdef",

@@ -15,7 +15,7 @@ from workbench.experiments.regions import tuning
 from workbench.experiments.regions.tuning import Range, Search, results, run_search, with_values
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run, Status
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 
 RATES = Range("learning_rate", 1e-6, 1e-1)
 

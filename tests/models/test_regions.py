@@ -15,6 +15,7 @@ from workbench.models.region_masks import cells_inside, coverage
 from workbench.models.regions import POOLINGS, RegionArchitecture, RegionNetwork
 from workbench.models.scaling import Standardised
 from workbench.models.sizes import describe
+from workbench.runs.plain import from_plain, plain
 from workbench.segmentation.grid import Grid
 
 TINY = RegionArchitecture("tiny", "relu3", classes=5)
@@ -201,8 +202,8 @@ def test_activations_grow_with_the_batch_and_shrink_with_a_frozen_backbone() -> 
 
 def test_a_configuration_survives_json() -> None:
     config = replace(TINY, fully_connected=(4, 3), epsilon=0.1)
-    values = config.to_dict() | {"fully_connected": [4, 3]}
-    assert RegionArchitecture.from_dict(values) == config
+    values = plain(config) | {"fully_connected": [4, 3]}
+    assert from_plain(RegionArchitecture, values) == config
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from workbench.errors import WorkbenchError
+from workbench.runs.files import atomic_write
 from workbench.runs import Run, Status
 
 
@@ -155,11 +156,11 @@ def test_what_is_no_run_is_not_opened(tmp_path: Path, run: Run) -> None:
 
 def test_a_file_is_replaced_whole_or_not_at_all(run: Run) -> None:
     path = run.checkpoints / "latest.pt"
-    with run.atomic_write(path) as file:
+    with atomic_write(path) as file:
         file.write(b"first")
 
     def fail_half_way() -> None:
-        with run.atomic_write(path) as file:
+        with atomic_write(path) as file:
             file.write(b"sec")
             raise OSError("disk full")
 

@@ -11,10 +11,14 @@ import torch
 
 from workbench.data import Scene
 from workbench.evaluation import BenchmarkTable, MethodScores, PoolScores
+from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.evaluation.scenes.snapshots import Snapshot, look_at_scene
 from workbench.models import ArchitectureConfig, DeepNCuts
+from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run
-from workbench.training.config import DeepNCutsConfig
+from workbench.runs.plain import plain
+from workbench.training.regions.config import RegionConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 HEIGHT, WIDTH = 48, 64
 SCENES = ("a", "b")
@@ -100,5 +104,34 @@ def evaluate(table: BenchmarkTable) -> Callable[[Run, tuple[str, ...]], None]:
         folder = run.path / "evaluations"
         folder.mkdir()
         (folder / "test.json").write_text(json.dumps(kept.to_dict()))
+
+    return put
+
+
+@pytest.fixture
+def region_run(tmp_path: Path) -> Run:
+    """A region classifier after two steps, without an evaluation."""
+    shape = RegionArchitecture(backbone="tiny", tap="relu3", classes=3)
+    config = RegionConfig(store="regions.zarr", architecture=shape, passes=2, batch=4)
+    run = Run.create(tmp_path / "regions", config.to_dict())
+    for step in (1, 2):
+        run.log(step, loss=2.0 - step / 4, error=0.5, effective_rank=9.0, condition=1e4)
+        run.log(step, held_out_error=0.75, held_out_loss=2.0)
+    run.append("finished", 2)
+    return run
+
+
+@pytest.fixture
+def evaluate_regions() -> Callable[[Run, str], None]:
+    """Puts into a run of regions what `workbench evaluate` does: 12 regions in four images."""
+
+    def put(run: Run, part: str) -> None:
+        labels = np.arange(12) % 3
+        scores = np.random.default_rng(0).normal(size=(12, 3)) + 2 * np.eye(3)[labels]
+        names = ("zebra", "cat <tame>", "tree")
+        found = Outcomes.of_scores(scores, labels, np.arange(12) // 3, np.arange(12), names)
+        folder = run.path / "evaluations"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{part}-outcomes.json").write_text(json.dumps(plain(found)))
 
     return put

@@ -1,5 +1,6 @@
 """The page of a run: whole, offline, and honest about what is missing."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,46 @@ def test_a_run_that_has_just_begun(started_run: Run, tmp_path: Path) -> None:
     page = page_of(started_run, tmp_path / "report.html")
     assert "in training, at step 0" in page
     assert "Nothing has been measured yet" in page
+
+
+def test_an_evaluated_run_of_regions(
+    region_run: Run, evaluate_regions: Callable[[Run, str], None], tmp_path: Path
+) -> None:
+    evaluate_regions(region_run, "held")
+    evaluate_regions(region_run, "test")
+    page = page_of(region_run, tmp_path / "report.html")
+    assert_needs_nothing_else(page)
+    assert page.index("12 test regions in 4 images") < page.index("12 held-out regions in 4")
+    for words in ("DeepO2P on a tiny network", "log(XᵀX/m + εI)", "3 categories", "4 regions a"):
+        assert words in page
+    for words in ("Balanced error", "95 % interval", "Calibration error", "zebra", "Loss"):
+        assert words in page
+    assert "cat &lt;tame&gt;" in page
+    assert "workbench evaluate" not in page
+
+
+def test_a_run_of_regions_without_an_evaluation(region_run: Run, tmp_path: Path) -> None:
+    page = page_of(region_run, tmp_path / "report.html")
+    assert f"workbench evaluate {region_run.path} --split test" in page
+    assert "held-out regions (dots)" in page
+
+
+def test_runs_that_recorded_no_kind_are_told_apart(
+    region_run: Run, trained_run: Run, tmp_path: Path
+) -> None:
+    for run, words in ((region_run, "DeepO2P on"), (trained_run, "DeepNCuts on")):
+        config = {name: value for name, value in run.config.items() if name != "kind"}
+        (run.path / "config.json").write_text(json.dumps(config))
+        assert words in page_of(Run.open(run.path), tmp_path / "report.html")
+
+
+def test_a_run_of_a_kind_that_is_not_known_has_a_page_of_its_curves(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {"kind": "clouds", "size": 3})
+    run.log(1, warmth=2.0)
+    page = page_of(run, tmp_path / "report.html")
+    assert_needs_nothing_else(page)
+    assert "A run of clouds" in page
+    assert "warmth" in page
 
 
 def test_the_same_run_gives_the_same_page(trained_run: Run, tmp_path: Path) -> None:

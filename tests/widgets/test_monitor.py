@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import WorkbenchError
+from workbench.evaluation.rendering import duration
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Event, Run
 from workbench.runs.control import Inbox
@@ -20,7 +21,6 @@ from workbench.views.training.live import CHARTS, POINTS, SMOOTH, live_lines, me
 from workbench.widgets import pacing
 from workbench.widgets.monitor.figures import document_of, lines_as_bytes
 from workbench.widgets.monitor.monitor import Monitor, watch
-from workbench.widgets.monitor.words import duration
 from workbench.widgets.pacing import Poller
 
 LIMIT = 60.0

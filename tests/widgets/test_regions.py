@@ -18,7 +18,7 @@ from workbench.evaluation.regions.distances import RegionSpace
 from workbench.experiments.regions.training import score_run, train_regions
 from workbench.models.regions import RegionArchitecture
 from workbench.runs import Run
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 from workbench.widgets import RegionExplorer
 from workbench.widgets.explorers.region_gallery import GALLERY, RIGHT, WRONG, space_of
 from workbench.widgets.explorers.regions import NEAREST
@@ -179,15 +179,14 @@ def test_other_runs_and_lost_stores_are_a_sentence(
     trained_run: Run, classified: Run, tmp_path: Path, drawn: Draw
 ) -> None:
     explorer = RegionExplorer(trained_run)
-    assert "a region classifier with second-order pooling" in explorer.message
+    assert "a run of regions, found one of scenes" in explorer.message
     for picture in explorer.pictures.values():
         drawn(picture)
     explorer = RegionExplorer(classified, tmp_path / "nowhere.zarr")
     assert str(tmp_path / "nowhere.zarr") in explorer.message
+    average = RegionConfig(store="", architecture=RegionArchitecture(pooling="average"))
     with pytest.raises(WorkbenchError, match="pooling average"):
-        RegionSpace(
-            Run.create(tmp_path / "average", {"architecture": {"pooling": "average"}}), "held"
-        )
+        RegionSpace(Run.create(tmp_path / "average", average.to_dict()), "held")
 
 
 def test_a_store_that_has_lost_its_pixels_is_a_sentence(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.bench.records import Curves, Row, Target
-from workbench.evaluation.rendering import Rows, as_markdown, as_text
+from workbench.evaluation.rendering import Rows, as_markdown, as_text, duration
 from workbench.runs.provenance import commit_in_words
 
 
@@ -41,7 +41,7 @@ class Report:
                 [
                     row.case,
                     row.method,
-                    duration(row.seconds),
+                    duration(row.seconds, measured=True),
                     "–" if row.ratio is None else _figure(row.ratio),
                     "–" if row.peak is None else f"{row.peak / 2**20:.1f} MiB",
                     "–" if row.error is None else f"{row.error:.1e}",
@@ -112,14 +112,6 @@ class Report:
             f"{machine['host']}, {where}, {machine['threads']} thread(s), "
             f"commit {commit_in_words(self.provenance)}, {self.provenance['started']}"
         )
-
-
-def duration(seconds: float | None) -> str:
-    """In the unit that reads best."""
-    if seconds is None:
-        return "–"
-    unit, scale = ("s", 1) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
-    return f"{seconds * scale:.3g} {unit}"
 
 
 def _figure(value: float) -> str:

@@ -11,7 +11,7 @@ from pipelines.sources.sample import write_sample
 from workbench.evaluation.scenes.table import BenchmarkTable
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
 from workbench.models import ArchitectureConfig
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.views.report import write_report
 
 

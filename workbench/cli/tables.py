@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from workbench.cli.train_options import Decorator, decorated
+from workbench.cli.options import Decorator, decorated
 from workbench.evaluation.rendering import Rows, as_text
 from workbench.experiments.tables.assemble import assemble
 from workbench.experiments.tables.run import run_columns

@@ -1,36 +1,29 @@
 """`workbench train alexnet | deep-o2p | …`: one command for every region classifier by name."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import click
 
-from workbench.cli.train_options import (
-    RUN_OPTIONS,
-    decorated,
-    loop_options,
-    report,
-    weights_to_load,
-)
+from workbench.cli.options import Decorator, decorated, options_of
+from workbench.cli.train_options import WEIGHTS, ending_options, report, weights_to_load
 from workbench.data import Regions
-from workbench.data.region_split import PROTOCOLS
 from workbench.experiments.regions.columns import REGION_COLUMNS, RegionColumn
 from workbench.experiments.regions.training import train_regions
 from workbench.models.backbones import BACKBONES
-from workbench.models.regions import POOLINGS
-from workbench.models.scaling import Scaling
 from workbench.models.sizes import describe
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 
 SHAPE = (
     "backbone", "tap", "pooling", "power", "epsilon", "centre", "reduce", "fully_connected",
     "dropout", "masked", "scaling",
 )  # fmt: skip
 """The options that are the architecture's."""
-
-Command = Callable[..., Any]
+OWN = (
+    "frozen", "cache", "start", "protocol", "holdout", "limit", "jitter", "mirror", "micro_batch",
+)  # fmt: skip
+"""Those that only the training of a region classifier has."""
 
 
 def region_commands() -> list[click.Command]:
@@ -82,7 +75,7 @@ def _command(column: RegionColumn) -> click.Command:
     command.__doc__ = _help(column)
     paper = f", the paper's {column.paper} %" if column.paper else ""
     return click.command(column.name, short_help=f"{column.title}{paper}")(
-        decorated(*_options(column), *loop_options(base), *RUN_OPTIONS)(command)
+        decorated(*_options(column))(command)
     )
 
 
@@ -116,53 +109,51 @@ def _help(column: RegionColumn) -> str:
     """
 
 
-def _options(column: RegionColumn) -> list[Callable[[Command], Command]]:
+def _options(column: RegionColumn) -> list[Decorator]:
     base, shape = column.network, column.network.architecture
     option = click.option
+    sizes = ", ".join(map(str, shape.fully_connected)) or "none"
     return [
         option("--store", help="Zarr store of regions, from `python -m pipelines run coco`."),
         option("--run", "path", type=Path, help="Folder of the run, made anew."),
         option("--describe", "describe_only", is_flag=True,
                help="Say what it costs; train nothing."),
-        option("--backbone", type=click.Choice(list(BACKBONES)), default=shape.backbone,
-               show_default=True),
-        option("--tap", default=shape.tap, show_default=True, help="ReLU that is pooled."),
-        option("--pooling", type=click.Choice(POOLINGS), default=shape.pooling, show_default=True,
-               help="log(XᵀX + εI), a matrix power, the mean feature, or AlexNet's own maximum."),
-        option("--power", default=shape.power, show_default=True, help="Of --pooling power."),
-        option("--epsilon", type=float, default=shape.epsilon,
-               help="ε. [default: 1e-3 for the logarithm, 0 for the power]"),
-        option("--centre/--no-centre", default=shape.centre, show_default=True,
-               help="Take the region's mean feature off first."),
-        option("--reduce", type=int, default=shape.reduce, show_default=True,
-               help="Channels of a learned 1×1 convolution before pooling."),
-        option("--fully-connected", type=int, multiple=True,
-               help="Size of a layer before the classifier; repeat it, 0 for none. "
-               f"[default: {', '.join(map(str, shape.fully_connected)) or 'none'}]"),
-        option("--dropout", default=shape.dropout, show_default=True, help="After these layers."),
-        option("--masked/--boxes", default=shape.masked, show_default=True,
-               help="Pool over the free-form mask, or over the whole frame."),
-        option("--scaling", type=click.Choice(get_args(Scaling)), default=shape.scaling,
-               show_default=True, help="Of the pooled vector, fixed on training regions."),
-        option("--weights", type=click.Path(path_type=Path),
-               help="Pretrained weights, .safetensors or torchvision's .pth. "
-               "[default: the backbone's file in $WORKBENCH_DATA/weights]"),
+        *options_of(
+            shape,
+            *SHAPE,
+            backbone={"type": click.Choice(list(BACKBONES))},
+            pooling={
+                "help": "log(XᵀX + εI), a matrix power, the mean feature, or AlexNet's own maximum."
+            },
+            epsilon={
+                "help": "ε. [default: 1e-3 for the logarithm, 0 for the power]",
+                "show_default": False,
+            },
+            centre={"flags": "--centre/--no-centre", "show_default": True},
+            fully_connected={
+                "default": None,
+                "help": "Size of a layer before the classifier; repeat it, 0 for none. "
+                f"[default: {sizes}]",
+                "show_default": False,
+            },
+            masked={
+                "flags": "--masked/--boxes",
+                "help": "Pool over the free-form mask, or over the whole frame.",
+                "show_default": True,
+            },
+        ),
+        WEIGHTS,
         option("--from-scratch/--pretrained", default=not column.pretrained, show_default=True,
                help="Start from random weights."),
-        option("--frozen", is_flag=True, default=base.frozen,
-               help="The backbone keeps its weights."),
-        option("--cache", help="Store of the frozen backbone's features, see the example."),
-        option("--start", help="Run whose network the training starts from."),
-        option("--protocol", type=click.Choice(PROTOCOLS), default=base.protocol,
-               show_default=True, help="A fifth of all images for testing, or COCO's own val."),
-        option("--holdout", default=base.holdout, show_default=True,
-               help="Fraction of the training images kept out, to watch the error on."),
-        option("--limit", type=click.IntRange(min=1),
-               help="Only so many regions of every part, chosen at random."),
-        option("--jitter", type=int,
-               help=f"Largest shift in pixels. [default: {base.jitter}, 0 with --cache]"),
-        option("--mirror", default=base.mirror, show_default=True,
-               help="Probability of a mirror image."),
-        option("--micro-batch", type=int, default=base.micro_batch, show_default=True,
-               help="Regions that go through the network at once, to save memory."),
+        *options_of(
+            base,
+            *OWN,
+            limit={"type": click.IntRange(min=1)},
+            jitter={
+                "default": None,
+                "help": f"Largest shift in pixels. [default: {base.jitter}, 0 with --cache]",
+                "show_default": False,
+            },
+        ),
+        *ending_options(base),
     ]  # fmt: skip

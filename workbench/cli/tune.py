@@ -7,17 +7,18 @@ from typing import Any
 
 import click
 
-from workbench.cli.train_options import Decorator, weights_to_load
+from workbench.cli.options import Decorator, decorated, options_of
+from workbench.cli.train_options import WEIGHTS, weights_to_load
 from workbench.data import Regions
-from workbench.data.region_split import PROTOCOLS
 from workbench.evaluation.rendering import as_text
 from workbench.experiments.regions.columns import REGION_COLUMNS, RegionColumn
 from workbench.experiments.regions.tuning import PARAMETERS, Range, Search, run_search
 from workbench.runs.files import atomic_write
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 from workbench.views.regions.tuning import trials_table, write_tuning
 
 NAMES = [column.name for column in REGION_COLUMNS.values() if column.training is not None]
+DEFAULT = RegionConfig(store="", holdout=0.2)
 DECADES = 30.0
 """The learning rate is searched so many times below and above the column's, if not told."""
 
@@ -41,17 +42,16 @@ def _range(name: str, help_text: str) -> Decorator:
 @_range("weight_decay", "Search it too.")
 @_range("dropout", "Search it too.")
 @_range("epsilon", "Search it too: ε of the structured layer.")
-@click.option("--frozen", is_flag=True, help="The backbone keeps its weights.")
-@click.option("--cache", help="Store of the frozen backbone's features: minutes become seconds.")
-@click.option("--weights", type=click.Path(path_type=Path),
-              help="Pretrained. [default: the backbone's in $WORKBENCH_DATA/weights]")  # fmt: skip
-@click.option("--protocol", type=click.Choice(PROTOCOLS), default="pooled", show_default=True)
-@click.option("--holdout", default=0.2, show_default=True,
-              help="Fraction of the training images to choose by.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many regions of every part.")
-@click.option("--seed", default=0, show_default=True, help="Of the trainings and of the search.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
-              show_default=True)  # fmt: skip
+@WEIGHTS
+@decorated(
+    *options_of(
+        DEFAULT,
+        *("frozen", "cache", "protocol", "holdout", "limit", "seed", "device"),
+        holdout={"help": "Fraction of the training images to choose by."},
+        limit={"type": click.IntRange(min=1)},
+        seed={"help": "Of the trainings and of the search."},
+    )
+)
 def tune(
     column: str,
     store: str,

@@ -1,10 +1,28 @@
-"""Tables of rows of cells, rendered as text, markdown and HTML."""
+"""Lengths of time in words; rows of cells as a table in text, markdown and HTML."""
 
 from collections.abc import Sequence
 from html import escape
 
 Rows = Sequence[Sequence[str]]
 """Cells of a table, the header first; the first column holds names, the others figures."""
+
+
+def duration(seconds: float | None, *, measured: bool = False) -> str:
+    """A length of time for people: 40 s, 3 min, 2 h 05 min; a dash where it is not known.
+
+    Args:
+        seconds: how long.
+        measured: three digits in the unit that reads best instead: 125 s, 1.25 ms, 3.1 µs.
+    """
+    if seconds is None:
+        return "–"
+    if measured:
+        unit, scale = ("s", 1) if seconds >= 1 else ("ms", 1e3) if seconds >= 1e-3 else ("µs", 1e6)
+        return f"{seconds * scale:.3g} {unit}"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def as_text(rows: Rows) -> str:

@@ -1,17 +1,17 @@
 """Training as a job that can be sent to another process: plain values and one call."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
-from workbench.training.config import DeepNCutsConfig
-from workbench.training.region_config import RegionConfig
+from workbench.runs.plain import from_plain, plain
+from workbench.training.config import LoopConfig
+from workbench.training.kinds import kind_of
 from workbench.training.run_folders import Began
 
-TrainingConfig = DeepNCutsConfig | RegionConfig
 Start = tuple[float, int]
 """Identity of a stretch of training in a folder: start time of the run, and number of the event
 that began the stretch."""
@@ -32,29 +32,24 @@ class Job:
     """Training to be done.
 
     Attributes:
-        config: configuration as `to_dict` returns it.
-        regions: whether a region classifier is trained; otherwise a DeepNCuts.
+        config: configuration as `LoopConfig.to_dict` has it, with the kind of the run.
         path: absolute path of the run folder.
-        resume: continue the existing run.
-        overwrite: delete the existing run first.
+        resume: continue the run that is there.
+        overwrite: delete the run that is there first.
         before: `latest_start` of the folder when the job was made.
     """
 
     config: dict[str, Any]
-    regions: bool
     path: str
     resume: bool
     overwrite: bool
     before: Start | None
 
     @classmethod
-    def of(
-        cls, config: TrainingConfig, path: Path | str, *, resume: bool, overwrite: bool
-    ) -> "Job":
+    def of(cls, config: LoopConfig, path: Path | str, *, resume: bool, overwrite: bool) -> "Job":
         """Job of a training; arguments as `train`."""
         path = Path(path).absolute()
-        regions = isinstance(config, RegionConfig)
-        return cls(config.to_dict(), regions, str(path), resume, overwrite, latest_start(path))
+        return cls(config.to_dict(), str(path), resume, overwrite, latest_start(path))
 
     @property
     def has_begun(self) -> bool:
@@ -70,8 +65,7 @@ class Job:
             began: function that is called with the run once it exists.
 
         Raises:
-            UserError: as `train_deep_ncuts` and `train_regions`; or a worker has begun the job
-                already and was lost.
+            UserError: as `train_into`; or a worker has begun the job already and was lost.
         """
         if self.has_begun:
             raise WorkbenchError(
@@ -79,26 +73,21 @@ class Job:
                 "one that its worker has lost",
                 "go on with it: workbench.train(…, resume=True)",
             )
-        how: dict[str, Any] = {
-            "resume": self.resume, "overwrite": self.overwrite, "progress": progress,
-            "began": began,
-        }  # fmt: skip
-        if self.regions:
-            from workbench.experiments.regions.training import train_regions
-
-            train_regions(RegionConfig.from_dict(self.config), self.path, **how)
-        else:
-            from workbench.experiments.scenes.training import train_deep_ncuts
-
-            train_deep_ncuts(DeepNCutsConfig.from_dict(self.config), self.path, **how)
+        kind = kind_of(self.config)
+        kind.find("train")(
+            kind.find("config").from_dict(self.config),
+            self.path,
+            resume=self.resume,
+            overwrite=self.overwrite,
+            progress=progress,
+            began=began,
+        )
 
     def to_json(self) -> str:
         """Job as JSON text."""
-        return json.dumps(asdict(self))
+        return json.dumps(plain(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Job":
         """Job from the text of `to_json`."""
-        values = json.loads(text)
-        before = values.pop("before")
-        return cls(**values, before=None if before is None else (before[0], before[1]))
+        return from_plain(cls, json.loads(text))

@@ -17,8 +17,9 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.launch.executors import in_process, in_thread, on_dask
-from workbench.launch.job import Job, TrainingConfig
+from workbench.launch.job import Job
 from workbench.runs import Control, Run
+from workbench.training.config import LoopConfig
 
 _POLL = 0.05
 """Seconds between two polls for the run."""
@@ -114,7 +115,7 @@ class Training:
 
 
 def train(
-    config: TrainingConfig,
+    config: LoopConfig,
     path: Path | str,
     *,
     where: Any = "process",
@@ -125,9 +126,9 @@ def train(
     """Start a training and return at once.
 
     Args:
-        config: `DeepNCutsConfig` or `RegionConfig`; when resuming, equal to the run's own except
-            for the device.
-        path: path of the run folder.
+        config: of any kind (`training.kinds`): a `DeepNCutsConfig`, a `RegionConfig`; when
+            resuming, the run's own must be the same but for the device.
+        path: of the run folder.
         where: "process": a process of its own, which outlives this one (and a kernel's restart);
             "thread": a thread of this process, which stops with it; a `distributed.Client` or the
             address of a Dask scheduler: one of its workers, which needs to see the same paths.

@@ -6,8 +6,8 @@ connected layers in between DeepO2P-FC; AlexNet itself pools by a maximum over a
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -36,18 +36,18 @@ class RegionArchitecture:
         pooling: "log": log(XᵀX/cells + εI), the paper's; "power": the square root or another power;
             "average": the mean feature; "none": the backbone's own last maximum pooling, every cell
             of the grid kept apart (AlexNet).
-        power: p of pooling "power".
+        power: exponent of pooling "power".
         epsilon: ε; None: the layer's own, 1e-3 for the logarithm and 0 for the power. To scale the
             features is to choose another ε: log(s²XᵀX + εI) = log(XᵀX + ε/s²·I) + log s²·I.
         centre: take the region's mean feature off first, which makes XᵀX/cells its covariance.
         reduce: channels of a learned 1×1 convolution before pooling; None: the tap's own. It is
             linear and starts orthogonal: a projection of XᵀX (SPDNet's bilinear layer).
         fully_connected: sizes of the layers between pooling and the classifier.
-        dropout: probability, after each of these.
+        dropout: probability, after each of the fully connected layers.
         masked: whether only the cells of the region's free-form mask are pooled ("none": the others
             are set to 0), or all cells of the frame.
-        scaling: of the pooled vector, fixed on training data: "none", "common" or "entry", see
-            `models.scaling`.
+        scaling: of the pooled vector, fixed on training data: none, by one number for all entries,
+            or by one for each (`models.scaling`).
         classes: categories to tell apart.
     """
 
@@ -70,15 +70,6 @@ class RegionArchitecture:
             raise WorkbenchError(
                 "layers of at least one unit, and one class", f"{min(sizes)}", "raise it"
             )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "RegionArchitecture":
-        """Back from `to_dict`, or from the JSON of it."""
-        return cls(**values | {"fully_connected": tuple(values["fully_connected"])})
 
 
 @dataclass(frozen=True)

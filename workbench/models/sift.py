@@ -8,8 +8,8 @@ that second-order pooling sees which gradients occur where and on what colour.
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -76,10 +76,6 @@ class SiftConfig:
     def entries(self) -> int:
         """Of the vector of a region."""
         return self.features * (self.features + 1) // 2
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -64,8 +64,12 @@ def find_weights(backbone: str, root: Path) -> Path | None:
     return min((root / "weights").glob(f"{backbone}*"), default=None)
 
 
-def known_weights(backbone: str) -> Path:
+def known_weights(backbone: str, otherwise: str = "") -> Path:
     """The backbone's file in $WORKBENCH_DATA/weights.
+
+    Args:
+        backbone: its name.
+        otherwise: what else can be done where there is none, for the message.
 
     Raises:
         WorkbenchError: the variable is not set, or there is no such file.
@@ -76,5 +80,6 @@ def known_weights(backbone: str) -> Path:
     raise WorkbenchError(
         f"pretrained weights of {backbone}",
         f"no {backbone}* in {root}/weights" if root else "no folder in WORKBENCH_DATA",
-        "let WORKBENCH_DATA name a folder with weights/ (python -m pipelines download weights)",
+        f"{otherwise}{', or ' if otherwise else ''}let WORKBENCH_DATA name a folder with weights/ "
+        "(python -m pipelines download weights)",
     )

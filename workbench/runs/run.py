@@ -13,17 +13,16 @@ look the same to them.
 import secrets
 import shutil
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from html import escape
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, BinaryIO, SupportsFloat
+from typing import Any, SupportsFloat
 
 import pandas as pd
 
 from workbench.errors import WorkbenchError
 from workbench.runs.events import RESUMED, Event, EventLog
-from workbench.runs.files import atomic_write, read_json_object, to_json
+from workbench.runs.files import read_json_object, to_json
 from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import Array, read_snapshot, snapshot_path, write_snapshot
 from workbench.runs.status import STARTED, STATUS_EVENTS, Status, status_of, this_process
@@ -99,10 +98,6 @@ class Run:
     def log_path(self) -> Path:
         """Path of the event log, which grows with every event."""
         return self.path / _EVENTS
-
-    def atomic_write(self, path: Path) -> AbstractContextManager[BinaryIO]:
-        """Binary file that replaces `path` atomically when the block ends without an error."""
-        return atomic_write(path)
 
     def append(self, kind: str, step: int | None, /, **fields: Any) -> Event:
         """Record an event.

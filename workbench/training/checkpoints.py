@@ -7,13 +7,14 @@ import torch
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
+from workbench.runs.files import atomic_write
 
 LATEST = "latest.pt"
 
 
 def save_checkpoint(run: Run, state: dict[str, Any]) -> None:
     """Replace the run's latest checkpoint, atomically."""
-    with run.atomic_write(run.checkpoints / LATEST) as file:
+    with atomic_write(run.checkpoints / LATEST) as file:
         torch.save(state, file)
 
 

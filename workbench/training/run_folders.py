@@ -23,31 +23,36 @@ Fit = Callable[[Prepared, Config, Run, bool, bool], object]
 
 
 def train_into(
-    path: Path | str,
-    config: Config,
     prepare: Callable[[Config], Prepared],
     fit: Fit[Prepared, Config],
+    config: Config,
+    path: Path | str,
     *,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
-    began: Began | None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+    began: Began | None = None,
 ) -> Run:
     """Train into a run folder, in as many processes as the configuration says.
 
+    SIGINT and SIGTERM stop between two steps, with a checkpoint. `workbench.train` does it
+    somewhere else, and comes back at once.
+
     Args:
-        path: of the run folder.
-        config: how.
         prepare: whatever can be wrong before there is a run; every process calls it, as it does
             `fit`, so both are a module's functions.
         fit: trains.
+        config: how; when resuming, the run's own must be the same but for the device.
+        path: of the run folder.
         resume: continue the run that is there.
         overwrite: delete the run that is there first.
-        progress: whether it prints.
+        progress: whether a bar and what is seen of held-out samples are printed.
         began: called with the run once it is there.
 
     Raises:
-        WorkbenchError: the run folder is not what it should be; or what `prepare` and `fit` raise.
+        PipelineError: there is no finished store, or none of features.
+        WorkbenchError: the weights, the stores or the run folder are not what they should be, or
+            the training diverged.
     """
     prepared = prepare(config)
     run = _run_to_train(path, config, resume=resume, overwrite=overwrite)

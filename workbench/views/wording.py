@@ -8,30 +8,23 @@ from workbench.runs import Run, Status
 from workbench.runs.provenance import commit_in_words, machine_in_words
 
 
-def headline(config: Mapping[str, Any]) -> str:
-    """The network in three words."""
-    return f"DeepNCuts on {_backbone(config)}"
+def backbone(config: Mapping[str, Any]) -> str:
+    """The backbone of a run's network."""
+    name: str = config["architecture"]["backbone"]
+    return BACKBONES[name].title if name in BACKBONES else name
 
 
-def what_it_is(config: Mapping[str, Any]) -> str:
-    """One or two sentences: network, objective, length of the training.
+def sentence(words: str) -> str:
+    """The same with a capital at its beginning."""
+    return words[:1].upper() + words[1:]
 
-    Args:
-        config: a `DeepNCutsConfig` as the run keeps it.
-    """
-    shape = config["architecture"]
-    start = "pretrained" if config["weights"] else "from random weights"
-    enlarged = f" of the image enlarged {shape['enlarge']:g}×" if shape["enlarge"] != 1 else ""
-    coupling = "Λ learned" if shape["learn_coupling"] else "Λ the identity"
-    taps = ", ".join(shape["taps"])
-    passes, batch = config["passes"], config["batch"]
+
+def training(config: Mapping[str, Any], item: str) -> str:
+    """How long and how fast a network was trained, on what kind of items."""
     return (
-        f"{_backbone(config)[:1].upper()}{_backbone(config)[1:]} {start}, up to {taps}"
-        f"{enlarged}; two new convolutions to {shape['features']} features, whose products are the "
-        f"affinity W = XΛXᵀ ({coupling}). "
-        f"Trained with {config['objective'].upper()} in {_counted(passes, 'pass')}, "
-        f"{_counted(batch, 'image')} a step, by {config['optimizer'].upper()} at "
-        f"{config['learning_rate']:g}, the new layers {config['head_multiplier']:g} times faster."
+        f"in {_counted(config['passes'], 'pass')}, {_counted(config['batch'], item)} a step, by "
+        f"{config['optimizer'].upper()} at {config['learning_rate']:g}, the new layers "
+        f"{config['head_multiplier']:g} times faster"
     )
 
 
@@ -49,11 +42,6 @@ def where_and_when(provenance: Mapping[str, Any]) -> list[str]:
         machine_in_words(provenance["machine"]),
     ]
     return facts + [f"commit {commit_in_words(provenance)}"] * bool(provenance["commit"])
-
-
-def _backbone(config: Mapping[str, Any]) -> str:
-    name: str = config["architecture"]["backbone"]
-    return BACKBONES[name].title if name in BACKBONES else name
 
 
 def _counted(number: int, noun: str) -> str:

@@ -205,7 +205,7 @@ def _until(true: Any) -> None:
 _BEGIN = """
 import workbench
 from workbench.models import ArchitectureConfig
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 shape = ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0)
 config = DeepNCutsConfig(store={store!r}, architecture=shape, passes=10_000, holdout=0,
                          device="cpu")

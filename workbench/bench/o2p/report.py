@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from workbench.bench.o2p.poolings import OURS
 from workbench.bench.records import Row, Target
-from workbench.bench.report import Report, at_most, duration, find
-from workbench.evaluation.rendering import Rows
+from workbench.bench.report import Report, at_most, find
+from workbench.evaluation.rendering import Rows, duration
 
 BACKBONE = "the backbone alone"
 
@@ -69,10 +69,10 @@ def _cells(row: StepRow) -> list[str]:
     return [
         row.case,
         row.method,
-        duration(row.seconds),
+        duration(row.seconds, measured=True),
         figure(row.rate),
         figure(row.ratio),
-        duration(row.layer),
+        duration(row.layer, measured=True),
         figure(row.layer_ratio),
         figure(row.share and 100 * row.share, "{:.1f} %"),
         figure(row.of_backbone),

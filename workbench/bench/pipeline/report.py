@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import Any
 
 from workbench.bench.records import Row
-from workbench.bench.report import Report, duration
-from workbench.evaluation.rendering import Rows
+from workbench.bench.report import Report
+from workbench.evaluation.rendering import Rows, duration
 
 Task = Callable[[], int]
 """Does its work and says how many regions that were."""
@@ -75,8 +75,8 @@ class PipelineReport(Report):
                     f"{each.images:,}",
                     f"{each.instances:,}",
                     f"{each.annotation_bytes / 1e6:.0f} MB",
-                    duration(each.seconds),
-                    duration(each.seconds / each.instances),
+                    duration(each.seconds, measured=True),
+                    duration(each.seconds / each.instances, measured=True),
                     f"{each.peak / 2**20:.0f} MiB",
                     f"{each.before / 2**20:.0f} MiB",
                     f"{each.plan_bytes / 1e6:.2f} MB",
@@ -135,8 +135,8 @@ def _cells(row: Row) -> list[str]:
     return [
         row.case,
         row.method,
-        duration(row.seconds),
+        duration(row.seconds, measured=True),
         f"{1 / row.seconds:,.0f}" if row.seconds else "–",
-        duration(fastest),
+        duration(fastest, measured=True),
         "–" if row.ratio is None else f"{row.ratio:.3g}",
     ]

@@ -28,10 +28,11 @@ from workbench.linalg.gram import gram
 from workbench.linalg.vectorise import unvectorise
 from workbench.runs import Run
 from workbench.runs.finding import resolved_path
-from workbench.training.building import trained_region_model
-from workbench.training.region_config import RegionConfig
-from workbench.training.region_parts import split_as
-from workbench.training.regions import opened_features
+from workbench.training.building import trained_model
+from workbench.training.kinds import kind_name
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.parts import split_as
+from workbench.training.regions.task import opened_features
 
 Part = Literal["train", "held", "test"]
 PARTS: dict[Part, str] = {"held": "held out", "test": "test", "train": "training"}
@@ -107,7 +108,7 @@ class RegionSpace:
         self.config = _resolved_config(self.run, store)
         self.regions = _subset(getattr(split_as(self.config, ("image", "mask")), part), part, limit)
         self.version = _version(self.run)
-        self.model = trained_region_model(self.run)
+        self.model = trained_model(self.run, RegionConfig)
         assert isinstance(self.model.pooling, SecondOrderPooling)  # as `_resolved_config` made sure
         self.pooling = self.model.pooling
         self._features = opened_features(self.config, self.regions)
@@ -264,21 +265,21 @@ class RegionSpace:
         return x, len(x)
 
 
-def is_region_run(run: Run) -> bool:
-    """Whether a run's network has second-order matrices of regions."""
-    return run.config.get("architecture", {}).get("pooling") in ("log", "power")
+def has_matrices(run: Run) -> bool:
+    """Whether a run is of regions that have second-order matrices to look at."""
+    regions = kind_name(run.config) == RegionConfig.kind
+    return regions and RegionConfig.from_dict(run.config).architecture.pooling in ("log", "power")
 
 
 def _resolved_config(run: Run, store: Path | str | None) -> RegionConfig:
     """Configuration of the run with its paths resolved."""
-    if not is_region_run(run):
-        pooling = run.config.get("architecture", {}).get("pooling")
+    config = RegionConfig.from_dict(run.config)
+    if not has_matrices(run):
         raise WorkbenchError(
             f"a run of a region classifier with second-order pooling at {run.path}",
-            f"pooling {pooling}" if pooling else "a run of another kind",
+            f"pooling {config.architecture.pooling}",
             "give one: workbench train deep-o2p",
         )
-    config = RegionConfig.from_dict(run.config)
     cache, weights = (
         name and str(resolved_path(run, name)) for name in (config.cache, config.weights)
     )

@@ -9,8 +9,7 @@ Source of the measure: the paper's Table 1, classification error over COCO's 80 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -120,43 +119,8 @@ class Outcomes:
     def ordered(self) -> "Outcomes":
         """Outcomes with regions in the order of their ids."""
         order = np.argsort(self.regions)
-        arrays = {name: getattr(self, name)[order] for name in _ARRAYS}
-        return Outcomes(self.names, **arrays)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Outcomes as plain values, for JSON; floats are exact."""
-        return {"names": list(self.names)} | {
-            name: getattr(self, name).tolist() for name in _ARRAYS
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Outcomes":
-        """Outcomes from the values of `to_dict`.
-
-        Raises:
-            WorkbenchError: a value is missing.
-        """
-        if missing := {"names", *_ARRAYS} - values.keys():
-            raise WorkbenchError(
-                "the outcomes of a classification",
-                f"no {', '.join(sorted(missing))}",
-                "evaluate the model again",
-            )
-        arrays = {name: np.array(values[name], dtype) for name, dtype in _ARRAYS.items()}
-        return cls(tuple(values["names"]), **arrays)
-
-
-_ARRAYS: dict[str, type[Any]] = {
-    "regions": np.int64,
-    "images": np.int64,
-    "labels": np.int64,
-    "predicted": np.int64,
-    "rank": np.int64,
-    "confidence": np.float64,
-    "surprise": np.float64,
-    "brier": np.float64,
-}
-"""Fields with one value a region, with their dtype."""
+        arrays = {name: value[order] for name, value in vars(self).items() if name != "names"}
+        return replace(self, **arrays)
 
 
 def strongest_confusions(

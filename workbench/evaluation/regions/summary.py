@@ -7,7 +7,7 @@ a spread.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from jaxtyping import Float
 from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.calibration import expected_calibration_error
 from workbench.evaluation.regions.outcomes import Outcomes
+from workbench.evaluation.rendering import as_text
 from workbench.evaluation.statistics import (
     Difference,
     Estimate,
@@ -25,6 +26,7 @@ from workbench.evaluation.statistics import (
     resampled_ratios,
     sums_by_image,
 )
+from workbench.runs.plain import from_plain, plain
 
 MEASURES = ("error", "top5_error", "nll", "brier", "balanced_error")
 """Measures, lower is better; see `RecognitionSummary`."""
@@ -79,22 +81,30 @@ class RecognitionSummary:
         return float(np.std(self.seeds, ddof=1)) if len(self.seeds) > 1 else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """Summary as plain values; strict JSON, NaN as None."""
-        found: dict[str, Any] = _with_missing(asdict(self), None)
+        """Plain values; strict JSON, NaN as None."""
+        found: dict[str, Any] = _with_missing(plain(self), None)
         return found
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "RecognitionSummary":
-        """Summary from the values of `to_dict`."""
-        whole = _with_missing(values, math.nan)
-        estimates = {
-            name: Estimate(**whole[name]) for name in whole if isinstance(whole[name], dict)
-        }
-        categories = tuple(
-            CategoryError(each["name"], each["regions"], Estimate(**each["error"]))
-            for each in whole["categories"]
+        """Back from `to_dict`."""
+        return from_plain(cls, _with_missing(values, math.nan), "evaluate the model again")
+
+    def to_text(self) -> str:
+        """The figures, and the categories that fare worst, for a terminal."""
+        rows = [("", "mean", "95 % over images")]
+        for name in ("error", "top5_error", "balanced_error", "nll", "brier"):
+            value = getattr(self, name)
+            shown = f"{value.mean:.3f}", f"{value.low:.3f} … {value.high:.3f}"
+            rows.append((name.replace("_", " "), *shown))
+        rows.append(("calibration error", f"{self.calibration_error:.3f}", ""))
+        common = [each for each in self.categories if each.regions >= 10]
+        worst = sorted(common, key=lambda each: -each.error.mean)[:5]
+        named = ", ".join(f"{each.name} {each.error.mean:.2f}" for each in worst)
+        return (
+            f"{self.regions} regions in {self.images} images\n{as_text(rows)}\n"
+            f"hardest categories with ten regions or more: {named}"
         )
-        return cls(**whole | estimates | {"seeds": tuple(whole["seeds"]), "categories": categories})
 
 
 def summarise(seeds: Sequence[Outcomes], seed: int = 0) -> RecognitionSummary:

@@ -22,7 +22,7 @@ from workbench.runs import Run
 from workbench.segmentation import CutConfig, Grid, PoolConfig, Prediction, cut
 from workbench.segmentation.cutting import usual_cut
 from workbench.training.building import trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ def looker(run: Run | Path | str) -> Callable[[str, str], Snapshot]:
 
     @cache
     def model() -> DeepNCuts:
-        return trained_model(opened).eval()
+        return trained_model(opened, DeepNCutsConfig).eval()
 
     @cache
     def scenes(split: str) -> Scenes:

@@ -12,7 +12,7 @@ from typing import Any
 from workbench.errors import WorkbenchError
 from workbench.experiments.tables.table import FROZEN, TableColumn
 from workbench.models.regions import RegionArchitecture
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 
 FULLY_CONNECTED = (4096, 4096)
 """AlexNet's fc6 and fc7."""

@@ -16,10 +16,10 @@ from workbench.runs import Run
 from workbench.runs.events import RESUMED
 from workbench.runs.provenance import provenance
 from workbench.runs.status import STARTED
-from workbench.training.building import trained_region_model
+from workbench.training.building import trained_model
 from workbench.training.devices import device_of
-from workbench.training.region_config import RegionConfig
-from workbench.training.regions import opened_features
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.task import opened_features
 
 SOME = 1000
 """At most so many training regions tell the training error."""
@@ -39,7 +39,7 @@ def evaluate_run(
     Raises:
         StoreError: a region is missing or damaged.
     """
-    model = trained_region_model(runs[-1]).to(device_of(config.device))
+    model = trained_model(runs[-1], RegionConfig).to(device_of(config.device))
     features = opened_features(config, parts.test)
 
     def scores(regions: Regions) -> RegionScores:

@@ -27,8 +27,8 @@ from workbench.experiments.tables.table import Finished, Table, TableRequest
 from workbench.experiments.tables.trainings import essence, finished_run
 from workbench.models.weights import known_weights
 from workbench.runs import Run
-from workbench.training.region_config import RegionConfig
-from workbench.training.region_parts import parts_of
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.parts import parts_of
 
 
 @dataclass(frozen=True)

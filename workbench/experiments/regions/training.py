@@ -1,68 +1,35 @@
 """Region classifiers from a store of regions: train one into a run, score regions with it."""
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from workbench.data import RegionParts, Regions
+from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.evaluation.regions.scores import ErrorMonitor, RegionScores, score_regions
 from workbench.evaluation.regions.summary import RecognitionSummary, summarise
 from workbench.models.regions import RegionNetwork
 from workbench.runs import Run
-from workbench.training.building import fresh_region_model, trained_region_model
+from workbench.runs.files import atomic_write, to_json
+from workbench.runs.plain import plain
+from workbench.training.building import fresh_model, trained_model
 from workbench.training.devices import device_of
-from workbench.training.region_config import RegionConfig
-from workbench.training.region_parts import parts_of
-from workbench.training.regions import RegionTask, opened_features
-from workbench.training.run_folders import Began, train_into
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.parts import parts_of
+from workbench.training.regions.task import RegionTask, opened_features
+from workbench.training.run_folders import train_into
 from workbench.training.trainer import Trainer
 
 Part = Literal["train", "held", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+"""Of the split that a run's configuration makes, see `data.region_split`."""
 Watch = Callable[[int, Mapping[str, float]], None]
 """Is told a step and what was measured there."""
 Prepared = tuple[RegionNetwork, RegionParts]
 """A network, and the regions to train it on and to watch."""
-
-
-def train_regions(
-    config: RegionConfig,
-    path: Path | str,
-    *,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
-    began: Began | None = None,
-) -> Run:
-    """Train into a run folder; SIGINT and SIGTERM stop between two steps, with a checkpoint.
-
-    `workbench.train` does it somewhere else, and comes back at once.
-
-    Args:
-        config: how; when resuming, the run's own must be the same but for the device.
-        path: of the run folder.
-        resume: continue the run that is there.
-        overwrite: delete the run that is there first.
-        progress: whether a bar and the errors on held-out regions are printed.
-        began: called with the run once it is there.
-
-    Raises:
-        PipelineError: there is no finished store of regions, or of features.
-        WorkbenchError: the weights, the stores or the run folder are not what they should be, or
-            the training diverged.
-    """
-    return train_into(
-        path,
-        config,
-        _prepared,
-        fit_regions,
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
-        began=began,
-    )
 
 
 def score_run(
@@ -72,17 +39,21 @@ def score_run(
 
     Args:
         path: of the run folder.
-        part: of the split that the run's configuration makes.
+        part: of the split that the run's configuration makes: train, held or test.
         store: of regions; None: the one that the run trained on.
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        PipelineError, WorkbenchError: the run or a store is not there.
+        PipelineError, WorkbenchError: the run or a store is not there, or there is no such part.
     """
     run = Run.open(path)
     config = RegionConfig.from_dict(run.config | ({"store": store} if store else {}))
+    if part not in PARTS:
+        raise WorkbenchError(
+            f"a part out of {', '.join(PARTS)} of the regions", repr(part), "correct --split"
+        )
     regions: Regions = getattr(parts_of(config), part)
-    model = trained_region_model(run).to(device_of(device))
+    model = trained_model(run, RegionConfig).to(device_of(device))
     return score_regions(model, regions, opened_features(config, regions))
 
 
@@ -139,8 +110,8 @@ def evaluate_regions(
     outcomes = Outcomes.of_scores(
         scores.logits, scores.categories, scores.image_ids, scores.annotation_ids, names
     )
-    with run.atomic_write(run.path / "evaluations" / f"{part}-outcomes.json") as file:
-        file.write(json.dumps(outcomes.to_dict()).encode())
+    with atomic_write(run.path / "evaluations" / f"{part}-outcomes.json") as file:
+        file.write(to_json(plain(outcomes)).encode())
     return summarise([outcomes])
 
 
@@ -148,4 +119,8 @@ def _prepared(config: RegionConfig) -> Prepared:
     """Everything that can be wrong before there is a run."""
     parts = parts_of(config)
     opened_features(config, parts.train)
-    return fresh_region_model(config), parts
+    return fresh_model(config), parts
+
+
+train_regions = partial(train_into, _prepared, fit_regions)
+"""Train a region classifier: `train_regions(config, path, …)`, see `train_into`."""

@@ -30,9 +30,9 @@ from workbench.experiments.tables.questions import agree_on_question
 from workbench.experiments.tables.trainings import essence
 from workbench.runs import Run, Status
 from workbench.runs.files import read_json_object
-from workbench.training.building import fresh_region_model
-from workbench.training.region_config import RegionConfig
-from workbench.training.region_parts import parts_of
+from workbench.training.building import fresh_model
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.parts import parts_of
 from workbench.training.run_folders import failures_on_record
 
 PARAMETERS = {
@@ -227,7 +227,7 @@ def _train(
             if number < config.passes and trial.should_prune():
                 raise optuna.TrialPruned
 
-    return fit_regions((fresh_region_model(config), parts), config, run, watch=watch)
+    return fit_regions((fresh_model(config), parts), config, run, watch=watch)
 
 
 def _study(search: Search) -> optuna.Study:

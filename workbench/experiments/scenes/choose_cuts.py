@@ -26,7 +26,7 @@ from workbench.evaluation.scenes.pool import evaluate_pool
 from workbench.runs import Run
 from workbench.segmentation import CutConfig, Pool, PoolConfig, Prediction, cut
 from workbench.training.building import trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 FOLDS = 5
 MEASURES = ("best", "average")
@@ -110,7 +110,7 @@ def _predictions(runs: Sequence[Path | str]) -> Iterator[tuple[Scene, Prediction
                 f"a run with held-out scenes in {path}", "none held out", "train with --holdout 50"
             )
         _, held = Scenes.open(config.store, "train").hold_out(config.holdout, config.seed)
-        model = trained_model(run)
+        model = trained_model(run, DeepNCutsConfig)
         for scene in tqdm(held, desc=Path(path).name, unit="scene"):
             with torch.inference_mode():
                 yield scene, model(scene.image)

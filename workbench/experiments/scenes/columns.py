@@ -10,7 +10,7 @@ from workbench.experiments.tables.table import FROZEN, TableColumn
 from workbench.models import ArchitectureConfig
 from workbench.segmentation import CutConfig, HierarchyConfig, PoolConfig
 from workbench.segmentation.contour_cuts import SINGLE_SCALE, ContourConfig
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 FLAT, HIERARCHY = "flat", "hierarchy"
 

@@ -7,7 +7,7 @@ one, whichever precision the file of weights has.
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -21,9 +21,10 @@ from workbench.models import ArchitectureConfig, DeepNCuts, load_weights
 from workbench.models.weights import known_weights
 from workbench.runs import Run
 from workbench.runs.files import atomic_write, to_json
+from workbench.runs.plain import from_plain, plain
 from workbench.segmentation import HierarchyConfig
 from workbench.training.building import trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 FORMAT, VERSION = "structured-layers-model", 1
 _BACKBONE = "backbone."
@@ -57,7 +58,7 @@ def export_model(run: Run, path: Path, *, half: bool = False, height: float | No
     Raises:
         WorkbenchError: the run has no checkpoint.
     """
-    config, model = DeepNCutsConfig.from_dict(run.config), trained_model(run)
+    config, model = DeepNCutsConfig.from_dict(run.config), trained_model(run, DeepNCutsConfig)
     stored = not _is_pretrained(model, config)
     state = {
         name: (value.half() if half else value).contiguous()
@@ -67,7 +68,7 @@ def export_model(run: Run, path: Path, *, half: bool = False, height: float | No
     metadata = {
         "format": FORMAT,
         "version": VERSION,
-        "architecture": asdict(config.architecture),
+        "architecture": plain(config.architecture),
         "backbone": "stored" if stored else _digest(model.backbone),
         "height": height,
         "run": {"config": run.config, "provenance": run.provenance},
@@ -99,8 +100,7 @@ def read_model(path: Path) -> SavedModel:
             f"{metadata.get('format', 'other tensors')} in {path}",
             "export it with this version: workbench export RUN FILE",
         )
-    shape = metadata["architecture"]
-    model = DeepNCuts(ArchitectureConfig(**shape | {"taps": tuple(shape["taps"])}))
+    model = DeepNCuts(from_plain(ArchitectureConfig, metadata["architecture"], "export it again"))
     if metadata["backbone"] != "stored":
         weights = known_weights(model.config.backbone)
         load_weights(model.backbone, weights)
@@ -127,7 +127,7 @@ def best_height(run: Run) -> float | None:
     if training.holdout == 0:
         return None
     _, held = Scenes.open(training.store, "train").hold_out(training.holdout, training.seed)
-    heights, curves = held_out_curves(trained_model(run), held, HierarchyConfig())
+    heights, curves = held_out_curves(trained_model(run, DeepNCutsConfig), held, HierarchyConfig())
     means = sum(curve.mean(axis=1) for curve in curves)
     return float(heights[int(means.argmax())])
 

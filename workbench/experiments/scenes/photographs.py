@@ -23,8 +23,8 @@ from workbench.segmentation.contour_cuts import ContourConfig, segment_contours
 from workbench.segmentation.hierarchical import full_size
 from workbench.segmentation.photos import PhotoSegmentation, enlarge_labels
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.config import DeepNCutsConfig
 from workbench.training.devices import device_of
+from workbench.training.scenes.config import DeepNCutsConfig
 
 SIDE = 481
 """Longer side at which photos are segmented, pixels: that of the images that networks saw."""
@@ -129,7 +129,7 @@ def load_segmenter(model: str | Path, device: str = "auto") -> Segmenter:
     column = COLUMNS.get(name)
     height = None
     if path.is_dir():
-        network = trained_model(Run.open(path))
+        network = trained_model(Run.open(path), DeepNCutsConfig)
     elif path.is_file():
         saved = read_model(path)
         network, height = saved.model, saved.height

@@ -15,7 +15,7 @@ from workbench.evaluation.scenes.snapshots import look_at_scene
 from workbench.models import DeepNCuts
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 WATCHED = ("effective_rank_held_out", "covering_best", "covering_average")
 
@@ -42,7 +42,7 @@ def _follow(run: Run) -> Trajectory:
             "train it with --holdout 20",
         )
     _, held = Scenes.open(config.store, "train").hold_out(config.holdout, config.seed)
-    fresh, trained = fresh_model(config).eval(), trained_model(run)
+    fresh, trained = fresh_model(config).eval(), trained_model(run, DeepNCutsConfig)
     changes = [
         _seen(trained, scene) - _seen(fresh, scene)
         for scene in tqdm(held, desc=run.path.name, unit="scene")

@@ -29,7 +29,7 @@ from workbench.models.backbones import backbone_entry
 from workbench.models.weights import known_weights
 from workbench.runs import Run
 from workbench.training.building import fresh_model, trained_model
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.scenes.config import DeepNCutsConfig
 
 HELD = 20
 """Training scenes on which an untrained column chooses the heights of its cuts."""
@@ -107,7 +107,10 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
             model, runs = fresh_model(config), []
         else:
             runs = _train(request, column, seed)
-            config, model = DeepNCutsConfig.from_dict(runs[-1].config), trained_model(runs[-1])
+            config, model = (
+                DeepNCutsConfig.from_dict(runs[-1].config),
+                trained_model(runs[-1], DeepNCutsConfig),
+            )
         _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
         found = evaluate_network(column, model, scenes, held, asked, request.device, kept)
         if not runs:

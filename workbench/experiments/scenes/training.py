@@ -1,6 +1,8 @@
 """DeepNCuts from a store of scenes: train it into a run, hold it against its untrained features."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -12,54 +14,17 @@ from workbench.evaluation.scenes.snapshots import look_at_scene
 from workbench.evaluation.scenes.table import BenchmarkTable
 from workbench.models import DeepNCuts
 from workbench.runs import Run
+from workbench.runs.files import atomic_write
 from workbench.segmentation import CutConfig
-from workbench.training.building import fresh_model, trained_model, untrained_model
-from workbench.training.config import DeepNCutsConfig
-from workbench.training.deep_ncuts import SegmentationTask
+from workbench.training.building import fresh_model, trained_model
 from workbench.training.devices import device_of
-from workbench.training.run_folders import Began, train_into
+from workbench.training.run_folders import train_into
+from workbench.training.scenes.config import DeepNCutsConfig
+from workbench.training.scenes.task import SegmentationTask
 from workbench.training.trainer import Trainer
 
 SNAPSHOTS = 4
 """How many scenes of an evaluated split are kept whole, to look at."""
-
-
-def train_deep_ncuts(
-    config: DeepNCutsConfig,
-    path: Path | str,
-    *,
-    resume: bool = False,
-    overwrite: bool = False,
-    progress: bool = True,
-    began: Began | None = None,
-) -> Run:
-    """Train into a run folder; SIGINT and SIGTERM stop between two steps, with a checkpoint.
-
-    `workbench.train` does it somewhere else, and comes back at once.
-
-    Args:
-        config: how; when resuming, the run's own must be the same but for the device.
-        path: of the run folder.
-        resume: continue the run that is there.
-        overwrite: delete the run that is there first.
-        progress: whether a bar and what is seen of held-out scenes are printed.
-        began: called with the run once it is there.
-
-    Raises:
-        PipelineError: there is no finished store of scenes.
-        WorkbenchError: the weights or the run folder are not what they should be, or the training
-            diverged.
-    """
-    return train_into(
-        path,
-        config,
-        _prepared,
-        _fit,
-        resume=resume,
-        overwrite=overwrite,
-        progress=progress,
-        began=began,
-    )
 
 
 Prepared = tuple[DeepNCuts, Scenes, Scenes]
@@ -81,6 +46,18 @@ def _fit(
     trainer = Trainer(task, config, run, monitor, progress=progress)
     monitor.stopping = trainer.asked_to_stop
     trainer.fit(resume)
+
+
+train_deep_ncuts = partial(train_into, _prepared, _fit)
+"""Train a DeepNCuts: `train_deep_ncuts(config, path, …)`, see `train_into`."""
+
+
+def untrained_model(config: DeepNCutsConfig) -> DeepNCuts:
+    """The baseline of the paper's table: normalized cuts on the deepest tap's own features."""
+    architecture = replace(
+        config.architecture, head="none", taps=config.architecture.taps[-1:], learn_coupling=False
+    )
+    return fresh_model(replace(config, architecture=architecture, start=None))
 
 
 def evaluate_deep_ncuts(
@@ -112,7 +89,7 @@ def evaluate_deep_ncuts(
     config = DeepNCutsConfig.from_dict(run.config)
     scenes = Scenes.open(store or config.store, split).first(limit)
     models = {"untrained": untrained_model(config)} if untrained else {}
-    models["trained"] = trained_model(run)
+    models["trained"] = trained_model(run, DeepNCutsConfig)
     step = run.step
     methods = []
     with tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar:
@@ -126,6 +103,6 @@ def evaluate_deep_ncuts(
                 bar.update()
             methods.append(MethodScores(method, scores))
     table = BenchmarkTable(tuple(methods))
-    with run.atomic_write(run.path / "evaluations" / f"{split}.json") as file:
+    with atomic_write(run.path / "evaluations" / f"{split}.json") as file:
         file.write(json.dumps(table.to_dict()).encode())
     return table

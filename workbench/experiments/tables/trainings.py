@@ -9,19 +9,17 @@ from tqdm.auto import tqdm
 
 from workbench.experiments.tables.questions import refuse_other
 from workbench.runs import Run, Status
+from workbench.runs.plain import plain
 from workbench.training.checkpoints import LATEST
 from workbench.training.config import LoopConfig
 
 PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "processes")
 """Settings of a training that say where, and not what: they may change when it goes on."""
-KNOWN = ("kind",)
-"""Settings that the column states already; results on record were asked without them."""
 
 
 def essence(config: LoopConfig) -> dict[str, Any]:
-    """Settings of a training that decide its outcome."""
-    passing = PLACES + KNOWN
-    return {name: value for name, value in config.to_dict().items() if name not in passing}
+    """Settings of a training that decide its outcome; its kind, which the table states, is none."""
+    return {name: value for name, value in plain(config).items() if name not in PLACES}
 
 
 def finished_run(config: LoopConfig, path: Path, label: str, train: Callable[..., Run]) -> Run:

@@ -1,5 +1,6 @@
 """Texts of the monitor: status, facts, answers to commands."""
 
+from workbench.evaluation.rendering import duration
 from workbench.runs import Event, Status
 from workbench.runs.control import PAUSE, RATE, RESUME, SAVE, STOP
 from workbench.runs.progress import Progress
@@ -42,14 +43,6 @@ def _of(done: str, planned: int | None) -> str:
 def fraction_of(progress: Progress) -> float:
     """Fraction of the steps that is done; 0 where their number is not known."""
     return progress.step / progress.steps if progress.steps else 0.0
-
-
-def duration(seconds: float) -> str:
-    """Duration as text: 40 s, 3 min, 2 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def answer_text(event: Event) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import UserError
-from workbench.evaluation.regions.distances import is_region_run
+from workbench.evaluation.regions.distances import has_matrices
 from workbench.runs import Run
 from workbench.runs.finding import resolved_path
+from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
@@ -78,7 +79,10 @@ def tabs_of(subject: Subject) -> list[Tab]:
 
 
 def _watched(subject: Subject) -> bool:
-    return subject.run is not None and bool(subject.run.snapshot_names())
+    run = subject.run
+    return (
+        run is not None and kind_name(run.config) in ("scenes", "") and bool(run.snapshot_names())
+    )
 
 
 def _measured(subject: Subject) -> bool:
@@ -87,7 +91,7 @@ def _measured(subject: Subject) -> bool:
 
 def _pooled(subject: Subject) -> bool:
     run = subject.run
-    return run is not None and is_region_run(run) and any(run.checkpoints.glob("*.pt"))
+    return run is not None and has_matrices(run) and any(run.checkpoints.glob("*.pt"))
 
 
 def _stored(subject: Subject) -> bool:

@@ -1,7 +1,6 @@
 """DeepNCuts as a task: scenes in, objectives over all their annotators out."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ from torch import Tensor, nn
 from workbench.data import FeatureCache, Order, Scene, Scenes
 from workbench.errors import WorkbenchError
 from workbench.models.deep_ncuts import DeepNCuts
-from workbench.models.features import file_digest
 from workbench.models.hypercolumn import CONTOUR_STEP
 from workbench.objectives import Agreement, contour_loss, drawn_contours, j1, j2
 from workbench.segmentation import Prediction
-from workbench.training.config import DeepNCutsConfig
+from workbench.training.building import expected_features, parameter_groups
+from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.training.trainer import MicroBatch
 
 
@@ -87,7 +86,7 @@ class SegmentationTask:
         self.order = Order(len(scenes), config.seed)
         if config.frozen:
             model.backbone.requires_grad_(False)
-        self.cache = None if config.cache is None else _opened(config, scenes)
+        self.cache = _opened(config, scenes)
 
     def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterator[MicroBatch]:
         """One image after the other: they have different sizes."""
@@ -120,36 +119,24 @@ class SegmentationTask:
         return scene
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The backbone at the learning rate, everything new at a multiple of it."""
-        backbone = list(self.model.backbone.parameters())
-        known = {id(p) for p in backbone}
-        new = [p for p in self.network.parameters() if id(p) not in known]
-        rate = self.config.learning_rate
-        groups = [{"params": new, "lr": rate * self.config.head_multiplier}]
-        if not self.config.frozen:
-            groups.append({"params": backbone, "lr": rate})
-        return groups
+        """See `building.parameter_groups`."""
+        return parameter_groups(self.network, self.model.backbone, self.config)
 
 
-def _opened(config: DeepNCutsConfig, scenes: Scenes) -> FeatureCache:
-    """The store of features, after making sure that it is this network's.
+def _opened(config: DeepNCutsConfig, scenes: Scenes) -> FeatureCache | None:
+    """The store of features, after making sure that it is this network's; None without one.
 
     Raises:
         WorkbenchError: it is not, or no file says which weights the network has.
     """
-    assert config.cache is not None
-    if config.weights is None or config.start is not None:
+    if config.cache is None:
+        return None
+    if config.start is not None:
         raise WorkbenchError(
             "the pretrained weights themselves, to read their features from a store",
-            "random ones" if config.weights is None else f"those of {config.start}",
+            f"those of {config.start}",
             "leave --cache out",
         )
-    cache, shape = FeatureCache(config.cache), config.architecture
-    cache.check(
-        scenes,
-        backbone=shape.backbone,
-        taps="+".join(shape.taps),
-        enlarge=shape.enlarge,
-        weights_sha256=file_digest(Path(config.weights)),
-    )
+    expected, cache = expected_features(config), FeatureCache(config.cache)
+    cache.check(scenes, **expected)
     return cache

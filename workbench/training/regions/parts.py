@@ -2,7 +2,7 @@
 
 from workbench.data import RegionParts, Regions, region_parts
 from workbench.errors import WorkbenchError
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
 
 
 def parts_of(config: RegionConfig) -> RegionParts:

@@ -1,46 +1,38 @@
 """Everything that decides how a region classifier is trained: frozen, stored with the run."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import ClassVar, Literal
 
-from workbench.data.region_split import PROTOCOLS, Protocol
+from workbench.data.region_split import Protocol
 from workbench.errors import WorkbenchError
-from workbench.models.regions import RegionArchitecture
-from workbench.training.config import LoopConfig
+from workbench.models.regions import RegionArchitecture, RegionNetwork
+from workbench.training.config import NetworkConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionConfig(LoopConfig):
+class RegionConfig(NetworkConfig[RegionNetwork]):
     """How a region classifier is trained (paper §6.1: batches of 100, SGD with momentum).
 
     Attributes:
-        store: path of the zarr store of regions.
-        weights: path of the backbone's pretrained weights; None: start from random ones.
         architecture: what is trained.
-        protocol: which regions are for training, see `data.region_parts`.
-        holdout: fraction of the training images kept out, on which the error is watched.
-        limit: only so many regions of every part; None: all of them. For a quick look whether
-            everything runs, and for errors against the number of training regions.
+        protocol: what is for testing: a fifth of all images, or COCO's own val.
+        holdout: fraction of the training images kept out, to watch the error on.
+        limit: only so many regions of every part, chosen at random; None: all of them. For a quick
+            look whether everything runs, and for errors against the number of training regions.
         jitter: largest shift of a training frame, in pixels, to any side.
         mirror: probability of a mirror image.
-        frozen: whether the backbone keeps its weights.
-        cache: path of a store of the frozen backbone's features, to read instead of computing.
-        start: run whose network the training starts from; None: pretrained weights and new layers.
-        micro_batch: regions that go through the network at once; None: the whole batch. Fewer take
-            less memory for the same step.
+        micro_batch: regions that go through the network at once, to save memory; None: the whole
+            batch.
     """
 
-    store: str
-    weights: str | None = None
+    kind: ClassVar[str] = "regions"
+
     architecture: RegionArchitecture = field(default_factory=RegionArchitecture)
     protocol: Protocol = "pooled"
     holdout: float = 0.1
     limit: int | None = None
     jitter: int = 8
     mirror: float = 0.5
-    frozen: bool = False
-    cache: str | None = None
-    start: str | None = None
     micro_batch: int | None = None
 
     passes: int = 20
@@ -52,10 +44,6 @@ class RegionConfig(LoopConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.protocol not in PROTOCOLS:
-            raise WorkbenchError(
-                f"a protocol out of {', '.join(PROTOCOLS)}", repr(self.protocol), "name one of them"
-            )
         if not 0 <= self.holdout < 1:
             raise WorkbenchError(
                 "a fraction of the images to hold out", f"{self.holdout}", "correct --holdout"
@@ -81,8 +69,15 @@ class RegionConfig(LoopConfig):
                 "leave --frozen out, or --from-scratch",
             )
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "RegionConfig":
-        """Back from `to_dict`."""
-        architecture = RegionArchitecture.from_dict(values["architecture"])
-        return cls(**values | {"architecture": architecture})
+    def network(self) -> RegionNetwork:
+        """The network, with random weights."""
+        return RegionNetwork(self.architecture)
+
+    @property
+    def features(self) -> dict[str, str | float]:
+        """What its maps are called in a store of features."""
+        return {
+            "backbone": self.architecture.backbone,
+            "taps": self.architecture.tap,
+            "enlarge": 1.0,
+        }

@@ -1,7 +1,6 @@
 """Region classification as a task: batches of regions in, the logistic loss out."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,14 +18,13 @@ from workbench.data import (
     batches_of,
     region_reader,
 )
-from workbench.errors import WorkbenchError
 from workbench.linalg.effective_rank import effective_rank
 from workbench.linalg.gram_log import GramFunction
-from workbench.models.features import file_digest
 from workbench.models.regions import RegionNetwork
-from workbench.training.pooled_vectors import PooledFeatures
+from workbench.training.building import expected_features, parameter_groups
 from workbench.training.processes import place
-from workbench.training.region_config import RegionConfig
+from workbench.training.regions.config import RegionConfig
+from workbench.training.regions.pooled_vectors import PooledFeatures
 from workbench.training.trainer import MicroBatch
 
 CALIBRATION = 1000
@@ -139,15 +137,8 @@ class RegionTask:
         return opened
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """The backbone at the learning rate, everything new at a multiple of it."""
-        backbone = list(self.model.backbone.parameters())
-        known = {id(p) for p in backbone}
-        new = [p for p in self.model.parameters() if id(p) not in known]
-        rate = self.config.learning_rate
-        groups = [{"params": new, "lr": rate * self.config.head_multiplier}]
-        if not self.config.frozen:
-            groups.append({"params": backbone, "lr": rate})
-        return groups
+        """See `building.parameter_groups`."""
+        return parameter_groups(self.network, self.model.backbone, self.config)
 
     def calibrate(self, device: torch.device) -> None:
         """Fix the scale of the pooled vector, on training regions as they are."""
@@ -173,18 +164,6 @@ def opened_features(config: RegionConfig, regions: Regions) -> RegionFeatures | 
     """
     if config.cache is None:
         return None
-    if config.weights is None:
-        raise WorkbenchError(
-            "the pretrained weights themselves, to read their features from a store",
-            "random ones",
-            "leave --cache out",
-        )
-    features, shape = RegionFeatures(config.cache), config.architecture
-    features.check(
-        regions,
-        backbone=shape.backbone,
-        taps=shape.tap,
-        enlarge=1.0,
-        weights_sha256=file_digest(Path(config.weights)),
-    )
+    expected, features = expected_features(config), RegionFeatures(config.cache)
+    features.check(regions, **expected)
     return features

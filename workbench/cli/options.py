@@ -1,0 +1,75 @@
+"""Options of commands out of configuration dataclasses: type, default and help from their fields.
+
+The help of an option is what the class's docstring says of the attribute.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from inspect import getdoc
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import click
+
+Command = Callable[..., Any]
+Decorator = Callable[[Command], Command]
+
+
+def decorated(*decorators: Decorator) -> Decorator:
+    """Several click options as one decorator, in the order in which help shows them."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def options_of(config: Any, *names: str, **special: Mapping[str, Any]) -> tuple[Decorator, ...]:
+    """An option for each of some fields of a configuration, whose values are the defaults.
+
+    Args:
+        config: a dataclass.
+        names: of its fields, in the order in which help shows them.
+        special: by the name of a field, arguments of `click.option` that are to be others; "flags"
+            is the option's declaration, where it is not the field's name.
+    """
+    kinds, words = get_type_hints(type(config)), attributes_of(type(config))
+    options = []
+    for name in names:
+        value = getattr(config, name)
+        settings = {"default": value, "help": words[name], **_typed(kinds[name])}
+        settings |= {"show_default": value is not None and "is_flag" not in settings}
+        settings |= special.get(name, {})
+        flags = settings.pop("flags", f"--{name.replace('_', '-')}")
+        options.append(click.option(flags, name, **settings))
+    return tuple(options)
+
+
+def attributes_of(kind: type[Any]) -> dict[str, str]:
+    """What the docstrings of a class and its bases say of attributes, as sentences of help.
+
+    References in backticks lose these; what a missing value means ("None: …") is left out.
+    """
+    found: dict[str, str] = {}
+    for each in reversed(kind.__mro__):
+        _, _, block = (getdoc(each) or "").partition("\nAttributes:\n")
+        for name, text in re.findall(r"^    (\w+): (.*(?:\n {5,}.*)*)", block, re.MULTILINE):
+            words = re.sub(r"; None: [^.;]*", "", " ".join(text.split())).replace("`", "")
+            found[name] = words[:1].upper() + words[1:] if words[1:2].isalpha() else words
+    return found
+
+
+def _typed(kind: Any) -> dict[str, Any]:
+    """How click reads a value of a type."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is UnionType:
+        return _typed(inner[0])
+    if origin is Literal:
+        return {"type": click.Choice(inner)}
+    if origin is tuple and inner[-1] is ...:
+        return {"type": inner[0], "multiple": True}
+    if origin is tuple:
+        return {"type": inner}
+    return {"is_flag": True} if kind is bool else {"type": kind}

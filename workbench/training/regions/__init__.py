@@ -1,0 +1,1 @@
+"""Region classifiers in training: configuration, parts of the regions, task."""

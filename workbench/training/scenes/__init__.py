@@ -1,0 +1,1 @@
+"""DeepNCuts in training: its configuration and its task."""
