@@ -87,6 +87,6 @@ def test_a_failure_is_errors_as_message(run: Run) -> None:
 def test_the_gap_of_a_scene_is_where_its_typical_annotator_cuts() -> None:
     truths = np.array([[[1, 1, 2, 2]], [[1, 2, 3, 3]], [[1, 2, 3, 4]]], np.uint16)
     values = np.array([1.0, 0.9, 0.8, 0.3, 0.1])
-    assert eigengap({"truths": truths, "eigenvalues": values}) == pytest.approx(0.5)
-    assert eigengap({"truths": truths, "eigenvalues": values[:3]}) == pytest.approx(0.1)
-    assert eigengap({"truths": truths, "eigenvalues": values[:0]}) == 0.0
+    assert eigengap(values, truths) == pytest.approx(0.5)
+    assert eigengap(values[:3], truths) == pytest.approx(0.1)
+    assert eigengap(values[:0], truths) == 0.0

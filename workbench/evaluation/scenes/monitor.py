@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from jaxtyping import Float, Integer
 
 from workbench.data import FeatureCache, Scene, Scenes
 from workbench.evaluation.scenes.pool import PoolScores
@@ -57,7 +58,7 @@ class CoveringMonitor:
             scores.append(score)
             ranks.append(snapshot.rank)
             effective.append(snapshot.effective_rank)
-            gaps.append(eigengap(snapshot))
+            gaps.append(eigengap(snapshot.eigenvalues, snapshot.truths))
             if i < self.probes:
                 self.run.snapshot(step, scene.id, snapshot.to_arrays())
         if not scores:
@@ -81,15 +82,20 @@ class CoveringMonitor:
         return look_at_prediction(found, scene)
 
 
-def eigengap(snapshot: Snapshot) -> float:
+def eigengap(
+    values: Float[np.ndarray, "count"], truths: Integer[np.ndarray, "annotators height width"]
+) -> float:
     """Eigengap λ_k − λ_{k+1} of M = D^-½WD^-½, whose largest eigenvalue is 1, for a scene's k.
 
-    The number k is the median of the annotators' numbers of segments, limited by the number of the
-    snapshot's eigenvalues. Without any, where all features are zero, the gap is 0.
+    The number k is the median of the annotators' numbers of segments, limited by the number of
+    eigenvalues. Without any, where all features are zero, the gap is 0.
+
+    Args:
+        values: eigenvalues, descending.
+        truths: label maps of the annotators.
     """
-    values = snapshot.eigenvalues
     if len(values) < 2:
         return 0.0
-    segments = [np.count_nonzero(np.bincount(truth.ravel())) for truth in snapshot.truths]
+    segments = [np.count_nonzero(np.bincount(truth.ravel())) for truth in truths]
     k = min(max(int(np.median(segments)), 1), len(values) - 1)
     return float(values[k - 1] - values[k])
