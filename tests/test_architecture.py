@@ -15,6 +15,7 @@ ROOMS = [
     "experiments",
     "evaluation",
     "training",
+    "probe",
     "runs",
     "models",
     "objectives",
