@@ -4,6 +4,7 @@ Every source gives images by number, each with an id that is unique, as RGB pixe
 cannot be read raises at its own number and leaves the others alone.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -189,9 +190,7 @@ def picture(item: Any, name: str) -> Pixels | Prepared:
 
 def unique_names(names: Iterable[str]) -> list[str]:
     """Names that can be files', numbered where they repeat."""
-    plain = [
-        "".join(c if c.isalnum() or c in "_-" else "_" for c in name) or "image" for name in names
-    ]
+    plain = [re.sub(r"[^\w-]", "_", name) or "image" for name in names]
     counts, seen, found = Counter(plain), Counter[str](), []
     for name in plain:
         seen[name] += 1

@@ -129,7 +129,7 @@ def preprocessing_of(model: nn.Module, given: Any = None) -> Preprocessing:
     return Preprocessing(
         longest=448,
         multiple=patch_of(model) or 1,
-        source="assumed: ImageNet's mean and standard deviation, the longer side at most 448 pixels",
+        source="assumed: ImageNet's mean and deviation, the longer side at most 448 pixels",
     )
 
 

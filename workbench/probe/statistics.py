@@ -1,9 +1,9 @@
-"""Sufficient statistics of a layer over any number of images: sums and the Gram matrix of its cells.
+"""Sufficient statistics of a layer over any number of images: sums and Gram matrix of its cells.
 
 With n cells of d features they take O(d²) memory whatever n, can be merged, and give the spectrum,
 the ranks, the mean angle between cells, and the degrees of a normalized cut over all images. Above
-`SKETCHED` features the Gram matrix is that of a random projection (Johnson and Lindenstrauss), whose
-inner products are right in the mean, with a relative error of about √(2/`SKETCH`).
+`SKETCHED` features the Gram matrix is that of a random projection (Johnson and Lindenstrauss),
+whose inner products are right in the mean, with a relative error of about √(2/`SKETCH`).
 """
 
 from collections.abc import Mapping
