@@ -10,7 +10,7 @@ transformer have both signs. Three choices, each a function of two cells' featur
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -34,6 +34,17 @@ _PAIRS = 4096
 """Pairs of cells on which the approximation's error is measured."""
 
 
+Rows = Float[Tensor, "cells factors"]
+
+
+@runtime_checkable
+class FactorMap(Protocol):
+    """From features of cells to the factors X of their affinity W = XXᵀ, cell by cell."""
+
+    def __call__(self, values: Float[Tensor, "cells channels"]) -> Rows:
+        """Factors of some cells, float32."""
+
+
 @dataclass(frozen=True)
 class Factors:
     """Affinity by its factors, with what there is to say of them.
@@ -50,48 +61,57 @@ class Factors:
     warning: str = ""
 
 
-def factors(
-    values: Float[Tensor, "cells channels"],
-    choice: Choice = "cosine",
-    *,
-    temperature: float = TEMPERATURE,
-    landmarks: int = LANDMARKS,
-    seed: int = 0,
-) -> Factors:
+NEGATIVE = (
+    "These features have negative entries: inner products may be negative, and normalized cuts are "
+    "undefined where a degree is. Choose cosine."
+)
+
+
+def factors(values: Float[Tensor, "cells channels"], choice: Choice = "cosine") -> Factors:
     """Factors of the affinity of cells.
 
     Args:
         values: features of the cells, of any sign.
         choice: see the module.
-        temperature: τ of "exponential".
-        landmarks: of "exponential"; fewer cells than that make it exact.
-        seed: of the landmarks and of the pairs on which the error is measured.
 
     Raises:
         WorkbenchError: there is no such choice.
     """
-    x = values.float()
-    if choice == "linear":
-        negative = bool((x < 0).any())
-        words = (
-            "These features have negative entries: inner products may be negative, and normalized "
-            "cuts are undefined where a degree is. Choose cosine."
+    make = factor_map(choice, values)
+    affinity = Affinity(make(values))
+    if isinstance(make, Exponential):
+        return Factors(affinity, *make.errors(values))
+    negative = choice == "linear" and bool((values < 0).any())
+    return Factors(affinity, warning=NEGATIVE if negative else "")
+
+
+def factor_map(choice: Choice, sample: Float[Tensor, "cells channels"]) -> FactorMap:
+    """Map from features to factors.
+
+    Args:
+        choice: see the module.
+        sample: cells among which the landmarks of "exponential" are drawn.
+
+    Raises:
+        WorkbenchError: there is no such choice.
+    """
+    if choice not in CHOICES:
+        raise WorkbenchError(
+            f"an affinity out of {', '.join(CHOICES)}", repr(choice), "name one of them"
         )
-        return Factors(Affinity(x), warning=words if negative else "")
-    if choice == "cosine":
-        return Factors(Affinity(cosine_rows(x)))
     if choice == "exponential":
-        return _exponential(x, temperature, landmarks, seed)
-    raise WorkbenchError(
-        f"an affinity out of {', '.join(get_args(Choice))}", repr(choice), "name one of them"
-    )
+        return Exponential(sample)
+    return cosine_rows if choice == "cosine" else _as_they_are
 
 
-def cosine_rows(x: Float[Tensor, "cells channels"]) -> Float[Tensor, "cells more"]:
+def _as_they_are(values: Float[Tensor, "cells channels"]) -> Rows:
+    return values.float()
+
+
+def cosine_rows(values: Float[Tensor, "cells channels"]) -> Rows:
     """Rows (a/‖a‖, 1)/√2, whose inner products are (1 + cosine)/2; of a zero row a/‖a‖ is 0."""
-    unit = unit_length(x)
-    ones = unit.new_ones(len(unit), 1)
-    return torch.cat([unit, ones], dim=1) / 2**0.5
+    unit = unit_length(values.float())
+    return torch.cat([unit, unit.new_ones(len(unit), 1)], dim=1) / 2**0.5
 
 
 def unit_length(x: Float[Tensor, "cells channels"]) -> Float[Tensor, "cells channels"]:
@@ -102,28 +122,48 @@ def unit_length(x: Float[Tensor, "cells channels"]) -> Float[Tensor, "cells chan
     return scaled / length.where(length > 0, 1)
 
 
-def _exponential(
-    x: Float[Tensor, "cells channels"], temperature: float, landmarks: int, seed: int
-) -> Factors:
-    if not temperature > 0:
-        raise WorkbenchError("a positive temperature", f"{temperature}", "raise it")
-    unit = unit_length(x).double()
-    random = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(unit), generator=random)[:landmarks].to(unit.device)
-    nodes = unit[chosen]
+class Exponential:
+    """Factors of exp((cos(a, b) − 1)/τ) through landmarks: K(·, N) K(N, N)^-½ for landmarks N.
 
-    def kernel(a: Tensor, b: Tensor) -> Tensor:
-        return torch.exp((a @ b.mT - 1) / temperature)
+    Args:
+        sample: cells among which the landmarks are drawn.
+        temperature: τ.
+        landmarks: their number; all cells where there are fewer, and then it is exact.
+        seed: of the draw.
+    """
 
-    values, vectors = torch.linalg.eigh(kernel(nodes, nodes))
-    kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
-    root = vectors[:, kept] * values[kept].rsqrt()
-    rows = kernel(unit, nodes) @ root
-    pairs = torch.randint(len(unit), (2, _PAIRS), generator=random).to(unit.device)
-    exact = torch.exp(((unit[pairs[0]] * unit[pairs[1]]).sum(1) - 1) / temperature)
-    error = (rows[pairs[0]] * rows[pairs[1]]).sum(1) - exact
-    return Factors(
-        Affinity(rows.float()),
-        largest_error=float(error.abs().max()),
-        rms_error=float(error.square().mean().sqrt()),
-    )
+    def __init__(
+        self,
+        sample: Float[Tensor, "cells channels"],
+        temperature: float = TEMPERATURE,
+        landmarks: int = LANDMARKS,
+        seed: int = 0,
+    ) -> None:
+        if not temperature > 0:
+            raise WorkbenchError("a positive temperature", f"{temperature}", "raise it")
+        self.temperature, self.seed = temperature, seed
+        random = torch.Generator().manual_seed(seed)
+        chosen = torch.randperm(len(sample), generator=random)[:landmarks].to(sample.device)
+        self._nodes = unit_length(sample[chosen].double())
+        values, vectors = torch.linalg.eigh(self._kernel(self._nodes))
+        kept = values > values[-1] * len(values) * torch.finfo(values.dtype).eps
+        self._root = vectors[:, kept] * values[kept].rsqrt()
+
+    def _kernel(self, unit: Tensor) -> Tensor:
+        return torch.exp((unit @ self._nodes.mT - 1) / self.temperature)
+
+    def __call__(self, values: Float[Tensor, "cells channels"]) -> Rows:
+        """Factors of some cells, float32."""
+        return (self._kernel(unit_length(values.double())) @ self._root).float()
+
+    def errors(self, values: Float[Tensor, "cells channels"]) -> tuple[float, float]:
+        """Largest and root-mean-square error of the entries of W, on random pairs of cells."""
+        random = torch.Generator().manual_seed(self.seed + 1)
+        one, other = (
+            values[torch.randint(len(values), (_PAIRS,), generator=random).to(values.device)]
+            for _ in range(2)
+        )
+        cosines = (unit_length(one.double()) * unit_length(other.double())).sum(1)
+        exact = torch.exp((cosines - 1) / self.temperature)
+        error = (self(one).double() * self(other).double()).sum(1) - exact
+        return float(error.abs().max()), float(error.square().mean().sqrt())

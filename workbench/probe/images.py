@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -41,6 +41,7 @@ class Prepared:
         return found
 
 
+@runtime_checkable
 class ImageSource(Protocol):
     """Images by number.
 
@@ -75,9 +76,8 @@ def image_source(images: Any) -> ImageSource:
         path = Path(images)
         if (path / "zarr.json").is_file():
             return _SceneImages(Scenes.open(str(path)))
-        if path.is_file():
-            return _Files([path], str(path))
-        return _Files(files_below(path), str(path))
+        files = [path] if path.is_file() else files_below(path)
+        return _Files(files, str(path), path)
     if isinstance(images, Scenes):
         return _SceneImages(images)
     if isinstance(images, DataLoader):
@@ -123,9 +123,14 @@ def files_below(folder: Path) -> list[Path]:
 class _Files:
     """Files that Pillow reads: upright as EXIF says, grey, alpha and 16 bits converted."""
 
-    def __init__(self, paths: Sequence[Path], title: str) -> None:
+    def __init__(self, paths: Sequence[Path], title: str, root: Path = Path()) -> None:
         self.title, self.paths = title, list(paths)
-        self.ids = unique_names([path.stem for path in paths])
+        repeated = {stem for stem, count in Counter(p.stem for p in paths).items() if count > 1}
+        inside = [p.relative_to(root) if p.is_relative_to(root) else p for p in paths]
+        self.ids = unique_names(
+            "-".join(place.with_suffix("").parts) if place.stem in repeated else place.stem
+            for place in inside
+        )
 
     def read(self, number: int) -> Pixels | Prepared:
         return read_photo(self.paths[number])

@@ -6,19 +6,20 @@ gradient of a cell's features for a random image is strongest around the cell's 
 centre of mass is that place. Tokens of patches divide the image evenly.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from workbench.probe.layers import Capture
+from workbench.probe.capture import Capture
 from workbench.segmentation import Grid
 
 _DRAWS = 4
 """Random directions in feature space for each cell."""
-_NEAR_INTEGER = 0.2
-"""A stride so near to an integer, relative to the distance measured, is that integer."""
+_NEAR_POWER, _NEAR_INTEGER = 0.12, 0.05
+"""Relative distance within which a measured stride is taken for a power of two, or an integer."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,28 @@ def measured_places(
         return even
     places = torch.tensor([place for place in found if place is not None], dtype=torch.float64)
     indices = torch.tensor(cells, dtype=torch.float64)
-    stride = float(((places[2] - places[1]) / (indices[2] - indices[1])).mean())
-    if abs(stride - even.grid.stride) > even.grid.stride / 4:
-        stride = even.grid.stride  # wider than the image: its borders have moved the centres
-    if round(stride) and abs(stride - round(stride)) <= _NEAR_INTEGER * max(1.0, stride / 8):
-        stride = float(round(stride))
+    measured = float(((places[2] - places[1]) / (indices[2] - indices[1])).mean())
+    stride = usual_stride(measured, even.grid.stride)
     offsets = places - stride * indices
     offset = round(2 * float(offsets.mean())) / 2
     return Places(Grid(stride, offset), "measured", float(offsets.std()))
+
+
+def usual_stride(measured: float, even: float) -> float:
+    """Stride that a measurement stands for: strides multiply, and are mostly powers of two.
+
+    Args:
+        measured: pixels.
+        even: of an even division of the image; the stride where the measurement is far from it,
+            as it is where cells see beyond the image's borders.
+    """
+    if not even / 1.35 <= measured <= even * 1.35:
+        return even
+    power = 2.0 ** round(math.log2(measured))
+    if abs(measured / power - 1) <= _NEAR_POWER:
+        return power
+    whole = float(max(1, round(measured)))
+    return whole if abs(measured / whole - 1) <= _NEAR_INTEGER else measured
 
 
 def _centre(

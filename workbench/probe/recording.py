@@ -24,9 +24,9 @@ from xxhash import xxh3_64
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
+from workbench.probe.capture import Capture, Select
 from workbench.probe.features import Arranged, arranged, refuse_infinite
 from workbench.probe.images import ImageSource, Prepared
-from workbench.probe.layers import Capture, Select
 from workbench.probe.places import Places, even_places, measured_places
 from workbench.probe.preprocessing import Pixels, Preprocessing, patch_of
 from workbench.probe.statistics import LayerStatistics

@@ -1,7 +1,6 @@
 """`workbench.probe`: any torch module on any images, recorded into a run folder."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from workbench.errors import WorkbenchError
+from workbench.probe.capture import Select, named_layers
 from workbench.probe.images import image_source
-from workbench.probe.layers import Select, named_layers
 from workbench.probe.preprocessing import preprocessing_of
 from workbench.probe.recording import (
     ProbeConfig,
@@ -101,9 +100,7 @@ def _begun(
     """The run to record into, with what it has already."""
     if not resume:
         if overwrite and path.exists():
-            run = Run.open(path)  # nothing but a run is ever deleted
-            run.refuse_to_disturb()
-            shutil.rmtree(path)
+            Run.delete(path)
         return Run.create(path, asdict(config)), {}, 0
     run = Run.open(path)
     asked = json.loads(to_json(asdict(config)))

@@ -105,7 +105,7 @@ def named_layers(model: nn.Module, patterns: str | Sequence[str]) -> list[str]:
 
     Args:
         model: any module.
-        patterns: names, or patterns with the wildcards * ? [ ] as in the shell ("blocks.*.mlp").
+        patterns: names, or patterns with wildcards between the dots ("blocks.*.mlp", "layer[34]").
 
     Raises:
         WorkbenchError: a pattern selects nothing; the message offers the nearest names.
@@ -114,7 +114,7 @@ def named_layers(model: nn.Module, patterns: str | Sequence[str]) -> list[str]:
     names = [name for name, _ in model.named_modules() if name]
     chosen: set[str] = set()
     for pattern in patterns:
-        hits = {name for name in names if name == pattern or fnmatchcase(name, pattern)}
+        hits = {name for name in names if _matches(name, pattern)}
         if not hits:
             near = get_close_matches(pattern, names, n=5, cutoff=0.4)
             raise WorkbenchError(
@@ -126,6 +126,12 @@ def named_layers(model: nn.Module, patterns: str | Sequence[str]) -> list[str]:
     if not chosen:
         raise WorkbenchError("at least one layer", "none", "name one; probe.layers(model) lists")
     return [name for name in names if name in chosen]
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """Whether each part of a name between its dots matches that of a pattern, as file names do."""
+    parts, wanted = name.split("."), pattern.split(".")
+    return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
 class Capture:
@@ -172,7 +178,9 @@ class Capture:
 
     def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, _: Any, output: Any) -> None:
-            self._runs[name].append(output)
+            found = only_tensor(output) if self.select is None else self.select(output)
+            # A copy: an activation that works in place would overwrite what its layer gave.
+            self._runs[name].append(found.clone() if isinstance(found, Tensor) else output)
 
         return keep
 
@@ -201,19 +209,18 @@ class Capture:
                 f"say which run counts: call=0 … {len(runs) - 1}",
             )
         try:
-            output = runs[self.call or 0]
+            found = runs[self.call or 0]
         except IndexError:
             raise WorkbenchError(
                 f"run {self.call} of {name}",
                 f"{len(runs)} runs in a forward pass",
                 f"give call=0 … {len(runs) - 1}",
             ) from None
-        found = only_tensor(output) if self.select is None else self.select(output)
         if not isinstance(found, Tensor):
             given = "" if self.select is None else ", of which the function made no tensor"
             raise WorkbenchError(
                 f"a tensor as the output of {name}",
-                describe(output) + given,
+                describe(found) + given,
                 "give output=lambda out: …, which takes the tensor from it",
             )
         return found
