@@ -326,5 +326,7 @@ def digest_of_network(model: nn.Module) -> str:
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         if isinstance(tensor, Tensor):
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            digest.update(
+                tensor.detach().cpu().flatten().contiguous().view(torch.uint8).numpy().data
+            )
     return digest.hexdigest()

@@ -17,7 +17,7 @@ Face's `Trainer`.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, SupportsFloat
+from typing import Any, SupportsFloat
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +133,7 @@ class TrainingRecord:
         self.run.append("finished", self._steps)
         return self.run
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TrainingRecord":
         return self
 
     def __exit__(

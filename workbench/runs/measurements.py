@@ -60,9 +60,7 @@ class Measurements:
         self._steps = [self._steps[row] for row in kept]
         self._rows = {own: row for row, own in enumerate(self._steps)}
         self._columns = {
-            name: column
-            for name, column in shorter.items()
-            if not all(map(isnan, column))
+            name: column for name, column in shorter.items() if not all(map(isnan, column))
         }
 
     def frame(self) -> pd.DataFrame:
