@@ -109,6 +109,7 @@ def test_a_run_goes_where_people_look(tmp_path: Path) -> None:
 
 def test_transformers_trainer_is_recorded(tmp_path: Path) -> None:
     transformers = pytest.importorskip("transformers")
+    pytest.importorskip("accelerate", reason="its Trainer needs accelerate")
     model = _Classifier()
     training = TrainingRecord(tmp_path / "run", model)
     training.probe("inner.blocks.1", every=2)

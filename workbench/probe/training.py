@@ -113,7 +113,10 @@ class TrainingRecord:
             metrics: by name; tensors of one element are read.
         """
         self._steps = self._steps + 1 if step is None else step
-        values = {name: float(value) for name, value in metrics.items()}
+        values = {
+            name: float(value.detach() if isinstance(value, Tensor) else value)
+            for name, value in metrics.items()
+        }
         for layer, seen in self._seen.items():
             values |= {f"{layer} {name}": value for name, value in seen.items()}
         self._seen.clear()
