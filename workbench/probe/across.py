@@ -7,7 +7,7 @@ in ncut_pytorch, approximate the same vectors.) An image's part of an eigenvecto
 own features.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +45,76 @@ class Nearest:
     affinity: float
 
 
+@dataclass(frozen=True)
+class JointSpectrum:
+    """Leading eigenpairs of D^-½WD^-½ for W = XXᵀ whose rows come in parts.
+
+    Attributes:
+        total: sum of the rows of X.
+        cells: number of the rows.
+        values: eigenvalues, descending.
+        basis: (d, count); rows of the eigenvectors are D^-½ times rows of X times this.
+    """
+
+    total: Float64[Tensor, "d"]
+    cells: int
+    values: Float64[Tensor, "count"]
+    basis: Float64[Tensor, "d count"]
+
+    def degrees(self, rows: Float64[Tensor, "cells d"]) -> Float64[Tensor, "cells"]:
+        """Degrees of cells; infinite where they are tied to none."""
+        return degrees_of(rows, self.total)
+
+    def vectors(self, rows: Float64[Tensor, "cells d"]) -> Float64[Tensor, "cells count"]:
+        """Rows of the generalised eigenvectors D^-½U, of unit mean square (weighted by D)."""
+        scale = torch.linalg.vector_norm(self.total)  # Σ δ = ‖total‖²
+        found: Tensor = rows @ self.basis * (scale / self.degrees(rows)[:, None])
+        return found
+
+
+def joint_spectrum(parts: Callable[[], Iterable[Tensor]], dimensions: int) -> JointSpectrum:
+    """Spectrum of the affinity of all rows, in two passes over their parts and O(d²) memory.
+
+    Args:
+        parts: gives (cells, d) float64 factors, part by part; called twice.
+        dimensions: eigenpairs, fewer where the rank is smaller.
+
+    Raises:
+        WorkbenchError: a degree is negative.
+    """
+    total, cells = torch.zeros(1, dtype=torch.float64), 0
+    for rows in parts():
+        total = total + rows.sum(0)
+        cells += len(rows)
+    gram = torch.zeros(len(total), len(total), dtype=torch.float64)
+    for rows in parts():
+        scaled = rows * degrees_of(rows, total).rsqrt()[:, None]
+        gram += scaled.T @ scaled
+    values, vectors = torch.linalg.eigh(gram)
+    floor = float(values[-1].clamp(min=0)) * len(values) * torch.finfo(values.dtype).eps
+    kept = min(dimensions, int((values > floor).sum()))
+    values, vectors = values.flip(0)[:kept], vectors.flip(1)[:, :kept]
+    return JointSpectrum(total, cells, values, vectors * values.rsqrt())
+
+
+def degrees_of(
+    rows: Float64[Tensor, "cells d"], total: Float64[Tensor, "d"]
+) -> Float64[Tensor, "cells"]:
+    """Degrees of cells, infinite where they are zero: such a cell is tied to none.
+
+    Raises:
+        WorkbenchError: one is negative.
+    """
+    degrees: Tensor = rows @ total
+    if float(degrees.min()) < 0:
+        raise WorkbenchError(
+            "nonnegative degrees, as normalized cuts ask for",
+            f"{float(degrees.min()):.3g}",
+            'choose affinity="cosine"',
+        )
+    return degrees.where(degrees > 0, torch.inf)
+
+
 class AcrossImages:
     """Normalized cut of all kept images of a probe at a layer.
 
@@ -56,8 +126,7 @@ class AcrossImages:
         progress: show a bar over the images.
 
     Attributes:
-        values: eigenvalues of D^-½WD^-½, descending.
-        cells: number of cells of all images together.
+        spectrum: of the affinity of all cells.
 
     Raises:
         WorkbenchError: no features are kept, or a degree is negative.
@@ -78,14 +147,17 @@ class AcrossImages:
                 f"kept features in {probe.path}", "none", "probe with a larger keep=…"
             )
         self._map = self._factor_map()
-        self._total, self.cells = self._sum_of_rows(progress)
-        gram = self._gram(progress)
-        values, vectors = torch.linalg.eigh(gram)
-        top = float(values[-1].clamp(min=0))
-        kept = values > top * len(values) * torch.finfo(values.dtype).eps
-        order = torch.arange(len(values) - 1, -1, -1)[kept.flip(0)][:dimensions]
-        self.values: Float64[Tensor, count] = values[order]
-        self._basis = vectors[:, order] * values[order].rsqrt()
+        self.spectrum = joint_spectrum(lambda: self._each(progress), dimensions)
+
+    @property
+    def values(self) -> Float64[Tensor, "count"]:
+        """Eigenvalues of D^-½WD^-½, descending."""
+        return self.spectrum.values
+
+    @property
+    def cells(self) -> int:
+        """Number of cells of all images together."""
+        return self.spectrum.cells
 
     def embedding(self, image: str) -> Float[np.ndarray, "count rows columns"]:
         """Generalised eigenvectors D^-½U of an image's cells, of unit mean square over all cells.
@@ -93,9 +165,7 @@ class AcrossImages:
         The first one is constant.
         """
         rows, shape = self._rows(image)
-        points = rows @ self._basis / self._degrees(rows)[:, None]
-        scale = float(self._total @ self._total) ** 0.5
-        maps: Tensor = (points * scale).T.unflatten(1, shape)
+        maps: Tensor = self.spectrum.vectors(rows).T.unflatten(1, shape)
         return maps.float().numpy()
 
     def segments(self, count: int, seed: int = 0) -> dict[str, Int[np.ndarray, "height width"]]:
@@ -172,7 +242,7 @@ class AcrossImages:
         points, weights = [], []
         for image in self.images:
             rows, _ = self._rows(image)
-            degrees = self._degrees(rows)
+            degrees = self.spectrum.degrees(rows)
             flat = torch.from_numpy(self.embedding(image)).flatten(1).T
             points.append(flat[::every])
             weights.append(degrees[::every].float())
@@ -227,33 +297,6 @@ class AcrossImages:
     def _grid(self, image: str) -> Grid:
         return self.probe.grid(image, self.layer)
 
-    def _each(self, what: str, progress: bool) -> Iterator[tuple[str, Tensor]]:
-        bar = tqdm(self.images, desc=what, unit="image", disable=not progress)
-        for image in bar:
-            yield image, self._rows(image)[0]
-
-    def _sum_of_rows(self, progress: bool) -> tuple[Float64[Tensor, "d"], int]:
-        """Sum of the rows of X over all kept images, and their number."""
-        total, cells = torch.zeros(1, dtype=torch.float64), 0
-        for _, rows in self._each("degrees", progress):
-            total = total + rows.sum(0)
-            cells += len(rows)
-        return total, cells
-
-    def _degrees(self, rows: Float64[Tensor, "cells d"]) -> Float64[Tensor, "cells"]:
-        degrees: Tensor = rows @ self._total
-        if float(degrees.min()) < 0:
-            raise WorkbenchError(
-                "nonnegative degrees, as normalized cuts ask for",
-                f"{float(degrees.min()):.3g}",
-                'choose affinity="cosine"',
-            )
-        return degrees.where(degrees > 0, torch.inf)  # a dead cell is tied to none
-
-    def _gram(self, progress: bool) -> Float64[Tensor, "d d"]:
-        width = len(self._total)
-        gram = torch.zeros(width, width, dtype=torch.float64)
-        for _, rows in self._each("spectrum", progress):
-            scaled = rows * self._degrees(rows).rsqrt()[:, None]
-            gram += scaled.T @ scaled
-        return gram
+    def _each(self, progress: bool) -> Iterator[Tensor]:
+        for image in tqdm(self.images, desc=self.layer, unit="image", disable=not progress):
+            yield self._rows(image)[0]
