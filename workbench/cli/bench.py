@@ -134,6 +134,17 @@ def live(quick: bool, out: Path | None, as_json: bool, threads: int) -> None:
     _show(bench_live(QUICK if quick else LiveSizes()), as_json, out)
 
 
+@bench.command()
+@_options
+def probe(quick: bool, out: Path | None, as_json: bool, device: str, threads: int) -> None:
+    """Recording a network, watching a loop of one's own, one cut of 1,000 images: ncut_pytorch."""
+    from workbench.bench.probe.run import QUICK, ProbeSizes, bench_probe
+
+    sizes = QUICK if quick else ProbeSizes()
+    for place in _devices(device, threads):
+        _show(bench_probe(sizes, place), as_json, out / place.type if out else None)
+
+
 def _devices(choice: str, threads: int) -> "list[torch.device]":
     import torch
 

@@ -86,8 +86,8 @@ class Scenes:
         self.indices = indices
 
     @classmethod
-    def open(cls, store: Path | str, split: str) -> "Scenes":
-        """Open the scenes of one split.
+    def open(cls, store: Path | str, split: str | None = None) -> "Scenes":
+        """Open the scenes of one split, or of all.
 
         Raises:
             pipelines.errors.PipelineError: there is no finished store of scenes at that path.
@@ -95,7 +95,7 @@ class Scenes:
         """
         dataset = open_store(store)
         splits = dataset["split"].values
-        indices = np.flatnonzero(splits == split)
+        indices = np.flatnonzero((splits == split) | (split is None))
         if not len(indices):
             raise WorkbenchError(
                 f"a split out of {', '.join(sorted(set(splits.tolist())))} in {store}",

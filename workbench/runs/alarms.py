@@ -23,7 +23,9 @@ NARROW_GAP = EPSILON / TOLERATED_ERROR
 LARGE_CONDITION = (TOLERATED_ERROR / EPSILON) ** 2
 """Largest tolerated κ², which objectives report as their condition."""
 COLLAPSED = 2.0
-"""Effective rank below which one direction dominates the affinity, so that no cut is left."""
+"""Effective rank below which one direction carries the affinity: there is nothing left to cut."""
+LAYER_RANK = " effective rank"
+"""End of the name under which `probe.TrainingRecord` records the effective rank of a layer."""
 EXPLOSION = 100.0
 """Ratio of the gradient's norm to its usual value that counts as an explosion."""
 PATIENCE, GAIN = 5, 0.002
@@ -102,9 +104,11 @@ def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
 
 
 def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
+    layers = [str(name) for name in metrics if str(name).endswith(LAYER_RANK)]
     for name, of in (
         ("effective_rank_held_out", "held-out affinities"),
         ("effective_rank", "the pooled features"),
+        *((layer, layer.removesuffix(LAYER_RANK)) for layer in layers),
     ):
         ranks = _measured(metrics, name)
         if len(ranks) and (now := float(ranks.iloc[-RECENT_STEPS:].median())) < COLLAPSED:

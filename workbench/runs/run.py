@@ -89,6 +89,17 @@ class Run:
             )
         return cls(path)
 
+    @classmethod
+    def delete(cls, path: Path | str) -> None:
+        """Delete a run folder; nothing but a run is ever deleted.
+
+        Raises:
+            WorkbenchError: there is no run, or another process is writing it.
+        """
+        run = cls.open(path)
+        run.refuse_if_written()
+        shutil.rmtree(run.path)
+
     @property
     def checkpoints(self) -> Path:
         """Folder of checkpoints; its content belongs to the trainer."""

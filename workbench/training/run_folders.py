@@ -1,6 +1,5 @@
 """A training into a run folder: made, replaced or continued, and told when the training fails."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -80,15 +79,8 @@ def _run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwri
     if resume:
         return _run_to_resume(path, config)
     if overwrite and Path(path).exists():
-        shutil.rmtree(_run_to_delete(path).path)
+        Run.delete(path)
     return Run.create(path, config.to_dict())
-
-
-def _run_to_delete(path: Path | str) -> Run:
-    """Only a run is ever deleted, and none that another process is writing."""
-    run = Run.open(path)
-    run.refuse_if_written()
-    return run
 
 
 def _run_to_resume(path: Path | str, config: LoopConfig) -> Run:

@@ -1,0 +1,1 @@
+"""Probes of any network: what recording costs, and one cut over many images beside a peer's."""

@@ -1,0 +1,215 @@
+"""`workbench bench probe`: recording beside the forward pass alone, and one cut of many images.
+
+The cut is that of the affinity (1 + cosine)/2 over all cells of all images. Ours is exact in O(d²)
+memory; ncut_pytorch samples cells (Nyström) and is given the same features and the same affinity.
+Its error is the sine of the largest angle between its leading eigenvectors and the exact ones.
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from workbench.bench.measure import medians, peak_bytes
+from workbench.bench.ncuts.run import sine
+from workbench.bench.peers import NCUT_PYTORCH, Peers
+from workbench.bench.records import Row, Target
+from workbench.bench.report import Report, at_most, find
+from workbench.models import Backbone
+from workbench.probe.across import joint_spectrum
+from workbench.probe.affinities import cosine_rows
+from workbench.probe.start import probe
+from workbench.probe.training import TrainingRecord
+from workbench.runs.provenance import provenance
+
+OURS, FORWARD = "workbench", "forward pass alone"
+PLAIN = "training loop alone"
+EVERY = 100
+"""Steps between two looks at a layer."""
+
+
+@dataclass(frozen=True)
+class ProbeSizes:
+    """Sizes and repeats.
+
+    Attributes:
+        images: that are recorded.
+        side: of these, pixels.
+        steps: of a training that are timed.
+        photographs: of the cut over many images.
+        cells, features: of each of them.
+        eigenvectors: of the cut.
+        repeats: rounds.
+    """
+
+    images: int = 16
+    side: int = 224
+    steps: int = 12
+    photographs: int = 1000
+    cells: int = 1024
+    features: int = 768
+    eigenvectors: int = 20
+    repeats: int = 3
+
+
+QUICK = ProbeSizes(images=4, steps=6, photographs=20, repeats=1)
+
+
+def bench_probe(sizes: ProbeSizes, device: torch.device) -> Report:
+    """All tables, ours beside the forward pass, the plain loop, and ncut_pytorch."""
+    peers, origin = Peers(), provenance()
+    rows = [
+        *_recording_rows(sizes, device),
+        *_training_rows(sizes, device),
+        *_cut_rows(sizes, peers),
+    ]
+    notes = (
+        "Recording keeps features in half precision on the disk, and sums of d×d a layer.",
+        f"The training step is the mean over {EVERY} steps of which one is looked at.",
+        *peers.notes(),
+    )
+    return Report("probe", tuple(rows), _targets(rows), notes, origin)
+
+
+def _recording_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
+    """Two layers of VGG-16 over images that are in memory."""
+    network = Backbone("vgg16", "relu4", "relu5").to(device).eval()
+    layers = [f"features.{end}" for end in network.ends]
+    random = torch.Generator().manual_seed(0)
+    images = torch.rand(sizes.images, 3, sizes.side, sizes.side, generator=random)
+
+    def forward() -> None:
+        with torch.inference_mode():
+            for batch in images.split(8):
+                network(batch.to(device))
+
+    def record() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            probe(network, TensorDataset(images), layers, path=Path(folder) / "run", progress=False)
+
+    case = f"recording ReLU-4 and ReLU-5 of VGG-16, {sizes.images} images of {sizes.side}²"
+    return _timed(case, {OURS: record, FORWARD: forward}, sizes.repeats, device)
+
+
+def _training_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
+    """Steps of AlexNet's convolutions; a step with a look costs more, one in a hundred has one."""
+    network = Backbone("alexnet", "relu5").to(device).train()
+    optimizer = torch.optim.SGD(network.parameters(), 1e-4)
+    batch = torch.rand(8, 3, sizes.side, sizes.side, device=device)
+
+    def step() -> Tensor:
+        loss: Tensor = network(batch)[0].square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    with tempfile.TemporaryDirectory() as folder:
+        training = TrainingRecord(Path(folder) / "run", network)
+
+        def plain_record() -> None:
+            training.step(loss=step())
+
+        plain = _median(step, sizes.steps)
+        recorded = _median(plain_record, sizes.steps)
+        training.probe([f"features.{end}" for end in network.ends], every=1)
+        looked = _median(plain_record, sizes.steps)
+    mean = recorded + (looked - recorded) / EVERY
+    case = f"training step, AlexNet to ReLU-5, batches of 8, a look every {EVERY} steps"
+    return [Row(case, OURS, mean, 1.0), Row(case, PLAIN, plain, plain / mean)]
+
+
+def _cut_rows(sizes: ProbeSizes, peers: Peers) -> list[Row]:
+    """One normalized cut of all cells of many images."""
+    x = cell_features(sizes.photographs, sizes.cells, sizes.features)
+    parts, count = x.split(sizes.cells), sizes.eigenvectors
+
+    def ours() -> Tensor:
+        found = joint_spectrum(lambda: (cosine_rows(part).double() for part in parts), count)
+        return torch.cat([found.vectors(cosine_rows(part).double()).float() for part in parts])
+
+    tasks: dict[str, Callable[[], Tensor]] = {OURS: ours}
+    if ncut := peers.find(NCUT_PYTORCH):
+        tasks["ncut_pytorch, Nyström"] = lambda: ncut.Ncut(
+            n_eig=count, device="cpu", affinity_fn=_cosine, sigma=1.0
+        ).fit_transform(x)
+    seconds = medians(tasks, sizes.repeats)
+    exact = ours()
+    size = f"{sizes.photographs:,} images × {sizes.cells:,} cells × {sizes.features} features"
+    return [
+        Row(
+            f"one cut of {size}",
+            name,
+            seconds[name],
+            seconds[name] / seconds[OURS],
+            peak_bytes(task, torch.device("cpu")),
+            0.0 if name == OURS else _angle(exact, task(), x, count // 2),
+        )
+        for name, task in tasks.items()
+    ]
+
+
+def _angle(exact: Tensor, found: Tensor, x: Tensor, count: int) -> float:
+    """Sine of the largest angle between the spans of the leading vectors D^½y."""
+    rows = cosine_rows(x)
+    root = (rows @ rows.sum(0)).sqrt()[:, None]
+    theirs = found[:, :count].to(root)
+    if float(theirs[:, 0].std() / theirs[:, 0].mean().abs()) < 1e-2:  # D^-½U: the first is constant
+        theirs = theirs * root
+    return sine(exact[:, :count] * root, theirs)
+
+
+def cell_features(images: int, cells: int, features: int) -> Tensor:
+    """(images · cells, features) float32 of both signs: few kinds of things, many views of each."""
+    random = torch.Generator().manual_seed(0)
+    kinds = torch.randn(24, features, generator=random)
+    found = torch.empty(images, cells, features)
+    for image in found:
+        which = torch.randint(24, (cells,), generator=random)
+        noise = torch.randn(cells, features, generator=random)
+        torch.add(kinds[which], noise, alpha=1.5, out=image)
+    return found.flatten(0, 1)
+
+
+def _cosine(one: Tensor, other: Tensor | None = None, sigma: object = None) -> Tensor:
+    """(1 + cosine)/2, in the signature that ncut_pytorch asks for."""
+    a = cosine_rows(one)
+    return a @ (a if other is None else cosine_rows(other)).mT
+
+
+def _timed(
+    case: str, tasks: dict[str, Callable[[], object]], repeats: int, device: torch.device
+) -> list[Row]:
+    seconds = medians(tasks, repeats)
+    return [
+        Row(case, n, seconds[n], seconds[n] / seconds[OURS], peak_bytes(task, device))
+        for n, task in tasks.items()
+    ]
+
+
+def _median(task: Callable[[], object], repeats: int) -> float:
+    """Seconds of a task that changes what it works on: every run counts, the first does not."""
+    return medians({"": task}, repeats, patience=float("inf"))[""]
+
+
+def _targets(rows: list[Row]) -> tuple[Target, ...]:
+    recording, training, _ = dict.fromkeys(row.case for row in rows)
+    return (
+        at_most(
+            "recording beyond the forward pass, of it", _beyond(rows, recording, FORWARD), 20.0,
+            "{} %",
+        ),
+        at_most("training slowed by the record", _beyond(rows, training, PLAIN), 5.0, "{} %"),
+    )  # fmt: skip
+
+
+def _beyond(rows: list[Row], case: str, alone: str) -> float | None:
+    """Time of ours beyond that of the work alone, percent of it."""
+    ours, floor = find(rows, case, OURS), find(rows, case, alone)
+    if ours is None or floor is None or ours.seconds is None or floor.seconds is None:
+        return None
+    return 100 * (ours.seconds / floor.seconds - 1)

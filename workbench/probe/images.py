@@ -1,0 +1,203 @@
+"""Images for a probe: a folder, a list of files, a torch dataset or loader, a store of scenes.
+
+Every source gives images by number, each with an id that is unique, as RGB pixels. An image that
+cannot be read raises at its own number and leaves the others alone.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from workbench.data import Scenes
+from workbench.data.photos import Pixels, read_photo
+from workbench.errors import WorkbenchError
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image that its dataset has prepared for the network already.
+
+    Attributes:
+        tensor: (3, height, width), the input of the network.
+    """
+
+    tensor: Float[Tensor, "3 height width"]
+
+    @property
+    def shown(self) -> Pixels:
+        """The input as a picture: values stretched to 0 … 255, channels together."""
+        low, high = self.tensor.min(), self.tensor.max()
+        scaled = (self.tensor - low) / (high - low).clamp(min=1e-12) * 255
+        found: Pixels = scaled.round().byte().permute(1, 2, 0).numpy(force=True)
+        return found
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """Images by number.
+
+    Attributes:
+        title: what they are, in words.
+        ids: of the images, unique, usable as file names.
+    """
+
+    title: str
+    ids: list[str]
+
+    def read(self, number: int) -> Pixels | Prepared:
+        """An image.
+
+        Raises:
+            UserError: it cannot be read.
+        """
+
+
+def image_source(images: Any) -> ImageSource:
+    """The source that a user's images are.
+
+    Args:
+        images: a folder (nested; files that Pillow reads), a list of files, a store of scenes
+            (a zarr folder of this project), a `Scenes`, a torch `Dataset` with a length, or a
+            `DataLoader` over one, whose own dataset is then read image by image.
+
+    Raises:
+        WorkbenchError: it is none of these, or has no images.
+    """
+    if isinstance(images, str | Path):
+        path = Path(images)
+        if (path / "zarr.json").is_file():
+            return _SceneImages(Scenes.open(str(path)))
+        files = [path] if path.is_file() else files_below(path)
+        return _Files(files, str(path), path)
+    if isinstance(images, Scenes):
+        return _SceneImages(images)
+    if isinstance(images, DataLoader):
+        return image_source(images.dataset)
+    if isinstance(images, Sequence) and images and all(isinstance(e, str | Path) for e in images):
+        return _Files([Path(each) for each in images], f"{len(images)} files")
+    if hasattr(images, "__getitem__") and hasattr(images, "__len__"):
+        return _Dataset(images)
+    raise WorkbenchError(
+        "images: a folder, a list of files, a store, or a torch Dataset with a length",
+        f"{type(images).__name__}" + " without images" * (images == []),
+        "give one of these",
+    )
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Image files below a folder, by their suffix, sorted; hidden ones are left out.
+
+    Raises:
+        WorkbenchError: there is no folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise WorkbenchError("a folder of images", f"no folder {folder}", "check the path")
+    Image.init()
+    known = Image.registered_extensions()
+    found = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in known
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not found:
+        others = sum(path.is_file() for path in folder.rglob("*"))
+        raise WorkbenchError(
+            f"images in {folder} or below it (.jpg, .png, .tif, .webp and others)",
+            f"none among {others} files",
+            "name another folder",
+        )
+    return found
+
+
+class _Files:
+    """Files that Pillow reads: upright as EXIF says, grey, alpha and 16 bits converted."""
+
+    def __init__(self, paths: Sequence[Path], title: str, root: Path = Path()) -> None:
+        self.title, self.paths = title, list(paths)
+        repeated = {stem for stem, count in Counter(p.stem for p in paths).items() if count > 1}
+        inside = [p.relative_to(root) if p.is_relative_to(root) else p for p in paths]
+        self.ids = unique_names(
+            "-".join(place.with_suffix("").parts) if place.stem in repeated else place.stem
+            for place in inside
+        )
+
+    def read(self, number: int) -> Pixels | Prepared:
+        return read_photo(self.paths[number])
+
+
+class _SceneImages:
+    """Images of a store of scenes."""
+
+    def __init__(self, scenes: Scenes) -> None:
+        self.title, self._scenes = f"{len(scenes)} scenes of a store", scenes
+        self.ids = unique_names(list(scenes.ids))
+
+    def read(self, number: int) -> Pixels | Prepared:
+        return self._scenes[number].pixels
+
+
+class _Dataset:
+    """A torch dataset: each item an image, or a tuple or mapping that begins with one."""
+
+    def __init__(self, dataset: Any) -> None:
+        if not len(dataset):
+            raise WorkbenchError("a dataset of images", "an empty one", "give another")
+        self.title, self._dataset = f"{type(dataset).__name__} of {len(dataset)} images", dataset
+        self.ids = [f"{number:06d}" for number in range(len(dataset))]
+
+    def read(self, number: int) -> Pixels | Prepared:
+        item = self._dataset[number]
+        if isinstance(item, dict):
+            item = next(iter(item.values()))
+        if isinstance(item, tuple | list):
+            item = item[0]
+        return picture(item, self.ids[number])
+
+
+def picture(item: Any, name: str) -> Pixels | Prepared:
+    """An image in any of its usual forms.
+
+    Pillow images and uint8 arrays are images; float tensors are inputs of the network as they are.
+
+    Raises:
+        WorkbenchError: it is none of these.
+    """
+    if isinstance(item, Image.Image):
+        return np.array(item.convert("RGB"))
+    if isinstance(item, Tensor) and item.dim() == 3 and item.shape[0] in (1, 3):
+        if item.is_floating_point():
+            return Prepared(item.expand(3, -1, -1).float())
+        item = item.permute(1, 2, 0).numpy(force=True)
+    if isinstance(item, np.ndarray) and item.dtype == np.uint8:
+        if item.ndim == 2:
+            item = item[:, :, None]
+        if item.ndim == 3 and item.shape[2] in (1, 3):
+            return np.ascontiguousarray(np.broadcast_to(item, (*item.shape[:2], 3)))
+    shape = f" of {tuple(item.shape)}" if hasattr(item, "shape") else ""
+    raise WorkbenchError(
+        f"an image as item {name}: Pillow's, a uint8 array (height, width, 3) or a float tensor "
+        "(3, height, width)",
+        f"{type(item).__name__}{shape}",
+        "give a Dataset whose items are, or begin with, such an image",
+    )
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Names that can be files', numbered where they repeat."""
+    plain = [re.sub(r"[^\w-]", "_", name) or "image" for name in names]
+    counts, seen, found = Counter(plain), Counter[str](), []
+    for name in plain:
+        seen[name] += 1
+        found.append(f"{name}.{seen[name]}" if counts[name] > 1 else name)
+    return found

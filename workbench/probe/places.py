@@ -1,0 +1,147 @@
+"""Places of a layer's cells in the image: stride and offset of their grid, in pixels.
+
+A convolutional layer's cells lie where its strides and paddings put them, which shapes do not tell
+(ResNet's last cells lie half a stride off an even division of the image). They are measured: the
+gradient of a cell's features for a random image is strongest around the cell's place, and its
+centre of mass is that place. Tokens of patches divide the image evenly.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from workbench.probe.capture import Capture
+from workbench.segmentation import Grid
+
+_DRAWS = 4
+"""Random directions in feature space for each cell."""
+_NEAR_POWER, _NEAR_INTEGER = 0.12, 0.05
+"""Relative distance within which a measured stride is taken for a power of two, or an integer."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Grid of a layer's cells.
+
+    Attributes:
+        grid: stride and offset, pixels of the network's input.
+        how: "measured", "even" (a division of the image) or "given".
+        spread: standard deviation of the measured places about the grid, pixels; 0 otherwise.
+    """
+
+    grid: Grid
+    how: str
+    spread: float = 0.0
+
+
+def even_places(shape: tuple[int, int], size: tuple[int, int]) -> Places:
+    """Places of cells that divide an image evenly.
+
+    Args:
+        shape: rows and columns of the cells.
+        size: rows and columns of the input, pixels.
+    """
+    stride = (size[0] / shape[0] + size[1] / shape[1]) / 2
+    return Places(Grid(stride, (stride - 1) / 2), "even")
+
+
+def measured_places(
+    model: nn.Module,
+    capture: Capture,
+    name: str,
+    size: tuple[int, int],
+    maps_of: Callable[[Tensor], Tensor],
+    seed: int = 0,
+) -> Places:
+    """Places of the cells of a layer of maps.
+
+    Args:
+        model: in evaluation mode.
+        capture: of the layer, active.
+        name: of the layer.
+        size: rows and columns of the input, pixels.
+        maps_of: from the layer's output to (batch, channels, rows, columns).
+        seed: of the random image and directions.
+
+    Returns:
+        Measured ones; an even division where there is no gradient (dead units, an operation without
+        one) or a single cell.
+    """
+    parameter = next(model.parameters(), None)
+    device = "cpu" if parameter is None else parameter.device
+    dtype = torch.float32 if parameter is None else parameter.dtype
+    random = torch.Generator().manual_seed(seed)
+    image = torch.randn(1, 3, *size, generator=random).to(device, dtype).requires_grad_()
+    with torch.enable_grad(), _no_parameter_gradients(model):
+        capture.clear()
+        model(image)
+        maps = maps_of(capture.outputs[name])
+        rows, columns = maps.shape[2:]
+        even = even_places((rows, columns), size)
+        if min(rows, columns) < 3 or not maps.requires_grad:
+            return even
+        middle, step = (rows // 2, columns // 2), max(1, min(rows, columns) // 4)
+        cells = [middle, *((middle[0] + step * i, middle[1] + step * i) for i in (-1, 1))]
+        found = [_centre(maps, cell, image, random) for cell in cells]
+    if any(place is None for place in found):
+        return even
+    places = torch.tensor([place for place in found if place is not None], dtype=torch.float64)
+    indices = torch.tensor(cells, dtype=torch.float64)
+    measured = float(((places[2] - places[1]) / (indices[2] - indices[1])).mean())
+    stride = usual_stride(measured, even.grid.stride)
+    offsets = places - stride * indices
+    offset = round(2 * float(offsets.mean())) / 2
+    return Places(Grid(stride, offset), "measured", float(offsets.std()))
+
+
+def usual_stride(measured: float, even: float) -> float:
+    """Stride that a measurement stands for: strides multiply, and are mostly powers of two.
+
+    Args:
+        measured: pixels.
+        even: of an even division of the image; the stride where the measurement is far from it,
+            as it is where cells see beyond the image's borders.
+    """
+    if not even / 1.35 <= measured <= even * 1.35:
+        return even
+    power = 2.0 ** round(math.log2(measured))
+    if abs(measured / power - 1) <= _NEAR_POWER:
+        return power
+    whole = float(max(1, round(measured)))
+    return whole if abs(measured / whole - 1) <= _NEAR_INTEGER else measured
+
+
+def _centre(
+    maps: Tensor, cell: tuple[int, int], image: Tensor, random: torch.Generator
+) -> tuple[float, float] | None:
+    """Centre of mass of the squared gradient of a cell's features, pixels; None without any."""
+    features = maps[0, :, cell[0], cell[1]]
+    energy = torch.zeros(image.shape[2:], dtype=torch.float64)
+    for _ in range(_DRAWS):
+        direction = torch.randn(features.shape, generator=random).to(features)
+        (gradient,) = torch.autograd.grad(features, image, direction, retain_graph=True)
+        energy += gradient[0].double().square().sum(0).cpu()
+    total = float(energy.sum())
+    if not 0 < total < float("inf"):
+        return None
+    y = torch.arange(energy.shape[0], dtype=torch.float64)
+    x = torch.arange(energy.shape[1], dtype=torch.float64)
+    return float(energy.sum(1) @ y) / total, float(energy.sum(0) @ x) / total
+
+
+class _no_parameter_gradients:  # noqa: N801 - reads as a context
+    """Parameters without gradients inside; as they were after it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._wanted = [p for p in model.parameters() if p.requires_grad]
+
+    def __enter__(self) -> None:
+        for parameter in self._wanted:
+            parameter.requires_grad_(False)
+
+    def __exit__(self, *_: object) -> None:
+        for parameter in self._wanted:
+            parameter.requires_grad_(True)

@@ -1,0 +1,201 @@
+"""Preprocessing of images for a network: stated by the user, or taken from what the model carries.
+
+What was applied is plain values and goes into the record. Sources that carry it: an image processor
+of Hugging Face `transformers` (its `size`, `crop_size`, `image_mean`, …), timm's `pretrained_cfg`,
+torchvision's `weights.transforms()`; the last two by their documented attributes, untried here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from PIL import Image
+from torch import Tensor, nn
+
+from workbench.errors import WorkbenchError
+from workbench.probe.images import Pixels, Prepared
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_LEAST = 32
+"""Smallest side that an image is reduced to, pixels."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From an image to the input of a network: resize, crop the middle, scale, normalise.
+
+    Attributes:
+        shorter: side to which the shorter side is brought, pixels; None: as it is.
+        longest: the image is reduced until its longer side is no longer than this; None: no limit.
+        size: height and width to which the image is stretched, in place of `shorter`.
+        crop: height and width of the middle that is kept; None: all of it.
+        multiple: both sides are cropped to a multiple of this, as patches ask for.
+        mean, std: of the channels, in units of [0, 1].
+        resample: Pillow's number of the interpolation (2 bilinear, 3 bicubic).
+        source: where these values are from, in words.
+    """
+
+    shorter: int | None = None
+    longest: int | None = None
+    size: tuple[int, int] | None = None
+    crop: tuple[int, int] | None = None
+    multiple: int = 1
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    resample: int = 3
+    source: str = "stated"
+
+    def __post_init__(self) -> None:
+        for name in ("shorter", "longest", "multiple"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise WorkbenchError(f"a positive {name}", f"{value}", "give pixels")
+
+    def shown(self, pixels: Pixels) -> Pixels:
+        """Image as the network sees it, before scaling: (height, width, 3) uint8."""
+        image = Image.fromarray(pixels)
+        width, height = image.size
+        if self.size is not None:
+            target = self.size
+        else:
+            factor = 1.0 if self.shorter is None else self.shorter / min(height, width)
+            if self.longest is not None:
+                factor = min(factor, self.longest / max(height, width))
+            least = min(_LEAST / min(height, width), 1.0)
+            target = (round(height * max(factor, least)), round(width * max(factor, least)))
+        if target != (height, width):
+            image = image.resize((target[1], target[0]), Image.Resampling(self.resample))
+        found = np.array(image)
+        height, width = found.shape[:2]
+        wanted = self.crop or (height, width)
+        kept = [
+            min(a, b) // self.multiple * self.multiple
+            for a, b in zip(wanted, (height, width), strict=True)
+        ]
+        if min(kept) == 0:
+            raise WorkbenchError(
+                f"images of at least {self.multiple} pixels a side",
+                f"{width}×{height}",
+                "enlarge them: preprocessing=Preprocessing(shorter=…)",
+            )
+        top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
+        return np.ascontiguousarray(found[top : top + kept[0], left : left + kept[1]])
+
+    def tensor(self, shown: Pixels) -> Float32[Tensor, "3 height width"]:
+        """Input of the network, from `shown`."""
+        values = torch.from_numpy(shown).permute(2, 0, 1).float() / 255
+        return (values - torch.tensor(self.mean)[:, None, None]) / torch.tensor(self.std)[
+            :, None, None
+        ]
+
+    def input_of(
+        self, image: Pixels | Prepared
+    ) -> tuple[Pixels, Float32[Tensor, "3 height width"]]:
+        """Image as the network sees it, and the input of the network.
+
+        An image that its dataset has prepared already is taken as it is.
+        """
+        if isinstance(image, Prepared):
+            return image.shown, image.tensor
+        shown = self.shown(image)
+        return shown, self.tensor(shown)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the record."""
+        return asdict(self)
+
+
+def preprocessing_of(model: nn.Module, given: Any = None) -> Preprocessing:
+    """Preprocessing that a user states, or that a model carries; else ImageNet's normalisation.
+
+    Args:
+        model: the network; timm's carry a `pretrained_cfg`, Hugging Face's a patch size.
+        given: a `Preprocessing`, a Hugging Face image processor, torchvision's
+            `weights.transforms()`, timm's `pretrained_cfg`; None: the model's own.
+
+    Raises:
+        WorkbenchError: what was given is none of these.
+    """
+    if isinstance(given, Preprocessing):
+        return given
+    if given is not None:
+        if hasattr(given, "image_mean") and hasattr(given, "size"):
+            return _of_processor(given)
+        if hasattr(given, "resize_size") and hasattr(given, "mean"):
+            return _of_torchvision(given)
+        if isinstance(given, Mapping) and "mean" in given:
+            return _of_timm(given)
+        raise WorkbenchError(
+            "preprocessing: a workbench.probe.Preprocessing, an image processor of transformers, "
+            "torchvision's weights.transforms() or timm's pretrained_cfg",
+            f"{type(given).__name__}",
+            "state it: Preprocessing(shorter=224, mean=…, std=…)",
+        )
+    carried = getattr(model, "pretrained_cfg", None)
+    if isinstance(carried, Mapping) and "mean" in carried:
+        return _of_timm(carried)
+    return Preprocessing(
+        longest=448,
+        multiple=patch_of(model) or 1,
+        source="assumed: ImageNet's mean and deviation, the longer side at most 448 pixels",
+    )
+
+
+def patch_of(model: nn.Module) -> int | None:
+    """Side of a patch in pixels, where the model's configuration says so."""
+    found = getattr(getattr(model, "config", None), "patch_size", None)
+    if isinstance(found, list | tuple) and len(set(found)) == 1:
+        found = found[0]
+    return found if isinstance(found, int) and found > 0 else None
+
+
+def _of_processor(given: Any) -> Preprocessing:
+    size = _sides(given.size) if getattr(given, "do_resize", True) else {}
+    crop = _sides(given.crop_size) if getattr(given, "do_center_crop", False) else {}
+    normal = getattr(given, "do_normalize", True)
+    stretched = ("height" in size and "width" in size) or None
+    return Preprocessing(
+        shorter=size.get("shortest_edge"),
+        longest=size.get("longest_edge"),
+        size=stretched and (size["height"], size["width"]),
+        crop=(crop["height"], crop["width"]) if "height" in crop else None,
+        mean=tuple(given.image_mean) if normal else (0.0, 0.0, 0.0),
+        std=tuple(given.image_std) if normal else (1.0, 1.0, 1.0),
+        resample=int(getattr(given, "resample", 3) or 3),
+        source=f"{type(given).__name__} of transformers",
+    )
+
+
+def _sides(size: Any) -> dict[str, int]:
+    """Sides of a processor's size, which is a mapping, or an object of that kind."""
+    values = size if isinstance(size, Mapping) else vars(size) if hasattr(size, "__dict__") else {}
+    return {str(name): int(value) for name, value in values.items() if value is not None}
+
+
+def _of_timm(given: Mapping[str, Any]) -> Preprocessing:
+    side = int(given.get("input_size", (3, 224, 224))[-1])
+    share = float(given.get("crop_pct") or 0.875)
+    return Preprocessing(
+        shorter=round(side / share),
+        crop=(side, side),
+        mean=tuple(given["mean"]),
+        std=tuple(given["std"]),
+        resample=2 if given.get("interpolation") == "bilinear" else 3,
+        source="pretrained_cfg of timm (by its documented keys; untried)",
+    )
+
+
+def _of_torchvision(given: Any) -> Preprocessing:
+    side, crop = given.resize_size[0], given.crop_size[0]
+    bilinear = "bilinear" in str(getattr(given, "interpolation", "")).lower()
+    return Preprocessing(
+        shorter=int(side),
+        crop=(int(crop), int(crop)),
+        mean=tuple(given.mean),
+        std=tuple(given.std),
+        resample=2 if bilinear else 3,
+        source="transforms of torchvision's weights (by their documented attributes; untried)",
+    )

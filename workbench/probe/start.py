@@ -1,0 +1,129 @@
+"""`workbench.probe`: any torch module on any images, recorded into a run folder."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from workbench.errors import WorkbenchError
+from workbench.probe.capture import Select, named_layers
+from workbench.probe.images import image_source
+from workbench.probe.preprocessing import preprocessing_of
+from workbench.probe.recording import (
+    ProbeConfig,
+    Recorder,
+    digest_of_network,
+    read_statistics,
+)
+from workbench.probe.result import Probe
+from workbench.runs import Run, Status
+from workbench.runs.files import to_json
+
+FOLDER = "runs"
+"""Folder below the working directory in which probes without a path are made."""
+
+
+def probe(
+    model: nn.Module,
+    images: Any,
+    layers: str | Sequence[str],
+    *,
+    path: Path | str | None = None,
+    preprocessing: Any = None,
+    output: Select | None = None,
+    call: int | None = None,
+    tokens: tuple[int, int] | None = None,
+    channels_last: bool = False,
+    keep: int = 4 << 30,
+    batch: int = 8,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Probe:
+    """Record a network's features of images at some layers.
+
+    Args:
+        model: any module in evaluation mode, on the device where it shall run.
+        images: a folder, files, a store of scenes, a torch dataset or loader; see `image_source`.
+        layers: names or patterns with wildcards; `probe.layers(model)` lists them.
+        path: of the run folder; None: a new one in `runs/`.
+        preprocessing: see `preprocessing_of`; None: what the model carries, else ImageNet's.
+        output: from a layer's output to its tensor, where that is a tuple or a dataclass.
+        call: which run of a layer in one forward pass counts, where there are several.
+        tokens: rows and columns of the grid of tokens, where it cannot be found.
+        channels_last: maps are (batch, rows, columns, channels).
+        keep: bytes of features that are kept at most; statistics count all images anyway.
+        batch: images of one size that go through the network at once.
+        resume: go on with the record that is there.
+        overwrite: delete the record that is there first.
+        progress: show a bar.
+
+    Raises:
+        WorkbenchError: no such layer, a model in training mode, no images, outputs without a grid,
+            or a record of another question.
+    """
+    if any(module.training for module in model.modules()):
+        raise WorkbenchError(
+            "a network in evaluation mode",
+            "a module in training mode (dropout and batch statistics would blur its features)",
+            "call model.eval() first",
+        )
+    names = named_layers(model, layers)
+    source = image_source(images)
+    prepared = preprocessing_of(model, preprocessing)
+    config = ProbeConfig(
+        network=type(model).__name__,
+        digest=digest_of_network(model),
+        layers=tuple(names),
+        preprocessing=prepared.to_dict(),
+        images=source.title,
+        ids=tuple(source.ids),
+        tokens=tokens,
+        channels_last=channels_last,
+        keep=keep,
+        batch=batch,
+    )
+    place = _new_folder(config.network) if path is None else Path(path)
+    run, statistics, done = _begun(place, config, resume, overwrite)
+    if run.status is not Status.FINISHED:
+        recorder = Recorder(model, source, config, run, prepared, output, call, statistics, done)
+        recorder.record(progress)
+    return Probe(run)
+
+
+def _begun(
+    path: Path, config: ProbeConfig, resume: bool, overwrite: bool
+) -> tuple[Run, dict[str, Any], int]:
+    """The run to record into, with what it has already."""
+    if not resume:
+        if overwrite and path.exists():
+            Run.delete(path)
+        return Run.create(path, asdict(config)), {}, 0
+    run = Run.open(path)
+    asked = json.loads(to_json(asdict(config)))
+    changed = [name for name in asked if run.config.get(name) != asked[name]]
+    if changed:
+        raise WorkbenchError(
+            f"what {path} was begun with",
+            f"another {', '.join(changed)}",
+            "ask the same, or give another path",
+        )
+    if run.status is Status.FINISHED:
+        return run, {}, 0
+    try:
+        statistics, done = read_statistics(run)
+    except WorkbenchError:
+        statistics, done = {}, 0
+    run.resume(done)
+    return run, statistics, done
+
+
+def _new_folder(network: str) -> Path:
+    """First folder runs/probe-<network>-<number> that is not there yet."""
+    number = 1
+    while (path := Path(FOLDER) / f"probe-{network.lower()}-{number}").exists():
+        number += 1
+    return path
