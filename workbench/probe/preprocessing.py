@@ -15,8 +15,9 @@ from jaxtyping import Float32
 from PIL import Image
 from torch import Tensor, nn
 
+from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
-from workbench.probe.images import Pixels, Prepared
+from workbench.probe.images import Prepared
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LEAST = 32

@@ -23,10 +23,11 @@ from tqdm.auto import tqdm
 from xxhash import xxh3_64
 
 from pipelines.errors import UserError
+from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
 from workbench.probe.capture import Capture, Select
 from workbench.probe.features import Arranged, arranged, refuse_infinite
-from workbench.probe.images import ImageSource, Pixels
+from workbench.probe.images import ImageSource
 from workbench.probe.places import Places, even_places, measured_places
 from workbench.probe.preprocessing import Preprocessing, patch_of
 from workbench.probe.statistics import LayerStatistics
