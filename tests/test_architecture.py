@@ -22,6 +22,7 @@ ROOMS = [
     "layers",
     "linalg",
     "data",
+    "testing",
     "errors",
     "version",
 ]
