@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # alone: JupyterLab, kernel, training and page are processes enough.
 WORKERS ?= 2
 
-.PHONY: help demo test browser check lab lock clean
+.PHONY: help demo test browser check gpu lab lock clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -43,6 +43,11 @@ check: $(STAMP)  ## linter, formatter's check, type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# With another Python where .venv cannot be built: workbench/bench/gpu.py says how.
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
+gpu:  ## all CUDA tests and benchmarks of this machine, on record in notebooks/results/gpu; again to go on
+	@PYTHONPATH=.$${PYTHONPATH:+:$$PYTHONPATH} $(GPU_PYTHON) -m workbench bench gpu
 
 lab: $(STAMP)  ## JupyterLab with the notebooks and the Dask dashboard
 	@$(BIN)/workbench lab

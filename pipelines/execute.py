@@ -26,6 +26,7 @@ from pipelines.store import layout
 from pipelines.store.attributes import read_attributes
 from pipelines.task import attempt_unit
 
+
 SHOWN = 20
 """Of the quarantined items; `status` lists them all."""
 
