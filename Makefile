@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Processes that share the tests, file by file; each takes a gigabyte or two. Those in a browser are
-# alone: JupyterLab, kernel, training and page are processes enough.
+# Processes that share the tests: each begins with a stretch of the files, and takes over from the
+# others when it is through; each takes a gigabyte or two. Those in a browser are alone: JupyterLab,
+# kernel, training and page are processes enough.
 WORKERS ?= 2
 
 .PHONY: help demo test browser check gpu lab lock clean
@@ -25,9 +26,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## the main job on synthetic scenes: dataset, store, training, report (runs/demo/report.html)
 	@$(BIN)/workbench demo --out runs/demo
 
+# Python may keep compiled files, wherever this is called from: hundreds of processes import torch.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) browser  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
 	@$(BIN)/python -m pytest tests/browser
-	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses $(WORKERS) --dist worksteal
 
 # For the tests in a real browser. Only where it may be installed without asking anybody: by root,
 # on a Debian, and where it is missing. Without it those tests say so.

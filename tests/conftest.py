@@ -1,6 +1,7 @@
 """What all tests share: shapes checked at run time, seeds of their own, the real data."""
 
 import os
+import random
 import shutil
 import signal
 import tempfile
@@ -53,6 +54,26 @@ def pytest_sessionstart() -> None:
             f"found {free / 1e9:.1f}; free some, or have TMPDIR name a folder with more",
             returncode=pytest.ExitCode.USAGE_ERROR,
         )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--shuffle SEED`: the order in which tests run must not matter."""
+    parser.addoption(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="run files, and tests in each, in a random order",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files stay together, because what they share is made once for each."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        generator = random.Random(seed)
+        place = {path: generator.random() for path in sorted({item.path for item in items})}
+        generator.shuffle(items)
+        items.sort(key=lambda item: place[item.path])
 
 
 @pytest.fixture(autouse=True)
