@@ -3,6 +3,7 @@
 The layers are as a project of its own would write them; nothing else of the tests is used.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -247,9 +248,16 @@ test_layers = conformance(
 def test_a_project_outside_joins_in_one_file(tmp_path: Path) -> None:
     """Where nothing of this repository's tests or settings is known, and warnings are errors."""
     (tmp_path / "test_mine.py").write_text(OUTSIDE)
-    command = [sys.executable, "-W", "error::pytest.PytestWarning", "-m", "pytest", "-q"]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error::pytest.PytestWarning"]
     command += ["-p", "no:cacheprovider", "-rf", "--strict-markers", "test_mine.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     failed = set(re.findall(r"^FAILED .*\[(.*)\]", done.stdout, re.M))
     assert failed == {"wrong-first derivative", "wrong-second derivative"}, done.stdout

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-LESS = {"PASSES": 1, "WORKERS": 1}
+LESS = {"PASSES": 1, "WORKERS": 1, "TEST_SCENES": 2}
 """Values for what a first cell names: every cell runs, on less. Browsers run two at full length."""
 
 
