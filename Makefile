@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# Processes that share the tests, file by file; each takes a gigabyte or two. Those in a browser are
-# alone: JupyterLab, kernel, training and page are processes enough.
+# Processes that share the tests: each begins with a stretch of the files, and takes over from the
+# others when it is through; each takes a gigabyte or two. Those in a browser are alone: JupyterLab,
+# kernel, training and page are processes enough.
 WORKERS ?= 2
 
-.PHONY: help demo test browser check lab lock clean
+.PHONY: help demo test browser check gpu lab lock clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -25,9 +26,11 @@ $(STAMP): requirements.lock pyproject.toml
 demo: $(STAMP)  ## the main job on synthetic scenes: dataset, store, training, report (runs/demo/report.html)
 	@$(BIN)/workbench demo --out runs/demo
 
+# Python may keep compiled files, wherever this is called from: hundreds of processes import torch.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) browser  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
 	@$(BIN)/python -m pytest tests/browser
-	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses $(WORKERS) --dist loadfile
+	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses $(WORKERS) --dist worksteal
 
 # For the tests in a real browser. Only where it may be installed without asking anybody: by root,
 # on a Debian, and where it is missing. Without it those tests say so.
@@ -43,6 +46,11 @@ check: $(STAMP)  ## linter, formatter's check, type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# With another Python where .venv cannot be built: workbench/bench/gpu.py says how.
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
+gpu:  ## all CUDA tests and benchmarks of this machine, on record in notebooks/results/gpu; again to go on
+	@PYTHONPATH=.$${PYTHONPATH:+:$$PYTHONPATH} $(GPU_PYTHON) -m workbench bench gpu
 
 lab: $(STAMP)  ## JupyterLab with the notebooks and the Dask dashboard
 	@$(BIN)/workbench lab

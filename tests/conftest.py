@@ -1,18 +1,41 @@
 """What all tests share: shapes checked at run time, seeds of their own, the real data."""
 
 import os
+import random
 import shutil
 import signal
 import tempfile
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+
+# Before numpy: libraries read it once. Two processes of tests, and what they start, share two
+# cores: a pool of threads in each would only wait for the others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
 import torch
-from jaxtyping import install_import_hook
+from jaxtyping import _import_hook, install_import_hook
 
+
+def _exec_module(self: Any, module: ModuleType) -> None:
+    """Import a module of ours with its checks, and what it imports as it is.
+
+    jaxtyping's own looks for compiled files of its kind for all that is imported meanwhile: torch,
+    pandas and the rest of site-packages are then compiled anew, a minute of every process.
+    """
+    kind = partial(_import_hook._optimized_cache_from_source, self._typechecker.get_hash())
+    with patch("importlib._bootstrap_external.cache_from_source", kind):
+        code = self.get_code(module.__name__)
+    exec(code, module.__dict__)
+
+
+_import_hook._JaxtypingLoader.exec_module = _exec_module
 install_import_hook(["workbench", "pipelines"], "beartype.beartype")
 # Where tests are begun in the background, shells have SIGINT ignored, and processes inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -31,6 +54,26 @@ def pytest_sessionstart() -> None:
             f"found {free / 1e9:.1f}; free some, or have TMPDIR name a folder with more",
             returncode=pytest.ExitCode.USAGE_ERROR,
         )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--shuffle SEED`: the order in which tests run must not matter."""
+    parser.addoption(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="run files, and tests in each, in a random order",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files stay together, because what they share is made once for each."""
+    seed = config.getoption("--shuffle")
+    if seed is not None:
+        generator = random.Random(seed)
+        place = {path: generator.random() for path in sorted({item.path for item in items})}
+        generator.shuffle(items)
+        items.sort(key=lambda item: place[item.path])
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from workbench.bench import bench_layers, bench_ncuts
 from workbench.bench.layers.exact import gram_gradient, log_gradient, log_slopes
-from workbench.bench.layers.run import LayerSizes
+from workbench.bench.layers.run import LayerSizes, bench_layers
 from workbench.bench.measure import medians, peak_bytes
-from workbench.bench.ncuts.run import CutSizes
+from workbench.bench.ncuts.run import CutSizes, bench_ncuts
 from workbench.bench.peers import Peer, Peers
 from workbench.bench.report import Report
 

@@ -1,4 +1,4 @@
-"""`workbench train <column>` as a user meets it: in a process of its own."""
+"""`workbench train <column>` as a user meets it; interrupted, in processes of its own."""
 
 import json
 import os
@@ -6,12 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from pipelines.jobs import run as run_pipeline
 from pipelines.sources.sample import write_sample
+from workbench.cli import main
 from workbench.data import Regions
 from workbench.runs import Run, Status
 
@@ -25,13 +29,17 @@ def train(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def workbench(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
+    """The command in this process, which has torch already."""
+    asked, out, err = [*map(str, arguments)], StringIO(), StringIO()
+    with (
+        patch.dict(os.environ, ENVIRONMENT, clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as status,
+    ):
+        main(asked)
+    return subprocess.CompletedProcess(
+        asked, status.value.code or 0, out.getvalue(), err.getvalue()
     )
 
 

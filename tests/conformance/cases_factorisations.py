@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tests.conformance.case import DEFICIENT, SMALL, TIES, Case, Draw
 from workbench.linalg.eig import eig
 from workbench.linalg.outcomes import GaugeWarning
 from workbench.linalg.svd import svd
+from workbench.testing import DEFICIENT, SMALL, TIES, Case, Draw
 
 LEADING_TIES = tuple(name for name in TIES if name != "all tied")
 

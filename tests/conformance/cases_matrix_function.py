@@ -5,8 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tests.conformance.case import DEFICIENT, SMALL, TIES, Case
-from tests.conformance.symmetries import conjugation
 from workbench.linalg.matrix_function import (
     MatrixFunction,
     exp,
@@ -17,6 +15,7 @@ from workbench.linalg.matrix_function import (
     sqrt,
 )
 from workbench.linalg.outcomes import IllConditionedWarning
+from workbench.testing import DEFICIENT, SMALL, TIES, Case, conjugation
 
 
 def by_eigh(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:

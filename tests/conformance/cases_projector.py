@@ -5,12 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from tests.conformance.case import DEFICIENT, SMALL, TIES, Case, Draw
-from tests.conformance.symmetries import permutation
 from workbench.linalg import Affinity
 from workbench.linalg.outcomes import RankCollapseWarning, UncertainRankWarning
 from workbench.linalg.projector import projector, pseudo_inverse
 from workbench.objectives import j1, j2
+from workbench.testing import DEFICIENT, SMALL, TIES, Case, Draw, permutation
 
 SHAPES = ((5, 3), (3, 3), (3, 4), (0, 3), (3, 0), (1, 1))
 TALL = ((5, 3), (4, 2), (0, 3), (3, 0), (1, 1))

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.conformance.case import Case
+from workbench.testing import Case
 
 
 def all_cases() -> Iterator[Case]:

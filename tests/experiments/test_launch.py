@@ -35,7 +35,7 @@ LIMIT = 120.0
 PLACES = ["thread", "process", "Dask"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config(sample_store: Path) -> DeepNCutsConfig:
     return DeepNCutsConfig(
         store=str(sample_store),
@@ -46,6 +46,13 @@ def config(sample_store: Path) -> DeepNCutsConfig:
         holdout=2,
         device="cpu",
     )
+
+
+@pytest.fixture(scope="module")
+def here(config: DeepNCutsConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """What the training comes to in this process and this thread."""
+    path = tmp_path_factory.mktemp("launch") / "here"
+    return train_deep_ncuts(config, path, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +108,12 @@ def ended(training: Training) -> None:
 
 @pytest.mark.parametrize("place", PLACES, indirect=True)
 def test_it_trains_as_it_does_here(
-    place: dict[str, Any], config: DeepNCutsConfig, tmp_path: Path, capfd: pytest.CaptureFixture
+    place: dict[str, Any],
+    config: DeepNCutsConfig,
+    here: Run,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture,
 ) -> None:
-    here = train_deep_ncuts(config, tmp_path / "here", progress=False)
     capfd.readouterr()
     training = train(config, tmp_path / "there", **place)
     try:
@@ -123,10 +133,8 @@ def test_it_trains_as_it_does_here(
 
 @pytest.mark.parametrize("place", PLACES, indirect=True)
 def test_it_is_stopped_and_resumed_exactly(
-    place: dict[str, Any], config: DeepNCutsConfig, tmp_path: Path
+    place: dict[str, Any], config: DeepNCutsConfig, here: Run, tmp_path: Path
 ) -> None:
-    config = replace(config, passes=3)
-    here = train_deep_ncuts(config, tmp_path / "here", progress=False)
     first = train(config, tmp_path / "there", **place)
     try:
         run = first.run
@@ -135,7 +143,7 @@ def test_it_is_stopped_and_resumed_exactly(
         first.stop()
         assert first.wait(LIMIT).status is Status.INTERRUPTED
         stopped = run.step
-        assert stopped < 30
+        assert stopped < 20
         assert load_checkpoint(run)["step"] == stopped
         second = train(config, tmp_path / "there", resume=True, **place)
         assert second.wait(LIMIT).status is Status.FINISHED

@@ -82,7 +82,7 @@ def weights(raw: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("pooling", "learning_rate"), [("log", 0.02), ("power", 0.02), ("none", 0.01)]
+    ("pooling", "learning_rate"), [("log", 0.02), ("power", 0.01), ("none", 0.01)]
 )
 def test_a_classifier_learns_a_handful_of_regions_by_heart(
     pooling: Any, learning_rate: float, config: RegionConfig, tmp_path: Path

@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from workbench.errors import WorkbenchError
@@ -137,8 +139,9 @@ def test_a_reader_beside_a_writer_sees_every_event_once(run: Run) -> None:
     reader = Run.open(run.path)
     writer = threading.Thread(target=write)
     writer.start()
-    deadline = time.monotonic() + 60
-    while len(seen) <= count and time.monotonic() < deadline:
+    writing = True
+    while writing:
+        writing = writer.is_alive()  # what is written after this look is read by the next one
         seen += [e.seq for e in reader.events(since=seen[-1] if seen else 0)]
     writer.join()
     assert seen == list(range(1, count + 2))
@@ -192,14 +195,25 @@ def _create(path: str) -> bool:
 
 
 def test_of_many_that_create_a_run_at_once_one_does(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
         created = pool.map(_create, [str(tmp_path / "run")] * 12, chunksize=1)
     assert sum(created) == 1
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
-def test_logging_costs_little_beside_a_step(run: Run) -> None:
-    begun = time.perf_counter()
-    for step in range(500):
-        run.log(step, loss=1.0, rank=12.0, gradient_norm=0.1)
-    assert (time.perf_counter() - begun) / 500 < 2e-3  # measured: 25 µs
+def test_logging_costs_no_more_in_a_long_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No wait for the disk, and of what was logged before not a byte is read again."""
+    monkeypatch.setattr(os, "fsync", None)
+    process = psutil.Process()
+
+    def read_by(steps: range) -> int:
+        before = process.io_counters().read_chars
+        for step in steps:
+            run.log(step, loss=1.0, rank=12.0, gradient_norm=0.1)
+        return int(process.io_counters().read_chars - before)
+
+    first, later = read_by(range(200)), read_by(range(200, 400))
+    assert log_of(run).stat().st_size > 20_000
+    assert later < first + 10_000

@@ -12,7 +12,7 @@ from workbench.errors import WorkbenchError
 if TYPE_CHECKING:
     import torch
 
-    from workbench.bench import Report
+    from workbench.bench.report import Report
 
 
 @click.group()
@@ -143,6 +143,51 @@ def probe(quick: bool, out: Path | None, as_json: bool, device: str, threads: in
     sizes = QUICK if quick else ProbeSizes()
     for place in _devices(device, threads):
         _show(bench_probe(sizes, place), as_json, out / place.type if out else None)
+
+
+@bench.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of records; default: notebooks/results/gpu.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.5),
+    default=9.0,
+    show_default=True,
+    help="For the whole call; another one goes on where it stopped.",
+)
+@click.pass_context
+def gpu(context: click.Context, out: Path | None, minutes: float) -> None:
+    """Every CUDA test and every benchmark with a --device on this machine's GPU, on record.
+
+    Exit status: 0 all is on record and passed · 1 something failed · 2 there is no GPU · 3 time ran
+    out, the same command goes on.
+    """
+    from workbench.bench.gpu import DONE, FAILED, RESULTS, missing_packages, parts, probe, use_gpu
+
+    device = probe()
+    if device is None:
+        raise WorkbenchError(
+            "a CUDA device that torch sees", "none", "run this on a machine with a GPU"
+        )
+    click.echo(f"{device.name}, torch {device.torch}")
+    if missing := missing_packages():
+        click.echo(f"of requirements.lock this Python lacks: {' '.join(missing)}", err=True)
+    names = [
+        name
+        for name, command in bench.commands.items()
+        if any(parameter.name == "device" for parameter in command.params)
+    ]
+    wanted = parts(names)
+    statuses = use_gpu(out or RESULTS, device, wanted, seconds=60 * minutes, say=click.echo)
+    if FAILED in statuses.values():
+        context.exit(1)
+    left = [part.name for part in wanted if statuses.get(part.name) != DONE]
+    if left:
+        click.echo(f"to be done: {', '.join(left)}; the same command goes on", err=True)
+        context.exit(3)
 
 
 def _devices(choice: str, threads: int) -> "list[torch.device]":

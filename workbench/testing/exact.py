@@ -9,9 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import mpmath as mp
 import torch
 from torch import Tensor
+
+from workbench.errors import WorkbenchError
+
+try:
+    import mpmath as mp
+except ImportError as error:
+    raise WorkbenchError("the package mpmath", "none", "pip install mpmath") from error
 
 DIGITS = 110
 

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from tests.conformance.case import Symmetry, orthogonal
+from workbench.testing.case import Symmetry
+from workbench.testing.draw import orthogonal
 
 
 def conjugation() -> Symmetry:
@@ -27,6 +28,8 @@ def permutation(dim: int, *, follows: bool) -> Symmetry:
 
     def shuffle(tensors: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
         order = torch.randperm(tensors[0].shape[dim], generator=generator)
+        if torch.equal(order, order.sort().values):  # of few entries chance may leave all in place
+            order = order.flip(0)
         return (tensors[0].index_select(dim, order.to(tensors[0].device)), *tensors[1:])
 
     def stay(tensors: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
