@@ -22,7 +22,7 @@ from workbench.views.thumbnails import ThumbnailGrid
 from workbench.views.training import curves
 
 VIEWS: dict[str, Callable[[Snapshot], Any]] = {
-    "humans": segments.human_segmentations,
+    "humans": lambda snapshot: segments.human_segmentations(snapshot.image, snapshot.truths),
     "best": segments.best_segmentation,
     "pool": segments.pool,
     "affinity row": lambda snapshot: affinity.affinity_row(snapshot, (10, 20)),

@@ -162,7 +162,7 @@ def _scene(id: str, states: Mapping[str, Snapshot]) -> Scene:
     return Scene(
         id=id,
         image=picture(photo(first.image, f"scene {id}"), LARGE),
-        humans=pictures(segments.human_segmentations(first)),
+        humans=pictures(segments.human_segmentations(first.image, first.truths)),
         spectrum=charts([spectrum.spectrum(states, f"Spectrum of scene {id}")])[0],
         states=[
             State(

@@ -22,12 +22,13 @@ def segmentation(image: Pixels, labels: LabelMap, title: str = "", fill: bool = 
     return photo(outlined(ground, labels), title, fineness(labels))
 
 
-def human_segmentations(snapshot: Snapshot) -> hv.Layout:
+def human_segmentations(
+    image: Pixels, truths: Integer[np.ndarray, "annotators height width"]
+) -> hv.Layout:
     """Segmentations of all annotators over the image."""
-    image = snapshot.image
     panels = [
         segmentation(image, labels, f"annotator {i} · {_segments(labels)}", fill=False)
-        for i, labels in enumerate(snapshot.truths, 1)
+        for i, labels in enumerate(truths, 1)
     ]
     return row(panels)
 
