@@ -1,4 +1,4 @@
-"""Side-by-side benchmarks against the libraries that a user would otherwise pick."""
+"""Benchmarks against the libraries that a user would otherwise pick, side by side."""
 
 from workbench.bench.clustering import bench_clustering
 from workbench.bench.layers.run import bench_layers
