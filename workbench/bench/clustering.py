@@ -40,12 +40,12 @@ Tasks = Mapping[str, Callable[[], Centres]]
 
 @dataclass(frozen=True)
 class ClusteringSizes:
-    """What is measured, and how often.
+    """Sizes and repeats of the benchmark.
 
     Attributes:
         image: height and width, pixels.
-        features: channels before the affinity.
-        repeats: rounds.
+        features: number of channels before the affinity.
+        repeats: number of rounds.
     """
 
     image: tuple[int, int] = PROMISED
@@ -57,7 +57,7 @@ QUICK = ClusteringSizes(repeats=3)
 
 
 def bench_clustering(sizes: ClusteringSizes, device: torch.device) -> Report:
-    """Both tables, ours beside whatever peers are installed."""
+    """Report of the benchmark: our clustering beside the peers that are installed."""
     peers, origin = Peers(), provenance()
     shape = (sizes.image[0] // 8 - 1, sizes.image[1] // 8 - 1)
     x = scene_features(shape, sizes.features).to(device)
@@ -80,7 +80,7 @@ def bench_clustering(sizes: ClusteringSizes, device: torch.device) -> Report:
 
 
 def scene_features(shape: tuple[int, int], channels: int) -> Tensor:
-    """(cells, channels) float32, nonnegative: regions around random places, blurred and noisy."""
+    """Features of a drawn scene, nonnegative: regions around random places, blurred and noisy."""
     generator = torch.Generator().manual_seed(0)
     rows, columns = shape
     y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
@@ -141,12 +141,12 @@ def _clustering_rows(
 
 
 def _dimensions(points: Tensor) -> list[int]:
-    """Each k looks at as many eigenvectors, or at all."""
+    """Number of eigenvectors for each k: k, or all where there are fewer."""
     return [min(k, points.shape[1]) for k in CONFIG.counts]
 
 
 def _costs(points: Tensor, weights: Tensor, found: Sequence[Tensor]) -> np.ndarray:
-    """(clusterings,) float64: weighted squared distances to the nearest centre, summed."""
+    """Costs of clusterings, float64: weighted squared distances to the nearest centre, summed."""
     exact, weights = points.double().cpu(), weights.double().cpu()
     squares = [
         torch.cdist(exact[:, : centres.shape[1]], centres.double().cpu()).amin(1).square()
@@ -161,7 +161,7 @@ def _stage_rows(
     sizes: ClusteringSizes,
     device: torch.device,
 ) -> list[Row]:
-    """The whole way beyond the backbone, and what its stages take of it."""
+    """Rows of all steps after the backbone, together and stage by stage."""
     image = sizes.image
     pixels = Grid.of_step(CONFIG.step).interpolate(embedding.maps, *image).flatten(1).T
     points, weights = embedding.maps.flatten(1).T, embedding.weights.flatten()
@@ -194,7 +194,7 @@ def _size(sizes: ClusteringSizes) -> str:
 
 
 def _targets(rows: list[Row], sizes: ClusteringSizes) -> tuple[Target, ...]:
-    """Neither met nor missed at another size than the promise's."""
+    """Targets of the benchmark; none at another image size than that of the promise."""
     if sizes.image != PROMISED:
         return ()
     clusterings, whole = dict.fromkeys(row.case for row in rows)

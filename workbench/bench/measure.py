@@ -1,4 +1,4 @@
-"""Time and memory of rivals, taken in turn so that a busy machine slows all of them alike."""
+"""Time and memory of tasks, measured in turn so that a busy machine slows all of them alike."""
 
 import ctypes
 import gc
@@ -13,7 +13,7 @@ import torch
 Task = Callable[[], object]
 
 BURST = 0.02
-"""Seconds that a task has for itself in a round: a brief one alone would pay for a cold cache."""
+"""Seconds for which a task is repeated in a round: a single short run would find a cold cache."""
 LONGEST_BURST = 25
 
 
@@ -21,9 +21,9 @@ def medians(tasks: Mapping[str, Task], repeats: int, patience: float = 5.0) -> d
     """Seconds of each task: the median over rounds in which each has its turn.
 
     Args:
-        tasks: by name; each has run once before, untimed, unless that took longer than `patience`.
+        tasks: tasks by name; each runs once before, untimed unless it takes longer than `patience`.
         repeats: how many rounds; a task that takes longer than `patience` seconds runs only once.
-        patience: seconds.
+        patience: longest time of a task that is repeated, seconds.
     """
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for name, task in tasks.items():
@@ -43,9 +43,9 @@ def medians(tasks: Mapping[str, Task], repeats: int, patience: float = 5.0) -> d
 
 
 def peak_bytes(task: Task, device: torch.device) -> int:
-    """Memory that a task needs at its height beyond what it finds.
+    """Peak memory of a task beyond that in use before it.
 
-    On a CPU that is the process's resident memory, looked at every millisecond: small and brief
+    On a CPU that is the process's resident memory, read every millisecond: small and brief
     allocations are missed. On CUDA it is torch's own count.
     """
     gc.collect()
@@ -87,7 +87,7 @@ def _synchronise() -> None:
 
 
 def _give_back() -> None:
-    """Return freed memory to the system, or the next task's would be served from it unseen."""
+    """Return freed memory to the system: the next task's peak would not show what it reuses."""
     try:
         ctypes.CDLL("libc.so.6").malloc_trim(0)
     except (OSError, AttributeError):

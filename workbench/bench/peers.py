@@ -1,4 +1,4 @@
-"""The libraries that we are held against. None is required: a missing one is named and left out."""
+"""Peers: libraries that we compare with. None is required: a missing one is named and left out."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -7,11 +7,11 @@ from types import ModuleType
 
 @dataclass(frozen=True)
 class Peer:
-    """A library of the `bench` extra.
+    """Library of the `bench` extra.
 
     Attributes:
-        module: what is imported.
-        requirement: what is installed, as in pyproject.toml.
+        module: name of the module to import.
+        requirement: requirement to install, as in pyproject.toml.
     """
 
     module: str
@@ -27,13 +27,13 @@ SCIKIT_IMAGE = Peer("skimage.graph", "scikit-image==0.26.0")
 
 
 class Peers:
-    """Imports peers on demand and remembers which were not there."""
+    """Peers, imported on demand, and the record of those that are missing."""
 
     def __init__(self) -> None:
         self.missing: dict[str, str] = {}
 
     def find(self, peer: Peer) -> ModuleType | None:
-        """The module, or None where it, or something that it needs, is not installed."""
+        """Module of a peer; None where it, or something that it needs, is not installed."""
         try:
             return import_module(peer.module)
         except ImportError as error:
@@ -41,7 +41,7 @@ class Peers:
             return None
 
     def notes(self) -> list[str]:
-        """A sentence for each that was missing, with the command that installs it."""
+        """Sentence for each missing peer, with the command that installs it."""
         return [
             f"{requirement} is not here ({why}); to include it: pip install '{requirement}', "
             "or pip install -e '.[bench]' for all peers"

@@ -1,4 +1,4 @@
-"""Gradient error against gap, ours and the peers', as a picture."""
+"""Plot of gradient error against gap, ours and the peers'."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ _MARKS = "sv^Dx"
 
 
 def draw(curves: Sequence[Curves], path: Path) -> None:
-    """One panel for each; a tie stands at the left end, and NaN is drawn as the largest error."""
+    """Draw each curve in a panel: a tie at the left end, NaN as the largest error."""
     figure, panels = plt.subplots(
         1, len(curves), figsize=(5 * len(curves), 4.2), squeeze=False, layout="constrained"
     )

@@ -1,21 +1,21 @@
-"""What a benchmark writes down: rows of figures, targets, curves."""
+"""Records of a benchmark: rows of figures, targets, curves."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one case.
+    """Row of a table: the figures of one method on one case.
 
     Attributes:
-        case: what is computed, at which size.
-        method: by whom.
+        case: the computation and its size.
+        method: name of the library or method.
         seconds: median; None where only an error is of interest.
         ratio: seconds over ours in the same case; above 1 we are faster.
         peak: bytes beyond what was there; None: not measured.
-        error: relative error of the gradient, sin θ, or what a cost is above the lowest; NaN where
-            NaN came out.
-        floor: bytes and flops that the case cannot do without.
+        error: relative error of the gradient, sin θ, or excess of a cost over the lowest; NaN where
+            the result is NaN.
+        floor: least bytes and flops of the case.
     """
 
     case: str
@@ -29,12 +29,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Target:
-    """What the project promises of a case.
+    """Target: a promise of the project on a case.
 
     Attributes:
-        name: the promise.
-        found: the figure, in words.
-        met: None where it could not be measured here.
+        name: the promise, in words.
+        found: the measured figure, in words.
+        met: whether the promise is kept; None where it could not be measured here.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Curves:
-    """Error of the gradient by method, against a gap (0: a tie) or what else the axis says."""
+    """Curves of the gradient's error by method, against a gap (0: a tie) or another `axis`."""
 
     title: str
     axis: str

@@ -1,4 +1,4 @@
-"""A benchmark's result as text, markdown, JSON and a plot."""
+"""Report of a benchmark as text, markdown, JSON and a plot."""
 
 import json
 import math
@@ -14,15 +14,15 @@ from workbench.runs.provenance import commit_in_words
 
 @dataclass(frozen=True)
 class Report:
-    """All that one run of a benchmark found.
+    """Report of one run of a benchmark.
 
     Attributes:
-        name: layers, ncuts, clustering or live.
-        rows: in the order in which they were measured.
-        targets: with what was found.
-        notes: missing peers, and what the figures do not say.
-        provenance: see `runs.provenance`.
-        curves: to be drawn.
+        name: name of the benchmark, as "layers".
+        rows: figures in the order in which they were measured.
+        targets: promises with the figures found.
+        notes: sentences on missing peers and on the limits of the figures.
+        provenance: origin of the figures, see `runs.provenance`.
+        curves: curves to draw.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Report:
     curves: tuple[Curves, ...] = field(default=())
 
     def measured(self) -> Rows:
-        """The table of figures."""
+        """Table of figures."""
         header = ["case", "method", "time", "× ours", "peak memory", "error", "floor"]
         return [
             header,
@@ -52,7 +52,7 @@ class Report:
         ]
 
     def promised(self) -> Rows:
-        """The table of targets."""
+        """Table of targets."""
         words = {True: "met", False: "missed", None: "not judged"}
         return [
             ["target", "found", ""],
@@ -60,7 +60,7 @@ class Report:
         ]
 
     def curve_rows(self, curves: Curves) -> Rows:
-        """A curve's table."""
+        """Table of the curves of one plot."""
         header = [f"{curves.title}: error at {curves.axis}"]
         header += ["tie" if point == 0 else f"{point:.0e}" for point in curves.at]
         return [
@@ -69,25 +69,25 @@ class Report:
         ]
 
     def tables(self) -> list[Rows]:
-        """All of them, in order."""
+        """All tables, in order."""
         return [self.measured(), *map(self.curve_rows, self.curves), self.promised()]
 
     def to_text(self) -> str:
-        """For a terminal."""
+        """Text for a terminal."""
         return "\n\n".join([*map(as_text, self.tables()), *self.notes, self._origin()])
 
     def to_markdown(self) -> str:
-        """For a README."""
+        """Markdown for a README."""
         notes = "\n".join(f"- {note}" for note in (*self.notes, self._origin()))
         return "\n\n".join([*map(as_markdown, self.tables()), notes]) + "\n"
 
     def to_dict(self) -> dict[str, Any]:
-        """Strict JSON: NaN and infinities are strings."""
+        """Plain values for strict JSON: NaN and infinities are strings."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)), parse_constant=str)
         return values
 
     def save(self, folder: Path) -> list[Path]:
-        """Write name.txt, name.md, name.json and a plot of the curves; say where."""
+        """Write name.txt, name.md, name.json and a plot of the curves; their paths."""
         from workbench.bench.plot import draw  # matplotlib takes a second
 
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,19 +119,19 @@ def _figure(value: float) -> str:
 
 
 def at_least(name: str, found: float | None, bound: float, words: str) -> Target:
-    """A target met where the figure reaches the bound; `words` has a place {} for it."""
+    """Target that is met where the figure reaches the bound; `words` has a place {} for it."""
     if found is None or math.isnan(found):
         return Target(name, "–", None)
     return Target(name, words.format(_figure(found)), found >= bound)
 
 
 def at_most(name: str, found: float | None, bound: float, words: str) -> Target:
-    """A target met where the figure stays within the bound."""
+    """Target that is met where the figure does not exceed the bound."""
     if found is None:
         return Target(name, "–", None)
     return Target(name, words.format(_figure(found)), found <= bound)
 
 
 def find(rows: Sequence[Row], case: str, method: str) -> Row | None:
-    """The row of that case and method, if it was measured."""
+    """Row of that case and method; None where it was not measured."""
     return next((row for row in rows if row.case == case and row.method == method), None)

@@ -70,7 +70,7 @@ def _say(number: int, what: str) -> None:
 
 
 def _rise(table: BenchmarkTable) -> str:
-    """The result in one sentence."""
+    """Sentence on the covering before and after training."""
     before, after = (table.summaries()[name] for name in ("untrained", "trained"))
     return (
         f"Covering of {after.images} held-out scenes, untrained → trained: "

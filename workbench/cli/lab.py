@@ -65,15 +65,15 @@ def lab(
 
 @contextmanager
 def environment_of(scheduler: str, dashboard: str) -> Iterator[dict[str, str]]:
-    """The environment in which JupyterLab and its kernels find a cluster and its dashboard.
+    """Environment in which JupyterLab and its kernels find a cluster and its dashboard.
 
-    The panes of dask-labextension look where its setting `defaultURL` points; a folder of defaults,
-    gone with the block, puts it beside whatever else configures JupyterLab. The extension's own
-    list of clusters is hidden: it knows those that it starts itself, and is to start none.
+    The panes of dask-labextension read the setting `defaultURL`; a folder of defaults, deleted at
+    the end of the block, adds it to any other configuration of JupyterLab. The extension's own list
+    of clusters is hidden: it shows only those that the extension starts, and it shall start none.
 
     Args:
         scheduler: address of the cluster's scheduler.
-        dashboard: of its dashboard.
+        dashboard: address of the cluster's dashboard.
     """
     address = dashboard.removesuffix("/status")
     settings = {"dask-labextension:plugin": {"defaultURL": address, "hideClusterManager": True}}

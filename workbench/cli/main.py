@@ -13,7 +13,7 @@ COMMANDS = (
     "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe",
     "export", "bench", "demo", "lab",
 )  # fmt: skip
-"""Each is a module of this package with a command of the same name."""
+"""Names of the commands; each is a module of this package with a command of the same name."""
 
 EPILOG = """
 \b
@@ -23,14 +23,14 @@ Exit status: 0 done · 2 bad input or request (one sentence says what to do) ·
 
 
 class Commands(click.Group):
-    """Imports a command when it is asked for: torch and Dask take seconds to load."""
+    """Commands, each imported when it is asked for: torch and Dask take seconds to load."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they are used."""
+        """Names of the commands, in the order of use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, or none."""
+        """Command of that name; None where there is none."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(import_module(f"workbench.cli.{cmd_name}"), cmd_name)
@@ -55,7 +55,7 @@ def workbench() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; errors that a user can mend are one sentence on stderr."""
+    """Run the command line; errors that a user can correct are one sentence on stderr."""
     try:
         status = workbench.main(arguments, prog_name="workbench", standalone_mode=False)
     except UserError as error:

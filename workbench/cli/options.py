@@ -1,6 +1,6 @@
-"""Options of commands out of configuration dataclasses: type, default and help from their fields.
+"""Options of commands from configuration dataclasses: type, default and help from their fields.
 
-The help of an option is what the class's docstring says of the attribute.
+The help of an option is the description of the attribute in the class's docstring.
 """
 
 import re
@@ -16,7 +16,7 @@ Decorator = Callable[[Command], Command]
 
 
 def decorated(*decorators: Decorator) -> Decorator:
-    """Several click options as one decorator, in the order in which help shows them."""
+    """Decorator that adds several click options, in the order in which help shows them."""
 
     def decorate(command: Command) -> Command:
         for decorator in reversed(decorators):
@@ -27,13 +27,13 @@ def decorated(*decorators: Decorator) -> Decorator:
 
 
 def options_of(config: Any, *names: str, **special: Mapping[str, Any]) -> tuple[Decorator, ...]:
-    """An option for each of some fields of a configuration, whose values are the defaults.
+    """Options for some fields of a configuration, whose values are the defaults.
 
     Args:
-        config: a dataclass.
-        names: of its fields, in the order in which help shows them.
-        special: by the name of a field, arguments of `click.option` that are to be others; "flags"
-            is the option's declaration, where it is not the field's name.
+        config: instance of a dataclass.
+        names: names of its fields, in the order in which help shows them.
+        special: arguments of `click.option` that replace those derived, by the name of the field;
+            "flags" is the option's declaration, where it is not the field's name.
     """
     kinds, words = get_type_hints(type(config)), attributes_of(type(config))
     options = []
@@ -48,9 +48,9 @@ def options_of(config: Any, *names: str, **special: Mapping[str, Any]) -> tuple[
 
 
 def attributes_of(kind: type[Any]) -> dict[str, str]:
-    """What the docstrings of a class and its bases say of attributes, as sentences of help.
+    """Descriptions of attributes in the docstrings of a class and its bases, as sentences of help.
 
-    References in backticks lose these; what a missing value means ("None: …") is left out.
+    Backticks are removed; the meaning of a missing value ("None: …") is left out.
     """
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
@@ -62,7 +62,7 @@ def attributes_of(kind: type[Any]) -> dict[str, str]:
 
 
 def _typed(kind: Any) -> dict[str, Any]:
-    """How click reads a value of a type."""
+    """Arguments of `click.option` for values of a type."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin is UnionType:
         return _typed(inner[0])

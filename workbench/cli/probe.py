@@ -1,4 +1,4 @@
-"""`workbench probe`: any network's layers on a folder of images, recorded."""
+"""`workbench probe`: record the layers of any network on a folder of images."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def probe(
     overwrite: bool,
     only_list: bool,
 ) -> None:
-    """Record what the layers of a network of yours say of images.
+    """Record the outputs of layers of your network on images.
 
     The network is what PACKAGE:FUNCTION returns, a torch.nn.Module. Its record is a run: look at it
     with workbench.explore in JupyterLab, or on the page of `workbench lab --app`.

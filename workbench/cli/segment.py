@@ -62,7 +62,7 @@ def segment(
 
 
 def _folders(photos: tuple[Path, ...], out: Path) -> list[Path]:
-    """One for each photo, named after it; numbered where names repeat."""
+    """Folders, one for each photo and named after it; numbered where names repeat."""
     folders: list[Path] = []
     for photo in photos:
         name, number = photo.stem or photo.name, 1

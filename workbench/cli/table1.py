@@ -33,7 +33,7 @@ Example, with backbones that keep their weights and features that are computed o
 
 
 def _listed(columns: Sequence[RegionColumn]) -> Rows:
-    """Columns with the paper's errors and minutes."""
+    """List of the columns with the paper's errors and minutes."""
     plain = [TABLE1.columns[column.family] for column in columns]
     rows = [[c.name, c.title, number(c.paper, ".1f"), f"{c.minutes}"] for c in plain]
     return [["column", "", "the paper's error, %", "minutes a seed"], *rows]

@@ -30,7 +30,7 @@ Example:
 
 
 def _listed(columns: Sequence[Column]) -> Rows:
-    """Columns with the paper's figures, best (average) covering, those to expect, and minutes."""
+    """List of the columns with the paper's best (average) covering, that to expect, and minutes."""
 
     def cell(figures: Figures | None) -> str:
         return pair(asdict(figures) if figures else None)

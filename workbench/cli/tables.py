@@ -1,4 +1,4 @@
-"""The command of any table: its options, and running, assembling and writing it."""
+"""Command of any table: its options, and running, assembling and writing it."""
 
 import json
 from collections.abc import Callable, Collection, Sequence
@@ -17,22 +17,22 @@ from workbench.runs.files import write_files
 from workbench.views.tables import TableView
 
 Look = Callable[..., tuple[TableView, list[Path]]]
-"""Takes the folder of a table, its values and the options that are not its request's; gives the
-view, and files with further pictures that it wrote."""
+"""Function from the folder of a table, its values and the options that are not its request's to the
+view and the files with further pictures that it wrote."""
 
 
 def table_command(
     table: Table[C, R, Q], *own: Decorator, text: str,
     listed: Callable[[Sequence[C]], Rows], look: Look,
 ) -> click.Command:  # fmt: skip
-    """The command that runs a table, assembles it and writes it.
+    """Command that runs a table, assembles it and writes it.
 
     Args:
         table: the table.
         own: options beside those of every table, named as in its request or as `look` takes them.
-        text: what help says.
-        listed: what --list shows of columns, the header first.
-        look: what is to be seen.
+        text: help text of the command.
+        listed: rows that --list shows of columns, the header first.
+        look: function that makes the view of the table.
     """
 
     def command(
@@ -86,11 +86,11 @@ def table_command(
 
 
 def _options(columns: Collection[str], items: str, *own: Decorator) -> Decorator:
-    """The options of every table, with a table's own between them.
+    """Options of every table, with a table's own between them.
 
     Args:
-        columns: their names.
-        items: what a store has: scenes or regions.
+        columns: names of the columns.
+        items: name of a store's items: scenes or regions.
         own: further options.
     """
     option, count = click.option, click.IntRange(min=1)
@@ -122,7 +122,7 @@ def _options(columns: Collection[str], items: str, *own: Decorator) -> Decorator
 def _stores_by_column(
     features: tuple[str, ...], known: Collection[str]
 ) -> tuple[tuple[str, str], ...]:
-    """The values of --features: columns with their stores.
+    """Stores by column, from the values of --features.
 
     Raises:
         click.UsageError: a value is not COLUMN=STORE, or there is no such column.

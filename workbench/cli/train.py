@@ -15,12 +15,12 @@ from workbench.training.scenes.config import DeepNCutsConfig
 
 DEFAULT = DeepNCutsConfig(store="")
 SHAPE = ("backbone", "taps", "head", "features", "dropout", "enlarge", "learn_coupling")
-"""The options that are the architecture's."""
+"""Options of the architecture."""
 OWN = (
     "frozen", "cache", "start", "objective", "ridge", "objective_weight", "contour_weight",
     "agreement_weight", "scales", "crop", "holdout",
 )  # fmt: skip
-"""Those that only the training of a DeepNCuts has."""
+"""Options that only the training of a DeepNCuts has."""
 
 
 @click.group()

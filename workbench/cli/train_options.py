@@ -1,4 +1,4 @@
-"""What all commands of `workbench train` have in common: options of the loop, and how they end."""
+"""Parts that all commands of `workbench train` share: options of the loop, and the last message."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ LOOP = (
     "passes", "batch", "optimizer", "learning_rate", "head_multiplier", "weight_decay", "warmup",
     "clip", "seed", "device", "precision", "processes",
 )  # fmt: skip
-"""The fields of `LoopConfig`."""
+"""Fields of `LoopConfig` that are options."""
 WEIGHTS = click.option(
     "--weights", type=click.Path(path_type=Path),
     help="Pretrained weights, .safetensors or torchvision's .pth. "
@@ -22,7 +22,7 @@ WEIGHTS = click.option(
 
 
 def ending_options(default: LoopConfig) -> tuple[Decorator, ...]:
-    """The options of the loop, with a configuration's values as defaults, and those of the run."""
+    """Options of the loop, with a configuration's values as defaults, and those of the run."""
     return (
         *options_of(default, *LOOP),
         click.option("--resume", is_flag=True, help="Continue the run, exactly where it stopped."),
@@ -31,9 +31,9 @@ def ending_options(default: LoopConfig) -> tuple[Decorator, ...]:
 
 
 def weights_to_load(backbone: str, given: Path | None, from_scratch: bool) -> str | None:
-    """The file of a backbone's pretrained weights; None from scratch.
+    """File of a backbone's pretrained weights; None from scratch.
 
-    Without one given it is the one in the folder of weights that WORKBENCH_DATA names.
+    Default: the backbone's file in $WORKBENCH_DATA/weights.
 
     Raises:
         WorkbenchError: the variable is not set, or there is no such file.
@@ -44,7 +44,7 @@ def weights_to_load(backbone: str, given: Path | None, from_scratch: bool) -> st
 
 
 def report(run: Run, following: str) -> None:
-    """Say how a training ended and what comes next; the exit status 130 where it was stopped."""
+    """Print how a training ended and the next command; exit with status 130 if it was stopped."""
     if run.status is Status.INTERRUPTED:
         click.echo(
             "Stopped at a checkpoint. Continue with the same options and --resume.", err=True

@@ -19,15 +19,15 @@ SHAPE = (
     "backbone", "tap", "pooling", "power", "epsilon", "centre", "reduce", "fully_connected",
     "dropout", "masked", "scaling",
 )  # fmt: skip
-"""The options that are the architecture's."""
+"""Options of the architecture."""
 OWN = (
     "frozen", "cache", "start", "protocol", "holdout", "limit", "jitter", "mirror", "micro_batch",
 )  # fmt: skip
-"""Those that only the training of a region classifier has."""
+"""Options that only the training of a region classifier has."""
 
 
 def region_commands() -> list[click.Command]:
-    """A command for every column that trains a network."""
+    """Commands, one for each column that trains a network."""
     return [_command(column) for column in REGION_COLUMNS.values() if column.training is not None]
 
 
@@ -44,7 +44,7 @@ def _command(column: RegionColumn) -> click.Command:
         **options: Any,
     ) -> None:
         shape = {name: options.pop(name) for name in SHAPE}
-        # Without the layers that the option would add, a column keeps its own.
+        # Without the option, a column keeps its own fully connected layers.
         shape["fully_connected"] = _sizes(shape["fully_connected"], base)
         if options["jitter"] is None:
             options["jitter"] = 0 if options["cache"] else base.jitter

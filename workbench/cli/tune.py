@@ -20,7 +20,7 @@ from workbench.views.regions.tuning import trials_table, write_tuning
 NAMES = [column.name for column in REGION_COLUMNS.values() if column.training is not None]
 DEFAULT = RegionConfig(store="", holdout=0.2)
 DECADES = 30.0
-"""The learning rate is searched so many times below and above the column's, if not told."""
+"""Factor between the column's learning rate and either end of the search, if none is given."""
 
 
 def _range(name: str, help_text: str) -> Decorator:
@@ -100,7 +100,7 @@ def tune(
 
 
 def _write(values: dict[str, Any], column: RegionColumn, config: RegionConfig, out: Path) -> None:
-    """Table, charts and the command."""
+    """Write the trials with charts, and print the table and the command that trains."""
     title = (
         f"{values['column']}: {len(values['trials'])} trials of {config.passes} passes, by the "
         f"error on {values['question']['held_regions']} held-out training regions"
@@ -115,7 +115,7 @@ def _write(values: dict[str, Any], column: RegionColumn, config: RegionConfig, o
 
 
 def _command(values: dict[str, Any], column: RegionColumn, config: RegionConfig) -> str:
-    """What trains the column with the values that were found."""
+    """Command that trains the column with the values that were found."""
     if values["best"] is None:
         return "No trial came to its end: search lower learning rates."
     best = next(t for t in values["trials"] if t["number"] == values["best"])

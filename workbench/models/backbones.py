@@ -1,6 +1,6 @@
 """Backbones: the convolutions of known networks, cut at any ReLU.
 
-A backbone is one entry of `BACKBONES`: all that the house knows of it by name stands there. Layers
+A backbone is one entry of `BACKBONES`, with all facts that are looked up by its name. Layers
 and parameter names are torchvision's (`features.0.weight` …), so that its ImageNet weights load. A
 tap is named after its ReLU: `relu1` … `relu5` in AlexNet, `relu1_1` … `relu5_3` in VGG-16. In a VGG
 `relu4` and `relu5` mean the paper's taps, the first ReLU of block 4 and the last of block 5.
@@ -20,7 +20,7 @@ from workbench.segmentation.grid import Grid
 
 
 class Conv(NamedTuple):
-    """A convolution and its ReLU, which is the tap of that name."""
+    """Convolution and its ReLU, which is the tap of that name."""
 
     tap: str
     channels: int
@@ -30,18 +30,18 @@ class Conv(NamedTuple):
 
 
 class Pool(NamedTuple):
-    """A maximum pooling of stride 2."""
+    """Maximum pooling of stride 2."""
 
     kernel: int
 
 
 @dataclass(frozen=True)
 class BackboneEntry:
-    """A network's convolutions, and what networks that are built on them need to know.
+    """Entry of a backbone: its convolutions, and facts that networks built on them need.
 
     Attributes:
-        title: its name for people.
-        layers: in order; the last is the pooling before the fully connected layers.
+        title: name in texts.
+        layers: layers in order; the last is the pooling before the fully connected layers.
         cells: cells a side after that pooling, which the fully connected layers take.
         hidden: channels of the first new convolution of DeepNCuts; for AlexNet and VGG the paper's.
         aliases: other names of taps.
@@ -65,7 +65,7 @@ class BackboneEntry:
         return nn.MaxPool2d(self.layers[-1].kernel, 2)
 
     def build(self) -> tuple[list[nn.Module], dict[str, int]]:
-        """The layers up to the last ReLU, fresh, and the index of the one that each tap follows."""
+        """Layers up to the last ReLU, newly initialised, and the index of each tap's layer."""
         modules: list[nn.Module] = []
         taps: dict[str, int] = {}
         channels = 3
@@ -79,7 +79,7 @@ class BackboneEntry:
 
 
 def _vgg(title: str, *depths: int) -> BackboneEntry:
-    """A VGG of five blocks with so many convolutions (Simonyan and Zisserman, ICLR 2015)."""
+    """VGG with so many convolutions in each of five blocks (Simonyan, Zisserman, ICLR 2015)."""
     layers: list[Conv | Pool] = []
     for block, (width, depth) in enumerate(zip((64, 128, 256, 512, 512), depths, strict=True), 1):
         layers += [Conv(f"relu{block}_{unit}", width) for unit in range(1, depth + 1)]
@@ -114,11 +114,11 @@ BACKBONES = {
         pretrained=False,
     ),
 }
-"""Every backbone by name."""
+"""Entries of all backbones by name."""
 
 
 def backbone_entry(name: str) -> BackboneEntry:
-    """The backbone of a name.
+    """Entry of the backbone of a name.
 
     Raises:
         WorkbenchError: there is none.
@@ -135,13 +135,13 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Backbone(nn.Module):
-    """The convolutions of a named architecture up to the deepest of its taps.
+    """Convolutions of a named architecture up to the deepest of its taps.
 
     Attributes:
-        name: the entry's in `BACKBONES`.
+        name: name of the entry in `BACKBONES`.
         taps: names of the ReLUs whose outputs it returns.
-        channels: how many features each tap has.
-        grids: where the cells of each tap's map lie in the image.
+        channels: number of features at each tap.
+        grids: places of the cells of each tap's map in the image.
     """
 
     mean: Tensor
@@ -169,7 +169,7 @@ class Backbone(nn.Module):
     def forward(
         self, image: Float[Tensor, "batch 3 height width"]
     ) -> tuple[Float[Tensor, "batch _ _ _"], ...]:
-        """The maps at each tap, in the order of `taps`, of RGB images in [0, 1]."""
+        """Maps at each tap, in the order of `taps`, of RGB images in [0, 1]."""
         found: dict[int, Tensor] = {}
         maps = (image - self.mean) / self.deviation
         for index, layer in enumerate(self.features):
@@ -184,7 +184,7 @@ def _channels(layers: Sequence[nn.Module]) -> int:
 
 
 def _grid_of(layers: Sequence[nn.Module]) -> Grid:
-    """Compose the geometry of the layers: each maps a cell to the centre of its window."""
+    """Grid of a layer's cells, by composing layers: each maps a cell to its window's centre."""
     stride, offset = 1.0, 0.0
     for layer in layers:
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d):

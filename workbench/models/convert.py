@@ -1,4 +1,4 @@
-"""From a torchvision checkpoint to the convolutions that a backbone needs, as safetensors.
+"""Conversion of a torchvision checkpoint to a backbone's convolutions, as safetensors.
 
 `pipelines download weights` finds `write_features` by the entry point group `pipelines.weights`:
 that package does not import torch. Of the 61 and 138 million parameters of AlexNet and VGG-16 the
@@ -20,7 +20,7 @@ def write_features(source: Path, target: Path, backbone: str) -> None:
     Args:
         source: a torchvision .pth file, read without running any code of it.
         target: the .safetensors file to write.
-        backbone: its name in `backbones.BACKBONES`.
+        backbone: name of the backbone in `backbones.BACKBONES`.
 
     Raises:
         WorkbenchError: the file cannot be read, or is another network's.

@@ -22,7 +22,7 @@ FUSED = 64
 
 @dataclass(frozen=True)
 class ArchitectureConfig:
-    """What it takes to build a DeepNCuts, apart from its weights.
+    """Architecture of a DeepNCuts: all that is needed to build it, apart from its weights.
 
     Attributes:
         backbone: name of the backbone.
@@ -55,11 +55,11 @@ class ArchitectureConfig:
 
 
 class DeepNCuts(nn.Module):
-    """From an image to the factors of its affinity.
+    """DeepNCuts, a network from an image to the factors of its affinity.
 
     Attributes:
-        config: what it was built from.
-        grid: where the cells of X lie in the image.
+        config: architecture of the network.
+        grid: places of the cells of X in the image.
     """
 
     def __init__(self, config: ArchitectureConfig) -> None:
@@ -100,9 +100,9 @@ class DeepNCuts(nn.Module):
     def features(
         self, image: Float[Tensor, "3 height width"]
     ) -> tuple[Float[Tensor, "_ _ _"], ...]:
-        """What the head takes of one RGB image in [0, 1]: the backbone's maps at its taps.
+        """Input of the head for one RGB image in [0, 1]: the backbone's maps at its taps.
 
-        Those of a hypercolumn are no finer than `CONTOUR_STEP`.
+        Maps of a hypercolumn are no finer than `CONTOUR_STEP`.
         """
         if self.config.enlarge != 1:
             height, width = image.shape[1:]
@@ -117,7 +117,7 @@ class DeepNCuts(nn.Module):
     def predict(
         self, features: Sequence[Float[Tensor, "_ _ _"]], size: tuple[int, int]
     ) -> Prediction:
-        """The rest of the network, from the backbone's maps of an image of a size in pixels."""
+        """Run the rest of the network on the backbone's maps of an image of a size in pixels."""
         if self.config.head == "hypercolumn":
             maps, contour = self.head(features, size)
         else:

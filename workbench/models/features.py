@@ -1,8 +1,8 @@
 """A frozen backbone for the pipelines: images to the features that DeepNCuts would compute of them.
 
-The entry point `backbone` of the group `pipelines.features`. Images are enlarged and cells placed
-by DeepNCuts itself, and several taps are those of a hypercolumn: training on these features is
-training on the images, as long as the backbone is frozen.
+`extractor` is the entry point `backbone` of the group `pipelines.features`. Images are enlarged and
+cells placed by DeepNCuts itself, and several taps are those of a hypercolumn: training on these
+features is training on the images, as long as the backbone is frozen.
 """
 
 import hashlib
@@ -49,12 +49,12 @@ class Features:
         }
 
     def shapes(self, height: int, width: int) -> dict[str, tuple[int, int, int]]:
-        """Channels, rows and columns at each tap, for an image of that size."""
+        """Shapes (channels, rows, columns) at each tap, for an image of that size."""
         found = self(np.zeros((height, width, 3), np.uint8))
         return {tap: (maps.shape[0], maps.shape[1], maps.shape[2]) for tap, maps in found.items()}
 
     def __call__(self, image: np.ndarray) -> dict[str, np.ndarray]:
-        """(channels, rows, columns) float32 at each tap, of an RGB image (height, width, 3)."""
+        """Maps (channels, rows, columns) float32 at each tap of an RGB image (height, width, 3)."""
         pixels = torch.tensor(image).permute(2, 0, 1).float() / 255
         with torch.no_grad():
             maps = self._model.features(pixels)
@@ -62,16 +62,16 @@ class Features:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file of weights, which says whether two are the same."""
+    """SHA-256 of a file of weights; equal where two files are the same."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def extractor(spec: str, weights: str, enlarge: float) -> Features:
-    """The entry point.
+    """Features of a backbone by its specification; the entry point.
 
     Args:
-        spec: a backbone and its taps, as in "alexnet:relu5" or "vgg16:relu3_3+relu5_3".
+        spec: name of a backbone and its taps, as in "alexnet:relu5" or "vgg16:relu3_3+relu5_3".
         weights: file of its weights.
         enlarge: factor by which images are enlarged before.
 

@@ -23,11 +23,11 @@ WIDEST_PROJECTION, NARROWEST_PROJECTION = 40, 8
 
 
 class HypercolumnHead(nn.Module):
-    """From the maps of several taps to nonnegative factors and contour logits.
+    """Head from the maps of several taps to nonnegative factors and contour logits.
 
     Args:
-        channels: of each tap.
-        grids: of each tap after `coarsened`, in the image's pixels.
+        channels: number of channels of each tap.
+        grids: grid of each tap after `coarsened`, in the image's pixels.
         hidden: channels of the fused maps.
         features: d, channels of the factors.
         dropout: probability that a whole channel is left out, after fusion.
@@ -106,14 +106,14 @@ class HypercolumnHead(nn.Module):
 
 
 def coarsened(maps: Float[Tensor, "channels _ _"], grid: Grid) -> Float[Tensor, "channels _ _"]:
-    """Maps no finer than the contours: means over cells where a tap has several a block."""
+    """Maps no finer than the contours: means over cells where several lie in a block."""
     while grid.stride * 2 <= CONTOUR_STEP:
         maps, grid = _halve(maps[None])[0], grid.halved()
     return maps
 
 
 def coarsened_grid(grid: Grid) -> Grid:
-    """Where the cells of `coarsened` maps lie."""
+    """Grid of the cells of `coarsened` maps."""
     while grid.stride * 2 <= CONTOUR_STEP:
         grid = grid.halved()
     return grid

@@ -21,12 +21,12 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Values of C that cross-validation chooses from, for vectors whose mean square is 1."""
 FOLDS = 3
 UNSEEN = 0.5
-"""A category without a training region is given the probability of so many of them."""
+"""Number of training regions whose probability a category without any is given."""
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """Scores of a linear classifier and how it came about.
+    """Scores of a linear classifier, with its C and the errors of all values of C.
 
     Attributes:
         scores: (regions, classes) float64, logits of the regions that were to be classified.
@@ -56,10 +56,10 @@ def fit_linear(
 
     Args:
         train: vectors to learn from.
-        labels: their categories, from 0; at least two different ones.
-        images: the image that each lies in: folds share none.
+        labels: categories of these, from 0; at least two different ones.
+        images: image of each: folds share none.
         test: vectors to classify.
-        classes: how many categories have a score.
+        classes: number of categories that have a score.
         strengths: values of C to choose from.
 
     Raises:
@@ -94,7 +94,7 @@ def fit_linear(
 def _rotated(
     train: Float[np.ndarray, "train entries"], test: Float[np.ndarray, "test entries"]
 ) -> tuple[Float[np.ndarray, "train _"], Float[np.ndarray, "test _"]]:
-    """Centred, of mean square 1, in as few coordinates as keep every inner product."""
+    """Vectors centred, at mean square 1, in the fewest coordinates that keep inner products."""
     train, test = train.astype(float), test.astype(float)
     if len(train) < train.shape[1]:
         rotation = KernelPCA(kernel="linear", eigen_solver="dense", remove_zero_eig=True)
@@ -114,6 +114,6 @@ def _model() -> LogisticRegression:
 def _decisions(
     model: LogisticRegression, x: Float[np.ndarray, "regions _"]
 ) -> Float[np.ndarray, "regions known"]:
-    """Logits; of two categories scikit-learn gives only their difference."""
+    """Logits of the known categories; of two, scikit-learn gives only their difference."""
     found = model.decision_function(x)
     return np.stack([-found / 2, found / 2], 1) if found.ndim == 1 else np.asarray(found)

@@ -1,7 +1,7 @@
-"""Free-form regions on the grid of a feature map: which cells are the object's.
+"""Free-form regions on the grid of a feature map: the cells that belong to the object.
 
 A cell's block is the pixels around its centre, as wide as the stride; the blocks at the edge of the
-map have everything beyond it too, so that every pixel of the image has its cell.
+map include everything beyond it, so that every pixel of the image belongs to a cell.
 """
 
 import torch
@@ -14,16 +14,16 @@ from workbench.segmentation.grid import Grid
 def cells_inside(
     masks: Bool[Tensor, "batch height width"], grid: Grid, rows: int, columns: int
 ) -> Bool[Tensor, "batch rows columns"]:
-    """The cells of whose block a mask covers at least half.
+    """Cells of whose block a mask covers at least half.
 
     A mask too thin for that has the one cell in which most of it lies (the first, at a tie); an
     empty mask has none.
 
     Args:
-        masks: in the image's pixels.
-        grid: of the map, see `Backbone.grids`.
-        rows: of the map.
-        columns: of the map.
+        masks: masks in the image's pixels.
+        grid: grid of the map, see `Backbone.grids`.
+        rows: number of rows of the map.
+        columns: number of columns of the map.
     """
     covered = coverage(masks, grid, rows, columns)
     whole = coverage(torch.ones_like(masks[:1]), grid, rows, columns)
@@ -38,7 +38,7 @@ def cells_inside(
 def coverage(
     masks: Bool[Tensor, "batch height width"], grid: Grid, rows: int, columns: int
 ) -> Float[Tensor, "batch rows columns"]:
-    """How many pixels of a mask lie in each cell's block; they may be cut into parts."""
+    """Number of a mask's pixels in each cell's block; pixels on its edge count in part."""
     height, width = masks.shape[1:]
     down = _overlaps(grid, rows, height, masks.device)
     across = _overlaps(grid, columns, width, masks.device)
@@ -48,7 +48,7 @@ def coverage(
 def _overlaps(
     grid: Grid, cells: int, pixels: int, device: torch.device
 ) -> Float[Tensor, "cells pixels"]:
-    """The part of each pixel that lies in each cell's interval."""
+    """Part of each pixel that lies in each cell's interval."""
     edges = grid.centres(cells + 1, device) - grid.stride / 2
     edges[0], edges[-1] = edges[0].clamp(max=-0.5), edges[-1].clamp(min=pixels - 0.5)
     left = torch.arange(pixels, dtype=torch.float64, device=device) - 0.5

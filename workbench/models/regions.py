@@ -28,7 +28,7 @@ POOLINGS: tuple[Pooling, ...] = ("log", "power", "average", "none")
 
 @dataclass(frozen=True)
 class RegionArchitecture:
-    """What it takes to build a region classifier, apart from its weights.
+    """Architecture of a region classifier: all that is needed to build it, apart from its weights.
 
     Attributes:
         backbone: name of the backbone.
@@ -74,11 +74,11 @@ class RegionArchitecture:
 
 @dataclass(frozen=True)
 class RegionPrediction:
-    """What a network says of regions.
+    """Prediction of a network for regions.
 
     Attributes:
-        logits: of the categories.
-        pooled: the structured layer's matrices with what it found; None where there is none.
+        logits: logits of the categories.
+        pooled: result of the structured layer, its matrices with their spectra; None without one.
     """
 
     logits: Float[Tensor, "batch classes"]
@@ -86,12 +86,12 @@ class RegionPrediction:
 
 
 class RegionNetwork(nn.Module):
-    """From regions in their frames to logits of their categories.
+    """Region classifier, a network from regions in their frames to logits of their categories.
 
     Attributes:
-        config: what it was built from.
-        grid: where the cells of the tap's map lie in the frame.
-        channels: of the maps that are pooled.
+        config: architecture of the network.
+        grid: places of the cells of the tap's map in the frame.
+        channels: number of channels of the maps that are pooled.
     """
 
     def __init__(self, config: RegionArchitecture) -> None:
@@ -117,7 +117,7 @@ class RegionNetwork(nn.Module):
             )
             entries = self.channels * (self.channels + 1) // 2
         self.entries = entries
-        """Of the pooled vector."""
+        """Length of the pooled vector."""
         energy = float(self.channels)
         self.scaling: nn.Module = nn.Identity()
         if config.scaling != "none":
@@ -129,7 +129,7 @@ class RegionNetwork(nn.Module):
     def features(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch channels rows columns"]:
-        """The backbone's maps at the tap, of RGB frames in [0, 1]."""
+        """Maps of the backbone at the tap, of RGB frames in [0, 1]."""
         maps: Tensor = self.backbone(images)[0]
         return maps
 
@@ -138,11 +138,11 @@ class RegionNetwork(nn.Module):
         maps: Float[Tensor, "batch channels rows columns"] | Float[Tensor, "batch entries"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> tuple[Float[Tensor, "batch entries"], GramFunction | None]:
-        """One vector for each region, before scaling, and what the structured layer found.
+        """Pooled vector of each region, before scaling, and the result of the structured layer.
 
         Args:
-            maps: the backbone's; vectors that were pooled before stay what they are.
-            masks: in the frame's pixels; not looked at where the network is not `masked`.
+            maps: maps of the backbone; vectors that were pooled before are returned unchanged.
+            masks: masks in the frame's pixels; ignored where the network is not `masked`.
 
         Raises:
             WorkbenchError: the network is masked and there are no masks.
@@ -172,7 +172,7 @@ class RegionNetwork(nn.Module):
         maps: Float[Tensor, "batch channels rows columns"] | Float[Tensor, "batch entries"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> RegionPrediction:
-        """The network from the backbone's maps on; arguments as `pool` has them."""
+        """Prediction from the backbone's maps; arguments as `pool` has them."""
         vectors, pooled = self.pool(maps, masks)
         return RegionPrediction(self.classifier(self.scaling(vectors)), pooled)
 
@@ -181,7 +181,7 @@ class RegionNetwork(nn.Module):
         images: Float[Tensor, "batch 3 height width"],
         masks: Bool[Tensor, "batch height width"] | None = None,
     ) -> RegionPrediction:
-        """Logits of RGB frames in [0, 1]."""
+        """Prediction for RGB frames in [0, 1]."""
         return self.classify(self.features(images), masks)
 
     def calibrate(
@@ -204,7 +204,7 @@ class RegionNetwork(nn.Module):
         maps: Float[Tensor, "batch channels rows columns"],
         masks: Bool[Tensor, "batch height width"] | None,
     ) -> Bool[Tensor, "batch rows columns"] | None:
-        """Which cells are pooled; None: all. Arguments and error as `pool` has them."""
+        """Cells that are pooled; None: all. Arguments and error as `pool` has them."""
         if not self.config.masked:
             return None
         if masks is None:
@@ -218,9 +218,9 @@ def _classifier(entries: int, energy: float, config: RegionArchitecture) -> nn.S
     """Fully connected layers and the linear classifier.
 
     Args:
-        entries: of the vectors that come in.
-        energy: their expected squared length: the first layer's outputs are to have unit variance.
-        config: sizes and dropout.
+        entries: length of the input vectors.
+        energy: expected squared length of the input: the first layer's outputs get unit variance.
+        config: architecture, for sizes and dropout.
     """
     layers: list[nn.Module] = []
     for size in config.fully_connected:

@@ -1,10 +1,10 @@
-"""The scale of what a classifier sees, fixed once on training data.
+"""Scale of a classifier's input, fixed once on training data.
 
-log(XᵀX + εI) has an offset that no object explains, log ε in every direction that the features
-leave empty: with ε = 1e-3 it is most of the vector's length, and gradient descent spends itself on
-it. Taking the mean off and dividing by a constant removes both that and the choice of units; it
-changes what a linear classifier learns in so many steps, not what it can express. Unlike batch
-normalisation it does not depend on a batch: several processes take the same step as one.
+log(XᵀX + εI) has an offset that is the same for all objects, log ε in every direction without
+features: with ε = 1e-3 it is most of the vector's length, and slows gradient descent. Subtracting
+the mean and dividing by a constant removes both the offset and the choice of units; it changes how
+fast a linear classifier learns, not the functions that it can express. Unlike batch normalisation
+it does not depend on a batch: several processes take the same step as one.
 """
 
 from collections.abc import Iterable
@@ -18,17 +18,17 @@ from workbench.errors import WorkbenchError
 
 Scaling = Literal["none", "common", "entry"]
 FLOOR = 0.1
-"""Of the mean variance, added to each entry's: what hardly varies is not blown up."""
+"""Part of the mean variance added to each entry's: entries that hardly vary are not amplified."""
 
 
 class Standardised(nn.Module):
-    """(v − mean) · scale, constants that `calibrate` finds; the identity until then.
+    """Standardised vectors (v − mean) · scale, by constants that `calibrate` finds; first v itself.
 
     Afterwards the mean squared length of v over the data is `energy`.
 
     Args:
-        entries: of the vectors.
-        energy: mean squared length that is wanted.
+        entries: length of the vectors.
+        energy: wanted mean squared length.
         each: divide every entry by its own deviation, not all by one number, which keeps angles
             and distances (those of the log-Euclidean metric, after the matrix logarithm).
     """
@@ -77,5 +77,5 @@ class Standardised(nn.Module):
         self.scale.copy_(scale)
 
     def extra_repr(self) -> str:
-        """The settings, for print(network)."""
+        """Settings, for print(network)."""
         return f"entries={len(self.mean)}, energy={self.energy:g}, each={self.each}"

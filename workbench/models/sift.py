@@ -1,10 +1,10 @@
 """SIFT-O2P's features: dense SIFT of a region, enriched, pooled with the matrix logarithm.
 
 The descriptors are scikit-image's. It has no dense form of SIFT, but `SIFT.extract` describes
-whatever keypoints the object holds: they are placed on a grid in every octave of its scale space,
-upright. Enriched as in "Semantic Segmentation with Second-Order Pooling" (Carreira, Caseiro,
+any keypoints that are set: they are placed on a grid in every octave of its scale space, upright.
+Descriptors are enriched as in "Semantic Segmentation with Second-Order Pooling" (Carreira, Caseiro,
 Batista, Sminchisescu, ECCV 2012, §2): position within the box, scale, and colour are appended, so
-that second-order pooling sees which gradients occur where and on what colour.
+that second-order pooling relates gradients to their place and colour.
 """
 
 import math
@@ -23,9 +23,9 @@ from workbench.layers import SecondOrderPooling
 DESCRIPTOR = 128
 """Entries of a SIFT descriptor: 4×4 cells of 8 orientations."""
 ENRICHMENT = 14
-"""y, x in the box, y, x in pixels, scale, and three colour spaces."""
+"""Number of appended entries: y, x in the box, y, x in pixels, scale, and three colour spaces."""
 _CELL_SIGMAS = 12
-"""scikit-image's patch is so many σ wide: twice `lambda_descr`."""
+"""Width of scikit-image's patch in σ: twice `lambda_descr`."""
 _LENGTH = 512.0
 """Norm of scikit-image's descriptors, which are uint8."""
 _FRAME = 200.0
@@ -33,7 +33,7 @@ _FRAME = 200.0
 
 
 class Box(NamedTuple):
-    """Where a region's crop lies in its frame, pixels."""
+    """Place and size of a region's crop in its frame, pixels."""
 
     top: int
     left: int
@@ -43,14 +43,14 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class SiftConfig:
-    """How the features of SIFT-O2P are computed.
+    """Settings of the features of SIFT-O2P.
 
     Attributes:
         patch: side of a descriptor's window in the first octave, pixels; doubled in each further.
         steps: distance of the grid's points in each octave, pixels.
-        enrichment: weight of what is appended beside the descriptor, whose norm is 1; 0: nothing.
+        enrichment: weight of the appended entries beside the descriptor of norm 1; 0: none.
         masked: describe points of the object's mask only, not of all of its box.
-        epsilon: of the logarithm.
+        epsilon: ε of the logarithm.
     """
 
     patch: float = 16.0
@@ -69,22 +69,22 @@ class SiftConfig:
 
     @property
     def features(self) -> int:
-        """Of a point."""
+        """Number of features of a point."""
         return DESCRIPTOR + (ENRICHMENT if self.enrichment else 0)
 
     @property
     def entries(self) -> int:
-        """Of the vector of a region."""
+        """Length of the vector of a region."""
         return self.features * (self.features + 1) // 2
 
 
 @dataclass(frozen=True)
 class Points:
-    """Where a region is described.
+    """Points at which a region is described.
 
     Attributes:
         yx: (points, 2) float64, pixels of the frame; a point lies in the middle of a pixel.
-        octave: (points,) from 0.
+        octave: (points,) octave of each, from 0.
     """
 
     yx: Float[np.ndarray, "points 2"]
@@ -97,14 +97,14 @@ def region_vector(
     box: Box,
     config: SiftConfig,
 ) -> Float32[np.ndarray, "entries"]:
-    """A region as log(XᵀX/points + εI) of its enriched descriptors X, the upper triangle.
+    """Vector of a region: log(XᵀX/points + εI) of its enriched descriptors X, upper triangle.
 
     Args:
         pixels: the frame, RGB.
-        mask: which pixels are the object's; only looked at if `config.masked`. An object too thin
-            for any point of the grid is described over its box.
-        box: where in the frame the crop lies; what is beside it is not looked at.
-        config: see there.
+        mask: pixels of the object; only used if `config.masked`. An object too thin for any point
+            of the grid is described over its box.
+        box: the crop in the frame; pixels beside it are ignored.
+        config: settings.
     """
     top, left, height, width = box
     crop = pixels[top : top + height, left : left + width]
@@ -125,7 +125,7 @@ def region_vector(
 
 
 def grid_points(box: Box, steps: tuple[int, ...]) -> Points:
-    """A grid an octave, in the middle of the box; at least one point each."""
+    """Points of one grid an octave, in the middle of the box; at least one point each."""
     yx, octave = [], []
     for number, step in enumerate(steps):
         rows, columns = (
@@ -145,7 +145,7 @@ def describe(
 
     Args:
         grey: the image, 0 to 1.
-        points: their octave says how coarse.
+        points: points, whose octave sets the scale.
         patch: side of a descriptor's window in the first octave, pixels.
     """
     octaves = points.octave.astype(int)
@@ -164,7 +164,7 @@ def describe(
 def _enrichment(
     pixels: UInt8[np.ndarray, "size size 3"], points: Points, box: Box
 ) -> Float32[np.ndarray, "points enrichment"]:
-    """(points, ENRICHMENT): positions from −½ to ½, scale, and colours of about that range."""
+    """Entries to append: positions from −½ to ½, scale, and colours in about that range."""
     y, x = points.yx.astype(int).T
     colours = pixels[y, x][None].astype(float) / 255
     top, left, height, width = box
@@ -184,7 +184,7 @@ def _enrichment(
 
 
 def _along(start: int, length: int, step: int) -> Float[np.ndarray, "places"]:
-    """Whole pixels a step apart, centred in the length."""
+    """Positions at whole pixels, a step apart, centred in the length."""
     count = max(math.ceil(length / step), 1)
     first = start + (length - 1 - (count - 1) * step) // 2
     return (first + step * np.arange(count)).astype(float)

@@ -1,4 +1,4 @@
-"""What a region classifier costs: parameters part by part, and the memory of a training step."""
+"""Size of a region classifier: parameters part by part, and the memory of a training step."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ FLOAT = 4
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a network.
+    """Part of a network.
 
     Attributes:
-        name: of the part.
-        parameters: how many it has.
+        name: name of the part.
+        parameters: number of its parameters.
         trained: whether they are trained.
     """
 
@@ -28,12 +28,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Size:
-    """What a network costs.
+    """Size of a network, in parameters and memory.
 
     Attributes:
-        entries: of the pooled vector.
-        parts: the network's, from the image on.
-        batch: regions a step.
+        entries: length of the pooled vector.
+        parts: parts of the network, from the image on.
+        batch: number of regions in a step.
         activations: bytes that the forward pass of a batch keeps for the backward pass.
         momentum: buffers of the optimizer for each parameter: 1 for SGD, 2 for AdamW.
     """
@@ -46,7 +46,7 @@ class Size:
 
     @property
     def parameters(self) -> int:
-        """Of all parts."""
+        """Number of parameters of all parts."""
         return sum(part.parameters for part in self.parts)
 
     @property
@@ -80,15 +80,15 @@ def describe(
     frozen: bool = False,
     optimizer: str = "sgd",
 ) -> Size:
-    """Count the parameters, and measure what a training step keeps.
+    """Count the parameters, and measure the memory that a training step keeps.
 
-    Activations are measured on the CPU in float32, on two small batches that show what a region
-    adds; a GPU's allocator and workspaces come on top.
+    Activations are measured on the CPU in float32, on two small batches whose difference is that of
+    a region; a GPU's allocator and workspaces come on top.
 
     Args:
-        architecture: of the network.
-        batch: regions a step.
-        side: pixels of the regions' square frame.
+        architecture: architecture of the network.
+        batch: number of regions in a step.
+        side: side of the regions' square frame, pixels.
         frozen: whether the backbone is trained.
         optimizer: "sgd" or "adamw".
 

@@ -1,5 +1,5 @@
-"""Reading pretrained weights: torchvision's .pth and safetensors, into a backbone cut at a tap;
-and where the files of the known ones lie."""
+"""Pretrained weights: paths of the known files, and reading torchvision's .pth and safetensors into
+a backbone cut at a tap."""
 
 import os
 import pickle
@@ -15,7 +15,7 @@ from workbench.models.backbones import Backbone
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors or a torchvision .pth file, by name.
+    """Tensors of a .safetensors or a torchvision .pth file, by name.
 
     Raises:
         WorkbenchError: there is no such file, or it is neither format.
@@ -60,16 +60,16 @@ def load_weights(backbone: Backbone, path: Path) -> None:
 
 
 def find_weights(backbone: str, root: Path) -> Path | None:
-    """The backbone's file in the folder `weights` of a folder of data; None where there is none."""
+    """File of a backbone in the folder `weights` of a folder of data; None where there is none."""
     return min((root / "weights").glob(f"{backbone}*"), default=None)
 
 
 def known_weights(backbone: str, otherwise: str = "") -> Path:
-    """The backbone's file in $WORKBENCH_DATA/weights.
+    """File of a backbone in $WORKBENCH_DATA/weights.
 
     Args:
-        backbone: its name.
-        otherwise: what else can be done where there is none, for the message.
+        backbone: name of the backbone.
+        otherwise: alternative to suggest in the message where there is none.
 
     Raises:
         WorkbenchError: the variable is not set, or there is no such file.

@@ -1,4 +1,4 @@
-"""From features to segments: spectral embedding, then clustering or a hierarchy."""
+"""Segmentation of features: spectral embedding, then clustering or a hierarchy."""
 
 from workbench.segmentation.cutting import CutConfig, cut
 from workbench.segmentation.grid import Grid

@@ -30,7 +30,13 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True)
 class Clustering:
-    """Attributes: labels (points,) int64; centres (clusters, dimensions); cost, weighted."""
+    """Clustering of points.
+
+    Attributes:
+        labels: (points,) int64.
+        centres: (clusters, dimensions).
+        cost: weighted squared distances of the points to their centres, summed.
+    """
 
     labels: Int[Tensor, "points"]
     centres: Float[Tensor, "clusters dimensions"]
@@ -39,7 +45,7 @@ class Clustering:
 
 @dataclass(frozen=True)
 class _Round:
-    """Of the tournament: runs that take part (a share of all, at least one), on how many points."""
+    """Round of the tournament: share of the runs that take part (at least one), points, steps."""
 
     share: float
     points: int | None  # None: all
@@ -47,7 +53,7 @@ class _Round:
 
 
 ROUNDS = (_Round(1.0, 600, 8), _Round(0.25, 2400, 15), _Round(0.0, None, 10))
-"""Chosen on training images of BSDS300: a cost .4 % above scikit-learn's best of four runs."""
+"""Rounds chosen on training images of BSDS300: cost .4 % above scikit-learn's best of four runs."""
 
 
 def weighted_kmeans(
@@ -58,7 +64,7 @@ def weighted_kmeans(
     restarts: int = 8,
     seed: int = 0,
 ) -> Clustering:
-    """`nested_kmeans` for a single k, of all coordinates."""
+    """Clustering by `nested_kmeans` for a single k, of all coordinates."""
     return nested_kmeans(points, weights, (clusters,), restarts=restarts, seed=seed)[0]
 
 
@@ -72,18 +78,18 @@ def nested_kmeans(
     restarts: int = 8,
     seed: int = 0,
 ) -> tuple[Clustering, ...]:
-    """One clustering for every k, each grown out of the next smaller one.
+    """Clusterings, one for every k, each started from the next smaller one.
 
     Deterministic for a seed and a list of counts. Clusters that fall empty are dropped, so fewer
     may come back. Where no point has any weight, all count the same.
 
     Args:
-        points: fastest where `points.T` is contiguous, as it is for maps of an image.
-        weights: nonnegative.
+        points: points; fastest where `points.T` is contiguous, as it is for maps of an image.
+        weights: weights of the points, nonnegative.
         counts: every k, in any order.
-        dimensions: how many leading coordinates each k looks at; default: all.
-        restarts: runs that each k's tournament begins with.
-        seed: of the samples and of k-means++.
+        dimensions: number of leading coordinates that each k uses; default: all.
+        restarts: number of runs with which each k's tournament begins.
+        seed: seed of the samples and of k-means++.
 
     Raises:
         WorkbenchError: a coordinate is NaN or infinite.
@@ -115,18 +121,18 @@ def nested_kmeans(
 def nearest(
     points: Float[Tensor, "points dimensions"], centres: Float[Tensor, "clusters dimensions"]
 ) -> Int[Tensor, "points"]:
-    """For each point the centre closest to it; fastest where `points.T` is contiguous."""
+    """Index of the nearest centre of each point; fastest where `points.T` is contiguous."""
     return _nearest(points.T, centres)
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """Points as the two products of a step want them.
+    """Sample of points in the layout of the two products of a step.
 
     Attributes:
         rows: (1 + dimensions, points), [1; Pᵀ].
         weighted: (points, 1 + dimensions), the transpose with every point times its weight.
-        weights: (points,)
+        weights: (points,) weights of the points.
     """
 
     rows: Float[Tensor, "_ points"]
@@ -141,7 +147,10 @@ class _Sample:
         return cls(rows, (rows * weights).T.contiguous(), weights)
 
     def draw(self, size: int | None, generator: torch.Generator) -> "_Sample":
-        """One point at random out of each of `size` runs of consecutive ones; self where fewer."""
+        """Sample of `size` points, a random one out of each of as many runs of consecutive points.
+
+        The sample itself where it has no more points than that.
+        """
         count = len(self.weights)
         if size is None or size >= count:
             return self
@@ -156,7 +165,7 @@ class _Sample:
     def means(
         self, labels: Int[Tensor, "points"], dimensions: int
     ) -> Float[Tensor, "clusters {dimensions}"]:
-        """Weighted means of the leading coordinates of the clusters that have any weight."""
+        """Centres, the weighted means of the leading coordinates, of clusters with any weight."""
         indicators = torch.nn.functional.one_hot(labels).T.to(self.rows.dtype)
         sums = indicators @ self.weighted[:, : dimensions + 1]
         sums = sums[sums[:, 0] > 0]
@@ -166,7 +175,7 @@ class _Sample:
 def _tournament(
     samples: Sequence[_Sample], centres: Float[Tensor, "runs clusters dimensions"]
 ) -> Float[Tensor, "clusters dimensions"]:
-    """The centres of the run that wins."""
+    """Centres of the run that wins."""
     runs = len(centres)
     for round_, sample in zip(ROUNDS, samples, strict=True):
         kept = max(1, round(round_.share * runs))
@@ -178,7 +187,7 @@ def _tournament(
 def _lloyd(
     sample: _Sample, centres: Float[Tensor, "runs clusters dimensions"], steps: int
 ) -> tuple[Float[Tensor, "runs clusters dimensions"], Float[Tensor, "runs"]]:
-    """Some steps of Lloyd's algorithm, and how far each run has lowered the cost (halved).
+    """Centres after some steps of Lloyd's algorithm, and half the decrease of each run's cost.
 
     A cluster without weight keeps its centre. A point between two equally near centres counts for
     both: centres that coincide stay together, and the second loses its points at the end.
@@ -201,7 +210,7 @@ def _lloyd(
 
 
 def _scorer(centres: Float[Tensor, "*runs dimensions"]) -> Float[Tensor, "*runs _"]:
-    """[−½‖c‖², c]: times [1, p] it is ½‖p‖² − ½‖p − c‖²."""
+    """Rows [−½‖c‖², c], whose product with [1, p] is ½‖p‖² − ½‖p − c‖²."""
     return torch.cat([centres.square().sum(-1, keepdim=True) / -2, centres], dim=-1)
 
 
@@ -209,9 +218,9 @@ def _nearest(
     coordinates: Float[Tensor, "dimensions points"],
     centres: Float[Tensor, "clusters dimensions"],
 ) -> Int[Tensor, "points"]:
-    """The first of the centres with the highest score.
+    """Index of the centre with the highest score for each point; the first one of a tie.
 
-    An argmax over the rows of a matrix walks it against the grain: two maxima are six times faster.
+    An argmax over the rows of a matrix reads it across its layout: two maxima are six times faster.
     """
     scores = torch.addmm(centres.square().sum(1, keepdim=True), centres, coordinates, beta=-0.5)
     indicators = torch.eq(scores, scores.amax(0), out=scores)
@@ -227,9 +236,9 @@ def _plus_plus(
     runs: int,
     generator: torch.Generator,
 ) -> Float[Tensor, "runs clusters dimensions"]:
-    """The given centres and k-means++ seeds, each drawn with odds of its weighted squared distance.
+    """Given centres and k-means++ seeds, drawn with odds of their weighted squared distances.
 
-    Where no point lies off the seeds, the next one repeats a point, and its cluster will be empty.
+    Where all points lie at seeds, the next seed repeats a point, and its cluster will be empty.
     """
     rows = sample.rows[1 : first.shape[1] + 1]
     squares = rows.square().sum(0)

@@ -7,7 +7,8 @@ their colours agree:
 
 for centres no further apart than a radius. The edge counts as it does in gPb (Arbelaez et al., PAMI
 2011, eq. 13), not squared as in the first two. The floor φ is ours: without it the pixels on a
-thick edge hang on nothing, and the first eigenvectors find them one by one instead of regions.
+thick edge have almost no affinity, and the first eigenvectors separate them one by one instead of
+regions.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from jaxtyping import Float
 from scipy.sparse import coo_array, csr_array
 
 LEAST = 1e-8
-"""No affinity is smaller: a cell that nothing resembles would have a degree of rounding error."""
+"""Least affinity: a cell unlike all others would otherwise have a degree of rounding error."""
 
 
 def contour_affinity(
@@ -33,8 +34,8 @@ def contour_affinity(
     """W of a grid of cells, (cells, cells), symmetric, its diagonal zero.
 
     Args:
-        edges: strength at every pixel.
-        features: of cells, row-major; for proximity.
+        edges: strength of edges at every pixel.
+        features: features of the cells, row-major, that similar cells share.
         cell: side of a cell, odd, pixels; cells may reach beyond the image.
         radius: largest distance of two neighbours, cells.
         edge_scale: σ_E, in the unit of `edges`.
@@ -72,7 +73,7 @@ def contour_affinity(
 
 
 def line(down: int, right: int) -> list[tuple[int, int]]:
-    """Pixels from (0, 0) to (down, right), ends included: one for each step of the longer way.
+    """Pixels from (0, 0) to (down, right), ends included: one for each step of the longer side.
 
     Halves are rounded up.
     """
@@ -85,7 +86,7 @@ def line(down: int, right: int) -> list[tuple[int, int]]:
 
 
 def _offsets(radius: int) -> Iterator[tuple[int, int]]:
-    """One of each two opposite places in the disc."""
+    """Offsets in the disc, one of each two opposite ones."""
     for down in range(radius + 1):
         for right in range(-radius, radius + 1):
             if (down, right) > (0, 0) and down**2 + right**2 <= radius**2:

@@ -3,7 +3,7 @@
 The first columns of the paper's Table 2. The image is reduced by whole blocks of pixels, edges are
 oriented energies of its Lab channels, and the affinity between cells is that of the intervening
 contour, on one grid (Leung and Malik, ECCV 1998) or on several (Cour, Bénézit and Shi, CVPR 2005).
-Eigenvectors then take the same way to segments as those of a network's affinity.
+Eigenvectors then become segments in the same way as those of a network's affinity.
 
 Departures from Cour, Bénézit and Shi: (1) contour and colour are multiplied, where they have
 √(W_F W_E) + αW_E; (2) edges are not squared and there is a floor, see `contour_affinity`; (3) edges
@@ -28,21 +28,21 @@ from workbench.segmentation.pool import Pool, PoolConfig, cut_embedding
 from workbench.segmentation.spectral import embed
 
 FACTOR = 3
-"""A cell of the next grid is this many cells wide; odd, so that its centre is that of a cell."""
+"""Width of a cell of the next grid in cells; odd, so that its centre is that of a cell."""
 
 
 @dataclass(frozen=True)
 class ContourConfig:
-    """How cells are compared; the defaults were chosen on BSDS300's training images.
+    """Settings of the contour affinity; the defaults were chosen on BSDS300's training images.
 
     Attributes:
         side: cells on the longer side of the image, about: blocks have a whole number of pixels.
         radii: reach of the affinity on each grid, in its cells, finest first; one: a single grid.
-        wavelength: of the edge filters, cells of the finest grid.
+        wavelength: wavelength of the edge filters, cells of the finest grid.
         edge_scale: σ_E, strength of an edge that separates (Lab units).
         colour_scale: σ_F, distance of two colours that separates (Lab units); None: contours alone.
-        floor: of the contour's factor.
-        tolerance: of the eigenvalues, relative.
+        floor: φ, floor of the contour's factor.
+        tolerance: relative accuracy of the eigenvalues.
     """
 
     side: int = 160
@@ -66,7 +66,8 @@ class ContourConfig:
 
 
 SINGLE_SCALE = ContourConfig(radii=(5,))
-"""Plain normalized cuts on one grid. A radius of 10 covers .02 more in half as much time again."""
+"""Settings of plain normalized cuts on one grid. A radius of 10 gains .02 of covering and takes 1.5
+times as long."""
 
 
 def segment_contours(
@@ -82,8 +83,8 @@ def segment_contours(
 
     Args:
         image: RGB.
-        contours: how cells are compared; default: `ContourConfig()`, several grids.
-        config: how the embedding is cut; default: `PoolConfig()`.
+        contours: settings of the affinity; default: `ContourConfig()`, several grids.
+        config: settings of the cuts; default: `PoolConfig()`.
     """
     contours, config = contours or ContourConfig(), config or PoolConfig()
     height, width = image.shape[:2]
@@ -98,12 +99,12 @@ def segment_contours(
 def contour_spectrum(
     colours: Float[np.ndarray, "rows columns channels"], config: ContourConfig, count: int
 ) -> Spectrum:
-    """The leading eigenvectors of the finest grid.
+    """Leading eigenvectors of the finest grid.
 
     Args:
         colours: Lab values of its cells.
-        config: how cells are compared.
-        count: how many; fewer come back where there are fewer cells.
+        config: settings of the affinity.
+        count: number of eigenvectors; fewer are returned where there are fewer cells.
     """
     rows, columns, channels = colours.shape
     edges = oriented_energy(colours, config.wavelength)

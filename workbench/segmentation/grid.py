@@ -1,4 +1,4 @@
-"""Where the cells of a feature map lie in the image, and the way from one to the other and back."""
+"""Grid of the cells of a feature map in the image, and maps between cells and pixels."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from torch.nn.functional import grid_sample
 
 @dataclass(frozen=True)
 class Grid:
-    """A lattice of cells: cell (i, j) is centred at pixel (offset + i·stride, offset + j·stride).
+    """Lattice of cells: cell (i, j) is centred at pixel (offset + i·stride, offset + j·stride).
 
     Pixel centres are integers. Padding and strides of a network shift its cells: at AlexNet's
     ReLU-5 they lie seven pixels off the centres of an even division of the image.
@@ -20,11 +20,11 @@ class Grid:
     offset: float
 
     def shrunk(self, factor: float) -> "Grid":
-        """The same cells in the coordinates of an image that was enlarged by `factor` before."""
+        """Grid of the same cells in pixels of the image before it was enlarged by `factor`."""
         return Grid(self.stride / factor, (self.offset + 0.5) / factor - 0.5)
 
     def halved(self) -> "Grid":
-        """The lattice of 2×2 cells, from the first one on."""
+        """Lattice of 2×2 cells, from the first one on."""
         return Grid(2 * self.stride, self.offset + self.stride / 2)
 
     def centres(self, count: int, device: torch.device | None = None) -> Float[Tensor, "count"]:
@@ -35,7 +35,7 @@ class Grid:
     def sample_labels(
         self, labels: Int[Tensor, "annotators height width"], rows: int, columns: int
     ) -> Int[Tensor, "annotators pixels"]:
-        """The label under the centre of each cell, cells in row-major order."""
+        """Label under the centre of each cell, cells in row-major order."""
         height, width = labels.shape[1:]
         y = self.centres(rows, labels.device).round().long().clamp(0, height - 1)
         x = self.centres(columns, labels.device).round().long().clamp(0, width - 1)
@@ -61,5 +61,5 @@ class Grid:
 
     @classmethod
     def of_step(cls, step: int) -> "Grid":
-        """The centres of step×step blocks of pixels."""
+        """Grid of the centres of step×step blocks of pixels."""
         return cls(float(step), (step - 1) / 2)

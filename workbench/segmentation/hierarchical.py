@@ -19,22 +19,22 @@ from workbench.segmentation.spectral import Embedding, directions, spectral_embe
 from workbench.segmentation.watershed import basins
 
 STEP = 2
-"""Hierarchies are built on blocks of 2×2 pixels."""
+"""Side of the blocks of pixels on which hierarchies are built."""
 STRONG = 0.98
-"""The quantile of the embedding's gradient that counts as strength 1."""
+"""Quantile of the embedding's gradient that counts as strength 1."""
 
 
 @dataclass(frozen=True)
 class HierarchyConfig:
-    """How a hierarchy is built and cut; the defaults were chosen on BSDS300's training images.
+    """Settings of a hierarchy and its cuts; the defaults were chosen on BSDS300's training images.
 
     The heights are those of networks with contours; `workbench cuts` chooses them for a network.
 
     Attributes:
-        heights: of the eight cuts.
-        depth: minima of the contour map that are shallower make no basin.
-        dimensions: how many eigenvectors the directions are taken in, one after the other.
-        price: of a border.
+        heights: heights of the eight cuts.
+        depth: least depth of a minimum of the contour map that makes a basin.
+        dimensions: numbers of eigenvectors in which directions are taken.
+        price: price of a border.
         smoothing: deviation in blocks of the Gaussian under the embedding's gradient, where there
             are no contours.
     """
@@ -61,12 +61,12 @@ def grow_hierarchy(
     strength: Float[np.ndarray, "rows columns"] | None,
     config: HierarchyConfig,
 ) -> Hierarchy:
-    """The hierarchy over an embedding.
+    """Hierarchy over an embedding.
 
     Args:
-        embedding: at blocks of `STEP` pixels.
-        strength: of contours at these blocks, in [0, 1]; None: the embedding's own gradient.
-        config: how.
+        embedding: embedding at blocks of `STEP` pixels.
+        strength: strength of contours at these blocks, in [0, 1]; None: the embedding's gradient.
+        config: settings of the hierarchy.
     """
     rows = directions(embedding, config.dimensions).numpy(force=True)
     if strength is None:
@@ -85,7 +85,7 @@ def full_size(
 def _gradient(
     rows: Float[np.ndarray, "dimensions rows columns"], smoothing: float
 ) -> Float[np.ndarray, "rows columns"]:
-    """Strength in [0, 1] of the changes of direction."""
+    """Strength of the changes of direction, in [0, 1]."""
     smooth = gaussian_filter(rows, (0, smoothing, smoothing))
     squares = sum(np.square(side).sum(0) for side in np.gradient(smooth, axis=(1, 2)))
     magnitude = np.sqrt(np.asarray(squares))

@@ -22,7 +22,7 @@ from jaxtyping import Float, Int
 
 @dataclass(frozen=True)
 class Price:
-    """What a border costs.
+    """Price of a border, see the module.
 
     Attributes:
         coherence: β, weight of the distance in the spectral embedding.
@@ -35,7 +35,7 @@ class Price:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """The basins of an image and the order in which they merge.
+    """Hierarchy of an image: its basins and the order in which they merge.
 
     Attributes:
         base: (rows, columns) int32, basins 1 … n.
@@ -54,16 +54,16 @@ class Hierarchy:
         return int(self.base.max())
 
     def cut(self, height: float) -> Int[np.ndarray, "rows columns"]:
-        """The segmentation left after all merges below a height: labels 1 … n, int32."""
+        """Segmentation left after all merges below a height: labels 1 … n, int32."""
         return self._after(int(np.searchsorted(self.heights, height)))
 
     def cut_into(self, segments: int) -> Int[np.ndarray, "rows columns"]:
-        """The segmentation into a number of segments, or as near to it as there are basins."""
+        """Segmentation into a number of segments, or into all basins where there are fewer."""
         return self._after(min(max(self.regions - segments, 0), len(self.pairs)))
 
     @cached_property
     def contours(self) -> Float[np.ndarray, "rows columns"]:
-        """The ultrametric contour map: for each block the height at which its border falls.
+        """Ultrametric contour map: for each block the height at which its border falls.
 
         A block takes the highest border to its right and lower neighbours; 0 inside basins.
         """
@@ -85,7 +85,7 @@ class Hierarchy:
         return (names.reshape(self.base.shape) + 1).astype(np.int32)
 
     def _levels(self) -> Float[np.ndarray, "regions regions"]:
-        """At what height each two basins come into one region."""
+        """Heights at which each two basins are merged into one region."""
         level = np.zeros((self.regions, self.regions))
         members = {i: [i - 1] for i in range(1, self.regions + 1)}
         for (kept, gone), height in zip(self.pairs.tolist(), self.heights, strict=True):
@@ -106,9 +106,9 @@ def build_hierarchy(
 
     Args:
         base: basins 1 … n.
-        strength: of the contour at every block.
-        directions: the spectral embedding's unit rows at every block.
-        price: of a border; default: `Price()`.
+        strength: strength of the contour at every block.
+        directions: unit rows of the spectral embedding at every block.
+        price: price of a border; default: `Price()`.
     """
     graph = _Graph(base, strength, directions, price or Price())
     pairs, heights = [], []
@@ -148,13 +148,13 @@ class _Graph:
         heapify(self.queue)
 
     def pop(self) -> tuple[float, int, int]:
-        """The cheapest border; (…, 0, 0) for one that has changed since it was queued."""
+        """Cheapest border; (…, 0, 0) for one that has changed since it was queued."""
         cost, a, b, version_a, version_b = heappop(self.queue)
         stale = self.version[a] != version_a or self.version[b] != version_b
         return (cost, 0, 0) if stale else (cost, a, b)
 
     def merge(self, a: int, b: int) -> tuple[int, int]:
-        """One region out of two; which name it keeps, and which is gone."""
+        """Merge two regions into one; the name that it keeps and the name that is removed."""
         if len(self.borders[a]) < len(self.borders[b]):
             a, b = b, a
         self.area[a] += self.area[b]
@@ -184,7 +184,7 @@ class _Graph:
 def _borders(
     base: Int[np.ndarray, "rows columns"], strength: Float[np.ndarray, "rows columns"], count: int
 ) -> list[tuple[int, int, float, int]]:
-    """For each pair of neighbours a < b: summed strength and number of adjacent block pairs.
+    """Borders of all neighbours a < b: summed strength and number of adjacent block pairs.
 
     The strength between two adjacent blocks is that of the stronger one.
     """

@@ -1,7 +1,7 @@
 """Normalized cuts of several grids at once (Cour, Bénézit and Shi, CVPR 2005, §3–4).
 
 The cells of every next grid are three times as large, so that short lines between small cells and
-long lines between large ones cost alike. W is block-diagonal, one block a grid, and the grids are
+long lines between large ones cost the same. W is block-diagonal, one block a grid, and the grids are
 held together by a constraint: a large cell has the mean of the small cells in it, CX = 0. With
 C̄ = CD^-½ the maximum of tr XᵀWX under XᵀDX = I and CX = 0 is X = D^-½V with V the leading
 eigenvectors of (paper, §4.2)
@@ -27,7 +27,7 @@ class Constrained:
 
     Attributes:
         values: (count,) float64, descending.
-        vectors: (cells, count) float64, V; orthonormal columns, all grids below each other.
+        vectors: (cells, count) float64, V; orthonormal columns, the rows of all grids in turn.
         degrees: (cells,) float64, the diagonal of D.
     """
 
@@ -37,7 +37,7 @@ class Constrained:
 
 
 def averaging(shape: tuple[int, int], factor: int) -> tuple[csr_array, tuple[int, int]]:
-    """The means over factor×factor cells, (coarse cells, cells), and the shape of the coarse grid.
+    """Means over factor×factor cells, (coarse cells, cells), and the shape of the coarse grid.
 
     Coarse cells at the lower and right edge may have fewer cells in them.
     """
@@ -50,7 +50,7 @@ def averaging(shape: tuple[int, int], factor: int) -> tuple[csr_array, tuple[int
 
 
 def constraints(means: Sequence[csr_array]) -> csr_array:
-    """C: one row for every cell of all grids but the finest, its own value minus the mean below."""
+    """C: a row for every cell of all grids but the finest, its own value minus the mean below."""
     sizes = [means[0].shape[1], *(mean.shape[0] for mean in means)]
     blocks = [
         [_block(below, column, mean, size) for column, size in enumerate(sizes)]
@@ -60,7 +60,7 @@ def constraints(means: Sequence[csr_array]) -> csr_array:
 
 
 def _block(below: int, column: int, mean: csr_array, size: int) -> csr_array:
-    """Of C: the rows of the grid above `below`, the columns of one grid."""
+    """Block of C: the rows of the grid above `below`, the columns of one grid."""
     if column == below:
         return csr_array(-mean)
     if column == below + 1:
@@ -74,12 +74,12 @@ def constrained_cuts(
     count: int,
     tolerance: float = 1e-4,
 ) -> Constrained:
-    """The leading eigenvectors under the constraints; deterministic.
+    """Leading eigenvectors under the constraints; deterministic.
 
     Args:
-        affinities: symmetric, nonnegative, one for each grid, finest first.
-        means: from each grid to the next, see `averaging`; one less.
-        count: how many pairs; fewer come back where the finest grid has fewer cells.
+        affinities: affinities, symmetric, nonnegative, one for each grid, finest first.
+        means: means from each grid to the next, see `averaging`; one less.
+        count: number of pairs; fewer are returned where the finest grid has fewer cells.
         tolerance: relative accuracy of the eigenvalues.
 
     Raises:
@@ -113,7 +113,7 @@ def constrained_cuts(
 
 
 class _Projection:
-    """Q, onto the null space of C̄. C̄C̄ᵀ couples a cell with the one above it: no fill-in."""
+    """Projection Q onto the null space of C̄. C̄C̄ᵀ couples a cell with that above it: no fill-in."""
 
     def __init__(self, rows: csr_array) -> None:
         rows = rows[rows.power(2).sum(1) > 0]  # cells without neighbours: V is 0 there

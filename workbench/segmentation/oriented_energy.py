@@ -1,10 +1,10 @@
 """Edge strength as oriented energy: quadrature pairs of filters (Morrone and Owens, 1987).
 
-An even and an odd filter of one orientation, squared and summed, answer alike to steps, lines and
-whatever lies between them; Leung and Malik (ECCV 1998) and Cour, Bénézit and Shi (CVPR 2005) take
+An even and an odd filter of one orientation, squared and summed, respond equally to steps, lines
+and all edges between them; Leung and Malik (ECCV 1998) and Cour, Bénézit and Shi (CVPR 2005) take
 the strongest orientation. The pair is one complex filter with no negative frequencies along its
-orientation, here a log-Gabor (Field 1987), so that the pair is in exact quadrature and blind to a
-constant.
+orientation, here a log-Gabor (Field 1987), so that the pair is in exact quadrature and does not
+respond to a constant.
 """
 
 import numpy as np
@@ -22,12 +22,12 @@ def oriented_energy(
     wavelength: float,
     orientations: int = 8,
 ) -> Float[np.ndarray, "height width"]:
-    """The strongest orientation's energy: root of the sum of squares over channels.
+    """Energy of the strongest orientation: root of the sum of squares over channels.
 
     Args:
-        channels: of an image; the energy is in their unit.
-        wavelength: to which the filters are tuned, pixels.
-        orientations: how many, evenly spaced over half a turn.
+        channels: channels of an image; the energy is in their unit.
+        wavelength: wavelength of the filters, pixels.
+        orientations: number of orientations, evenly spaced over half a turn.
     """
     height, width = channels.shape[:2]
     margin = min(
@@ -46,7 +46,7 @@ def oriented_energy(
 def _transfers(
     height: int, width: int, wavelength: float, orientations: int
 ) -> list[Float[np.ndarray, "height width"]]:
-    """The filters by frequency: a log-normal ring times one lobe around each orientation."""
+    """Filters by frequency: a log-normal ring times one lobe around each orientation."""
     y, x = fftfreq(height)[:, None], fftfreq(width)
     frequency, angle = np.hypot(y, x), np.arctan2(y, x)
     frequency[0, 0] = 1.0

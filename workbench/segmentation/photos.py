@@ -1,4 +1,4 @@
-"""The segmentation of a photograph: found at a working size, brought back to the full one."""
+"""Segmentation of a photograph: computed at a working size, enlarged to the full one."""
 
 import math
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from scipy.ndimage import find_objects, gaussian_filter
 _MARGIN = 4
 """Pixels around a segment within which its smoothed mask fades to nothing."""
 _FINEST = 3
-"""Borders are drawn anew at so many times the working size; beyond, pixels are repeated."""
+"""Largest factor of the working size at which borders are redrawn; above, pixels are repeated."""
 _SMOOTHING = 1.0
-"""Deviation of the Gaussian that rounds the stairs of an enlarged border, pixels before it."""
+"""Deviation of the Gaussian that smooths an enlarged border, pixels before enlargement."""
 
 
 @dataclass(frozen=True)
 class PhotoSegmentation:
-    """What was found of a photograph.
+    """Segmentation of a photograph with its eigenvectors and contours.
 
     Attributes:
         pixels: RGB at full size.
         labels: segments 1 … n at full size.
-        working: height and width at which it was segmented.
+        working: working size, height and width.
         eigenvectors: (count, rows, columns), D^-½U by descending eigenvalue at blocks of pixels;
             the first one is constant.
-        eigenvalues: of these.
+        eigenvalues: eigenvalues of these.
         rank: numerical rank of the affinity.
         contours: the ultrametric contour map, at blocks of the working size: the height at which
             each border falls; None of flat clusterings.
-        height: of the cut; None where it was cut into a number of segments.
-        seconds: by what they were spent on.
+        height: height of the cut; None where it was cut into a number of segments.
+        seconds: seconds by stage of the work.
     """
 
     pixels: UInt8[np.ndarray, "height width 3"]
@@ -46,7 +46,7 @@ class PhotoSegmentation:
 
     @property
     def segments(self) -> int:
-        """How many there are."""
+        """Number of segments."""
         return int(self.labels.max())
 
 
@@ -61,7 +61,7 @@ def enlarge_labels(
 
     Args:
         labels: 1 … n.
-        size: height and width, no smaller.
+        size: height and width of the result, no smaller.
     """
     if labels.shape == size:
         return labels.astype(np.int32)
@@ -76,7 +76,7 @@ def enlarge_labels(
 def nearest(
     values: Integer[np.ndarray, "rows columns"], size: tuple[int, int]
 ) -> Integer[np.ndarray, "height width"]:
-    """The values under the centres of another number of pixels."""
+    """Values under the centres of another number of pixels."""
     rows, columns = (
         ((np.arange(new) + 0.5) * old / new).astype(int)
         for new, old in zip(size, values.shape, strict=True)
@@ -101,7 +101,7 @@ def _drawn_anew(
         )
         mask = (labels[top:bottom, left:end] == name).astype(np.float32)
         mask = gaussian_filter(mask, _SMOOTHING, mode="nearest", truncate=3.0)
-        # The pixels of the large map that lie whole in the mask, and where in it.
+        # Pixels of the large map that lie whole in the mask, and their place in it.
         (y0, y1), (x0, x1) = _within(top, bottom, down), _within(left, end, right)
         box = (
             max(x0 / right - left, 0.0),
@@ -120,6 +120,6 @@ def _drawn_anew(
 
 
 def _within(start: int, stop: int, factor: float) -> tuple[int, int]:
-    """The whole pixels of a map enlarged by a factor between two borders of pixels before it."""
+    """Whole pixels of an enlarged map between two borders of pixels before enlargement."""
     rounding = 1e-6
     return math.ceil(start * factor - rounding), math.floor(stop * factor + rounding)

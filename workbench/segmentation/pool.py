@@ -1,4 +1,4 @@
-"""Eight segmentations of an image from one spectrum: flat k-way normalized cuts, at full size."""
+"""Pool of eight segmentations of an image from one spectrum: flat k-way normalized cuts."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,15 @@ from workbench.segmentation.spectral import Embedding, spectral_embedding
 
 @dataclass(frozen=True)
 class PoolConfig:
-    """How an image is cut; the defaults were chosen on BSDS300's training images.
+    """Settings of flat cuts; the defaults were chosen on BSDS300's training images.
 
     Attributes:
         counts: the eight values of k, clusters before components are split.
-        step: the embedding is clustered at blocks of step×step pixels; pixels then take the
+        step: side of the blocks of pixels at which the embedding is clustered; pixels then take the
             nearest centre.
-        min_fraction: segments below this fraction of the image dissolve into a neighbour.
-        restarts: runs of k-means that each k begins with, of which the best counts.
-        seed: of k-means.
+        min_fraction: fraction of the image below which a segment is merged into a neighbour.
+        restarts: number of runs of k-means for each k, of which the best counts.
+        seed: seed of k-means.
     """
 
     counts: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 12, 20)
@@ -36,13 +36,13 @@ class PoolConfig:
 
 @dataclass(frozen=True)
 class Pool:
-    """The segmentations of one image and the embedding that they were cut from.
+    """Segmentations of one image and the embedding that they were cut from.
 
     Attributes:
         segmentations: one (height, width) int32 label map per k, labels 1 … n, each segment
             8-connected.
         embedding: see `spectral_embedding`.
-        hierarchy: what they are cuts of; None for flat clusterings.
+        hierarchy: hierarchy that they are cuts of; None for flat clusterings.
     """
 
     segmentations: tuple[Int[np.ndarray, "height width"], ...]
@@ -58,14 +58,14 @@ def cut_flat(prediction: Prediction, config: PoolConfig) -> Pool:
 
 @torch.no_grad()
 def cut_embedding(embedding: Embedding, image: tuple[int, int], config: PoolConfig) -> Pool:
-    """Cut an image by an embedding of its step×step blocks, whatever affinity that came from.
+    """Cut an image by an embedding of its step×step blocks, from any affinity.
 
-    Each k looks at the first k eigenvectors, or at all where there are fewer.
+    Each k uses the first k eigenvectors, or all where there are fewer.
 
     Args:
-        embedding: at blocks of config.step×config.step pixels.
+        embedding: embedding at blocks of config.step×config.step pixels.
         image: height and width of the image, pixels.
-        config: how.
+        config: settings of the cuts.
     """
     points = embedding.maps.flatten(1).T
     found = points.shape[1]

@@ -1,4 +1,4 @@
-"""What a network says of one image: all that cutting it into segments needs."""
+"""Prediction of a network for one image: all that is needed to cut it into segments."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from workbench.segmentation.grid import Grid
 
 @dataclass(frozen=True)
 class Prediction:
-    """The affinity of an image, where its cells lie, and contours where a network predicts them.
+    """Prediction for an image: affinity and grid of its cells, and contours from some networks.
 
     Attributes:
-        affinity: of the cells of a feature map, row-major, by its factors.
+        affinity: affinity of the cells of a feature map, row-major, by its factors.
         shape: rows and columns of that map.
-        grid: where its cells lie in the image.
+        grid: places of its cells in the image.
         image: height and width of the image, pixels.
         contour: logits that somebody draws a contour through a block of 2×2 pixels,
             (ceil(height/2), ceil(width/2)); None where the network has no such branch.

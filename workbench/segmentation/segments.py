@@ -1,4 +1,4 @@
-"""From a map of cluster labels to segments: connected, compact, none too small to mean anything."""
+"""Segments from a map of cluster labels: connected, and none below a least area."""
 
 from heapq import heapify, heappop, heappush
 
@@ -11,10 +11,10 @@ from skimage.measure import label
 def connected_segments(
     clusters: Int[np.ndarray, "height width"], min_area: int = 0
 ) -> Int[np.ndarray, "height width"]:
-    """Split every cluster into its 8-connected components, then dissolve the small ones.
+    """Split every cluster into its 8-connected components, then merge the small ones.
 
     Args:
-        clusters: labels of any values.
+        clusters: labels of clusters, of any values.
         min_area: components of fewer pixels are merged, smallest first, into the neighbour with
             which they share the longest border.
 
@@ -57,7 +57,7 @@ def _dissolve(
 
 
 def _border_lengths(segments: Int[np.ndarray, "height width"]) -> dict[int, dict[int, int]]:
-    """For every segment its neighbours and the number of adjacent pixel pairs with each."""
+    """Neighbours of every segment, with the number of adjacent pixel pairs with each."""
     count = int(segments.max()) + 1
     sides = (
         (segments[:, :-1], segments[:, 1:]),

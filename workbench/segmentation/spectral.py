@@ -1,4 +1,4 @@
-"""The spectral embedding of an image: eigenvectors of normalized cuts, brought to its pixels."""
+"""Spectral embedding of an image: eigenvectors of normalized cuts, interpolated to its pixels."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class Embedding:
     Attributes:
         maps: (dimensions, rows, columns) float32, eigenvectors by descending eigenvalue.
         weights: (rows, columns) float32, degrees, mean 1.
-        spectrum: of the affinity's own cells, before interpolation.
+        spectrum: spectrum of the affinity's own cells, before interpolation.
     """
 
     maps: Float[Tensor, "dimensions rows columns"]
@@ -28,11 +28,11 @@ class Embedding:
 
 
 def spectral_embedding(prediction: Prediction, *, dimensions: int, step: int) -> Embedding:
-    """The leading generalised eigenvectors of (W, D), interpolated to blocks of step×step pixels.
+    """Leading generalised eigenvectors of (W, D), interpolated to blocks of step×step pixels.
 
     Args:
-        prediction: the affinity of an image, and where its cells lie.
-        dimensions: how many eigenvectors; fewer come back where the rank of W is smaller.
+        prediction: affinity of an image, with the grid of its cells.
+        dimensions: number of eigenvectors; fewer are returned where the rank of W is smaller.
         step: side of the blocks, pixels.
     """
     spectrum = prediction.affinity.spectrum(dimensions)
@@ -42,12 +42,12 @@ def spectral_embedding(prediction: Prediction, *, dimensions: int, step: int) ->
 def embed(
     spectrum: Spectrum, shape: tuple[int, int], grid: Grid, image: tuple[int, int], step: int
 ) -> Embedding:
-    """Eigenvectors of cells, whatever affinity they came from, at blocks of step×step pixels.
+    """Embedding from eigenvectors of cells, of any affinity, at blocks of step×step pixels.
 
     Args:
-        spectrum: of the cells, row-major.
+        spectrum: spectrum of the cells, row-major.
         shape: rows and columns of the cells.
-        grid: where they lie in the image.
+        grid: places of the cells in the image.
         image: height and width of the image, pixels.
         step: side of the blocks, pixels.
     """
@@ -64,9 +64,9 @@ def unit_rows(
 ) -> Float[Tensor, "pixels dimensions"]:
     """Rows of the first eigenvectors at unit length (Ng, Jordan and Weiss, NIPS 2001): directions.
 
-    Pixels of one segment point the same way, those of different segments at right angles. Scaling
-    by D^-½ makes no difference to them, and distances between them none to a rotation within the
-    subspace. A row of zeros stays one.
+    Directions of pixels of one segment are equal, those of different segments orthogonal. They do
+    not depend on scaling by D^-½, and their distances do not depend on a rotation within the
+    subspace. A row of zeros stays zero.
     """
     rows = vectors[:, :dimensions]
     unit: Tensor = rows * rsqrt(rows.square().sum(1, keepdim=True))
@@ -76,10 +76,10 @@ def unit_rows(
 def directions(
     embedding: Embedding, dimensions: tuple[int, ...]
 ) -> Float[Tensor, "directions rows columns"]:
-    """Unit rows for several dimensions of the embedding, stacked.
+    """Directions: unit rows for several dimensions of the embedding, stacked.
 
     A squared distance between two blocks is the sum, over the dimensions, of 2 − 2 cos of the angle
-    between their rows: few dimensions tell large segments apart, many tell small ones.
+    between their rows: few dimensions separate large segments, many separate small ones.
     """
     rows = embedding.maps.flatten(1).T
     stacked = torch.cat([unit_rows(rows, d) for d in dimensions], dim=1)

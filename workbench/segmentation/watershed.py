@@ -1,7 +1,7 @@
-"""From a map of contour strength to the finest partition: basins of a watershed.
+"""Watershed of a map of contour strength: basins, the finest partition.
 
 The first step of a hierarchy as in Arbelaez, Maire, Fowlkes and Malik (PAMI 2011, §4): every basin
-is one region, and whatever a segmentation separates later runs along the basins' borders.
+is one region, and the borders of all later segmentations run along the basins' borders.
 """
 
 import numpy as np
@@ -14,11 +14,11 @@ from skimage.segmentation import watershed
 def basins(
     strength: Float[np.ndarray, "rows columns"], depth: float
 ) -> Int[np.ndarray, "rows columns"]:
-    """Labels 1 … n, int32: the catchment basins of the minima that are deep enough.
+    """Basins of the minima that are deep enough, as labels 1 … n, int32.
 
     Args:
-        strength: of a contour at each block of pixels, in [0, 1].
-        depth: minima that are shallower flow over into their neighbour; 0 keeps all.
+        strength: strength of a contour at each block of pixels, in [0, 1].
+        depth: least depth of a minimum with a basin of its own; 0 keeps all.
     """
     strength = np.asarray(strength, np.float64)  # float32 minima lose their depth to rounding
     if depth <= 0:

@@ -1,1 +1,1 @@
-"""Spectral layers beside the libraries one would otherwise pick: errors, times, ratios."""
+"""Spectral layers beside other libraries: errors, times, ratios."""

@@ -1,4 +1,4 @@
-"""Gradient error of the logarithm against gap and smallest eigenvalue, for whatever method."""
+"""Gradient error of the logarithm against gap and smallest eigenvalue, for any method."""
 
 import math
 from collections.abc import Callable
@@ -15,14 +15,14 @@ SMALLEST = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
 
 def with_gap(gap: float) -> Tensor:
-    """Condition 128, one pair at a relative gap."""
+    """Eigenvalues with condition number 128, one pair of them at a relative gap."""
     values = torch.logspace(0, 7, 16, base=2, dtype=torch.float64)
     values[8] = values[7] * (1 + gap)
     return values
 
 
 def down_to(smallest: float) -> Tensor:
-    """From 1 to the smallest, evenly on a logarithmic scale."""
+    """Eigenvalues from the smallest to 1, evenly spaced on a logarithmic scale."""
     return torch.logspace(math.log10(smallest), 0, 16, dtype=torch.float64)
 
 
@@ -52,7 +52,7 @@ def curves_of(
 
 
 def gradient_task(function: Method, x: Tensor, upstream: Tensor) -> Callable[[], Tensor]:
-    """Value and gradient of a function of x, for an upstream gradient; returns the gradient."""
+    """Task that computes value and gradient of a function of x, and returns the gradient."""
 
     def task() -> Tensor:
         leaf = x.detach().clone().requires_grad_()
@@ -63,7 +63,7 @@ def gradient_task(function: Method, x: Tensor, upstream: Tensor) -> Callable[[],
 
 
 def error_of(task: Callable[[], Tensor], expected: Tensor) -> float | None:
-    """Of the gradient; None where the method gives up, as LAPACK does on what it cannot solve."""
+    """Relative error of a task's gradient; None where it fails, as LAPACK may."""
     try:
         return relative_error(task(), expected)
     except RuntimeError:

@@ -36,7 +36,7 @@ Slopes = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def log_slopes(one: Tensor, other: Tensor, epsilon: float) -> Tensor:
-    """Of log: log1p(q)/q over the smaller, q their relative distance."""
+    """Divided differences of log: log1p(q)/q over the smaller, q their relative distance."""
     ratio = (one - other) / (other + epsilon)
     near = ratio.abs() < 1e-14
     return torch.where(near, 1.0, torch.log1p(ratio) / torch.where(near, 1.0, ratio)) / (
@@ -45,7 +45,7 @@ def log_slopes(one: Tensor, other: Tensor, epsilon: float) -> Tensor:
 
 
 def sqrt_slopes(one: Tensor, other: Tensor, epsilon: float) -> Tensor:
-    """Of the square root: 1/(√a + √b)."""
+    """Divided differences of the square root: 1/(√a + √b)."""
     return 1 / ((one + epsilon).sqrt() + (other + epsilon).sqrt())
 
 

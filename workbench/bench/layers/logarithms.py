@@ -1,4 +1,4 @@
-"""The matrix logarithm by everybody, as functions of a symmetric positive definite A."""
+"""The matrix logarithm by all methods, as functions of a symmetric positive definite A."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ OURS = "workbench"
 
 
 def logarithms(peers: Peers) -> dict[str, Method]:
-    """By name, ours first."""
+    """Methods by name, ours first; peers only where they are installed."""
     found: dict[str, Method] = {
         OURS: lambda a: log(a).value,
         "torch eigh + autograd": by_eigh,

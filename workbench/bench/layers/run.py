@@ -29,19 +29,19 @@ from workbench.linalg.gram_log import gram_log, gram_power
 from workbench.runs.provenance import provenance
 
 EPSILON = 1e-3
-"""Of the paper's log layer, log(XᵀX + εI)."""
+"""ε of the paper's log layer, log(XᵀX + εI)."""
 
 
 @dataclass(frozen=True)
 class LayerSizes:
-    """What is measured, and how often.
+    """Sizes and repeats of the benchmark.
 
     Attributes:
-        batch: matrices at a time.
-        rows: of X, cells of a region.
-        features: of X, and side of the matrices.
-        repeats: rounds of each comparison.
-        gaps: relative, of the curves; 0 is a tie.
+        batch: number of matrices in a batch.
+        rows: number of rows of X, cells of a region.
+        features: number of columns of X, and side of the matrices.
+        repeats: number of rounds of each comparison.
+        gaps: relative gaps on the axis of the curves; 0 is a tie.
     """
 
     batch: int = 16
@@ -56,7 +56,7 @@ NEWTON_SCHULZ = "Newton–Schulz, 5 steps"
 
 
 def bench_layers(sizes: LayerSizes, device: torch.device) -> Report:
-    """Every table, ours beside whatever peers are installed."""
+    """Report of the benchmark: our layers beside the peers that are installed."""
     peers, origin = Peers(), provenance()
     methods = logarithms(peers)
     generator = torch.Generator().manual_seed(0)
@@ -78,7 +78,7 @@ def bench_layers(sizes: LayerSizes, device: torch.device) -> Report:
 
 
 def deep_features(sizes: LayerSizes, generator: torch.Generator) -> Tensor:
-    """(batch, rows, features) like a ReLU's: correlated, of very different scales, 1/6 dead."""
+    """Features like those of a ReLU: correlated, of very different scales, 1/6 dead."""
     mixing = torch.randn(sizes.features, sizes.features, generator=generator).double()
     scales = torch.logspace(0, -2, sizes.features).double()
     x = torch.randn(sizes.batch, sizes.rows, sizes.features, generator=generator).double()
@@ -107,7 +107,7 @@ def _log_rows(x: Tensor, methods: dict[str, Method], repeats: int) -> list[Row]:
 
 
 def _root_rows(x: Tensor, repeats: int) -> list[Row]:
-    """Second-order pooling's square root, which starts from X: see `linalg.gram_log.gram_power`."""
+    """Rows of the square root of second-order pooling, from X: see `linalg.gram_log.gram_power`."""
     batch, m, d = x.shape
     generator = torch.Generator().manual_seed(2)
     upstream = torch.randn(batch, d, d, generator=generator).to(x)
@@ -125,7 +125,10 @@ def _root_rows(x: Tensor, repeats: int) -> list[Row]:
 
 
 def _floor(x: Tensor, upstream: Tensor) -> str:
-    """X, the value and their gradients; Gram matrix, eigenproblem (9n³) and four products."""
+    """Least bytes (X, the value, their gradients) and flops of a case, as text.
+
+    Flops are those of the Gram matrix, the eigenproblem (9n³) and four products.
+    """
     batch, m, d = x.shape
     least = min(m, d)
     flops = batch * (2 * least * m * d + 9 * least**3 + 6 * least * d * d)
@@ -165,7 +168,7 @@ def _rows(
     floor: str,
     repeats: int,
 ) -> list[Row]:
-    """Value and gradient of each function, ours first: time, memory, error."""
+    """Rows of value and gradient of each function, ours first: time, memory, error."""
     tasks = {name: gradient_task(function, x, upstream) for name, function in functions.items()}
     errors = {name: error_of(task, expected) for name, task in tasks.items()}
     able = {name: task for name, task in tasks.items() if errors[name] is not None}

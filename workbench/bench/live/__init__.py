@@ -1,1 +1,1 @@
-"""The live interface: clicks, cuts and openings kernel to kernel, and what watching costs."""
+"""The live interface: times of clicks, cuts and openings, and the cost of watching a training."""

@@ -1,9 +1,9 @@
 """`workbench bench live`: from a click to its heat map, from a slider to its segments, a long run,
-and what watching costs a training (`live_training`).
+and the cost of watching a training (`live.training`).
 
 A click is measured from the pointer's event to the moment at which the picture's model has all new
-values, which is when the kernel hands them to the browser: kernel to kernel. Drawing is HoloViews';
-what is ours of it stands beside it.
+values, which is when the kernel hands them to the browser. Drawing is done by HoloViews; our part
+of the time is a row of its own.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ CLICK = "click to heat map"
 MOVE = "slider to segments and coverings"
 OPEN = "opening a run"
 LIMITS = {20: 0.1, 256: 0.2}
-"""Seconds of a click that are promised, by the number of features."""
+"""Promised seconds of a click, by the number of features."""
 RECUT_LIMIT, OPEN_LIMIT = 0.15, 1.0
 PROMISED = (321, 481)
 PROMISED_STEPS = 100_000
@@ -44,15 +44,15 @@ Tasks = Mapping[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class LiveSizes:
-    """What is measured, and how often.
+    """Sizes and repeats of the benchmark.
 
     Attributes:
         image: height and width, pixels; the affinity has a row for each.
         features: numbers of features of the affinity, for clicks.
         clusters: numbers of segments, for the slider.
-        steps: of the run that is opened.
-        repeats: rounds.
-        training: what is measured of a training and its monitor; None: nothing.
+        steps: number of steps of the run that is opened.
+        repeats: number of rounds.
+        training: sizes of the measurement of a training and its monitor; None: it is left out.
     """
 
     image: tuple[int, int] = PROMISED
@@ -67,7 +67,7 @@ QUICK = LiveSizes(features=(20,), repeats=3, training=TrainingSizes(spans=2, sec
 
 
 def bench_live(sizes: LiveSizes) -> Report:
-    """All of it, on runs that are written for it and taken away again."""
+    """Report of the benchmark, on runs that are written for it and deleted at the end."""
     origin = provenance()
     with tempfile.TemporaryDirectory(prefix="workbench-live-") as folder:
         rows = [
@@ -87,11 +87,11 @@ def bench_live(sizes: LiveSizes) -> Report:
 
 
 def live_snapshot(image: tuple[int, int], features: int, stride: int) -> Snapshot:
-    """A snapshot as an evaluation keeps it, with drawn features.
+    """Snapshot as an evaluation keeps it, with random features.
 
     Args:
         image: height and width, pixels.
-        features: of the affinity.
+        features: number of features of the affinity.
         stride: side of a cell, pixels.
     """
     height, width = image
@@ -150,7 +150,7 @@ def _click(tap: Tap, pixel: tuple[int, int]) -> None:
 def _turns(
     answer: Callable[[tuple[int, int]], object], image: tuple[int, int]
 ) -> Callable[[], object]:
-    """A task that answers another pixel each time: the same one twice would change nothing."""
+    """Task that asks for another pixel each time: the same one twice would change nothing."""
     rng = np.random.default_rng(0)
 
     def turn() -> object:
@@ -227,7 +227,7 @@ def _drawn(explorer: CurveExplorer) -> list[object]:
 
 
 def _targets(sizes: LiveSizes, rows: list[Row]) -> Iterator[Target]:
-    """Promises are judged at the sizes that they speak of."""
+    """Targets of the benchmark; each is judged only at the sizes for which it is promised."""
     if sizes.image == PROMISED:
         for features, limit in LIMITS.items():
             yield _within(rows, f"{CLICK}, 481×321, {features} features", WHOLE, limit)

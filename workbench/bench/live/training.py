@@ -1,7 +1,7 @@
-"""What a training and the hand that watches it cost each other; in a kernel, as in a notebook.
+"""Cost of a training and its monitor to each other, in a Jupyter kernel, as in a notebook.
 
-One training of synthetic scenes goes on in each place while a monitor comes and goes: steps of the
-spans in which it watched are held against those in between, so that a busy machine slows both
+One training of synthetic scenes runs in each place while a monitor is opened and closed: steps of
+the spans with a monitor are compared with those between them, so that a busy machine slows both
 alike. Then the training is stopped.
 """
 
@@ -26,19 +26,19 @@ SLOWED, TRIP, STOP = "a step", "cell round trip", "stop after the current step"
 WATCHED, ALONE, MEDIAN, SLOWEST = "watched", "alone", "median", "slowest tenth"
 SLOWED_LIMIT, TRIP_LIMIT, STOP_LIMIT = 0.05, 0.2, 0.2
 _SETTLE = 1.5
-"""Seconds after a monitor comes or goes that count for neither side: it first makes its charts."""
+"""Seconds after a monitor is opened or closed that count for neither side: it makes its charts."""
 _PATIENCE = 120.0
 _SOON = 0.01
 
 
 @dataclass(frozen=True)
 class TrainingSizes:
-    """How long it is looked at.
+    """Sizes and repeats of the measurement.
 
     Attributes:
-        places: of the training.
-        spans: times that the monitor comes and goes.
-        seconds: that a span lasts.
+        places: where the training runs.
+        spans: how often the monitor is opened and closed.
+        seconds: length of a span.
         stops: how often the training is stopped and resumed.
     """
 
@@ -49,11 +49,11 @@ class TrainingSizes:
 
 
 def training_rows(sizes: TrainingSizes, folder: Path) -> Iterator[Row]:
-    """All of it, place by place.
+    """Rows of the measurement, place by place.
 
     Args:
-        sizes: of the measurement.
-        folder: for scenes and runs.
+        sizes: sizes and repeats of the measurement.
+        folder: folder for scenes and runs.
     """
     write_sample(folder / "raw", train=24, test=4, seed=0)
     store = folder / "scenes.zarr"
@@ -64,7 +64,7 @@ def training_rows(sizes: TrainingSizes, folder: Path) -> Iterator[Row]:
 
 
 def training_targets(rows: list[Row]) -> Iterator[Target]:
-    """What is promised of it."""
+    """Targets of the measurement."""
     found = {(row.case, row.method): row.seconds for row in rows}
     for (case, method), watched in found.items():
         alone = found.get((case, ALONE))
@@ -80,13 +80,13 @@ def training_targets(rows: list[Row]) -> Iterator[Target]:
 
 
 class _Kernel:
-    """A Jupyter kernel that runs cells."""
+    """Jupyter kernel that runs cells."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
 
     def run(self, cell: str) -> float:
-        """Seconds until a cell's reply is there.
+        """Run a cell; seconds until its reply arrives.
 
         Raises:
             WorkbenchError: the cell failed.
@@ -105,7 +105,7 @@ class _Kernel:
         return took
 
     def _drain(self) -> None:
-        """Take what the kernel has sent to pages: nobody else does."""
+        """Remove the messages that the kernel has sent for display: nothing else reads them."""
         while True:
             try:
                 self._client.get_iopub_msg(timeout=0)
@@ -163,7 +163,7 @@ def _rows(
 
 
 def _step(taken: list[float], spans: list[tuple[float, float]]) -> float:
-    """Median over spans of the median seconds of their steps."""
+    """Seconds of a step: median over spans of the median of their steps."""
     each = []
     for start, end in spans:
         inside = [moment for moment in taken if start <= moment <= end]
@@ -178,9 +178,9 @@ def _two(case: str, seconds: list[float]) -> Iterator[Row]:
 
 
 def _stopped(run: Run, control: Control, kernel: _Kernel) -> float:
-    """Seconds from the end of the step in which the order came to the word that it was obeyed.
+    """Seconds from the end of the step in which the stop is requested to its confirmation.
 
-    The checkpoint is written by then. The training goes on afterwards.
+    The checkpoint is written by then. The training is resumed afterwards.
     """
     _until(lambda: run.status is Status.RUNNING and run.latest("metrics") is not None)
     before = run.step

@@ -1,4 +1,4 @@
-"""The normalized-cuts embedding by everybody, as functions without arguments."""
+"""The normalized-cuts embedding by all methods, as functions without arguments."""
 
 from collections.abc import Callable
 
@@ -16,13 +16,13 @@ EIGSH = "scipy eigsh, dense M"
 SKLEARN = "scikit-learn spectral_embedding, arpack"
 
 Embedding = Callable[[], Tensor | None]
-"""(pixels, count) with the span of the leading eigenvectors; None where there are no vectors."""
+"""Function whose vectors (pixels, count) span the leading eigenvectors; None where it has none."""
 
 
 def embeddings(
     x: Float[Tensor, "pixels features"], count: int, peers: Peers
 ) -> dict[str, Embedding]:
-    """By name, ours first; those that need W form it within the time measured."""
+    """Embeddings by name, ours first; methods that need W form it within the time measured."""
     here = x.cpu().double()
     root = (here @ here.sum(0)).sqrt()
     found: dict[str, Embedding] = {
@@ -52,7 +52,7 @@ def embeddings(
 
 
 def _linear(one: Tensor, other: Tensor | None = None, sigma: object = None) -> Tensor:
-    """XYᵀ, in the signature that ncut_pytorch asks for."""
+    """Affinity XYᵀ, in the signature that ncut_pytorch asks for."""
     return one @ (one if other is None else other).T
 
 
@@ -62,7 +62,7 @@ def _by_eigsh(x: Tensor, root: Tensor, count: int) -> Tensor:
 
 
 def _by_skimage(graph: object, x: Tensor) -> None:
-    """Two-way cuts, again and again, of a graph of superpixels: labels and no vectors."""
+    """Repeated two-way cuts of a graph of superpixels by scikit-image: labels and no vectors."""
     side = int(len(x) ** 0.5)
     features = x[: side * side].reshape(side, side, -1).numpy()
     step = max(side // 20, 1)

@@ -25,9 +25,9 @@ COPY = "one copy of X"
 SEGMENTS = 8
 OBJECTIVES = {"J1": j1, "J2": j2}
 PASSES = {"J1": 14, "J2": 3}
-"""Times that X, or an array of its size, is read or written, counted in the code. J2: read for the
-Gram matrix and the segment sums, read and written by the adjoint. J1 also: read twice for the
-degrees, once for their adjoint, which writes two terms, and autograd adds the three up.
+"""Number of reads and writes of X or arrays of its size, counted in the code. J2: read for the Gram
+matrix and the segment sums, read and written by the adjoint. J1 also: read twice for the degrees,
+once for their adjoint, which writes two terms, and autograd adds the three up.
 """
 
 Objective = Callable[[Tensor], Tensor]
@@ -36,13 +36,13 @@ Tasks = Mapping[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class CutSizes:
-    """What is measured, and how often.
+    """Sizes and repeats of the benchmark.
 
     Attributes:
-        dense: pixels of the comparison with the m×m objectives.
+        dense: number of pixels in the comparison with the m×m objectives.
         large: (pixels, features) of J1 and J2 on whole images.
-        embedded: pixels of the comparison of embeddings.
-        repeats: rounds of each comparison.
+        embedded: number of pixels in the comparison of embeddings.
+        repeats: number of rounds of each comparison.
     """
 
     dense: int = 2025
@@ -55,7 +55,7 @@ QUICK = CutSizes(large=((154_401, 20),), embedded=3025, repeats=3)
 
 
 def bench_ncuts(sizes: CutSizes, device: torch.device) -> Report:
-    """Every table, ours beside whatever peers are installed."""
+    """Report of the benchmark: ours beside the peers that are installed."""
     peers, origin = Peers(), provenance()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a peer has to say of its own input
@@ -76,7 +76,7 @@ def bench_ncuts(sizes: CutSizes, device: torch.device) -> Report:
 
 
 def image_features(m: int, d: int) -> Tensor:
-    """(m, d) float32, nonnegative: segments of unequal size in noise."""
+    """Features (m, d) float32, nonnegative: segments of unequal size in noise."""
     generator = torch.Generator().manual_seed(0)
     labels = segments(m)
     centres = torch.rand(SEGMENTS, d, generator=generator)
@@ -84,7 +84,7 @@ def image_features(m: int, d: int) -> Tensor:
 
 
 def segments(m: int) -> Tensor:
-    """(m,) labels 0 … SEGMENTS − 1, in runs along the pixels."""
+    """Labels 0 … SEGMENTS − 1 of m pixels, in runs along the pixels."""
     return (torch.arange(m) / m).sqrt().mul(SEGMENTS).long()
 
 
@@ -106,7 +106,7 @@ def _factored(name: str, labels: Tensor) -> Objective:
 
 
 def _dense_objective(name: str, e: Tensor, x: Tensor) -> Tensor:
-    """Equations (18) and (20) as they stand: W, its projector and the target's are m×m."""
+    """Objective by equations (18), (20), unchanged: W, its projector and the target's are m×m."""
     w = x @ x.T
     if name == "J1":
         root = w.sum(1).sqrt()
@@ -135,7 +135,7 @@ def _large_rows(sizes: CutSizes, device: torch.device) -> Iterator[Row]:
 
 
 def _gemm(wide: Tensor, thin: Tensor) -> None:
-    """As many flops: 2md² of the Gram matrix, 4mdk of the adjoint's way to k segments and back."""
+    """Plain products with as many flops: 2md² (Gram matrix) and 4mdk (adjoint, k segments)."""
     torch.mm(wide.T, wide)
     torch.mm(torch.mm(wide, thin), thin.T)
 
@@ -156,13 +156,13 @@ def _embedding_rows(sizes: CutSizes, device: torch.device, peers: Peers) -> Iter
 
 
 def sine(one: Tensor, other: Tensor) -> float:
-    """Of the largest angle between the spans of two sets of columns."""
+    """Sine of the largest angle between the spans of two sets of columns."""
     a, b = (torch.linalg.qr(u.double().cpu())[0] for u in (one, other))
     return float(torch.linalg.matrix_norm(a - b @ (b.T @ a), 2))
 
 
 def _ill_conditioned_rows(device: torch.device) -> Iterator[Row]:
-    """float32 features with κ = 1e5 against a QR factorisation in float64."""
+    """Rows of float32 features with κ = 1e5 against a QR factorisation in float64."""
     x = image_features(2000, 8)
     x[:, 0] = x[:, 1] + 1e-4 * x[:, 0]
     kappa = float(torch.linalg.cond(x.double()))
@@ -239,6 +239,6 @@ def _targets(rows: list[Row]) -> tuple[Target, ...]:
 
 
 def _judged(target: Target, size: str, promised: str) -> Target:
-    """Neither met nor missed at another size than the promise's."""
+    """Target with its size; neither met nor missed at another size than the promised one."""
     found = f"{target.found} at {size}"
     return replace(target, found=found, met=target.met if size == promised else None)

@@ -1,4 +1,4 @@
-"""From a backbone's maps to the vector that a linear classifier sees, by everybody.
+"""Poolings of a backbone's maps to the vector that a linear classifier sees, by all methods.
 
 All but average pooling give the d(d+1)/2 entries of `linalg.vectorise`, so that only the layer
 differs between the models that are compared.
@@ -16,7 +16,7 @@ from workbench.layers import SecondOrderPooling
 from workbench.linalg import vectorise
 
 EPSILON = 1e-3
-"""Of the paper's log layer, log(XᵀX + εI)."""
+"""ε of the paper's log layer, log(XᵀX + εI)."""
 
 OURS = "workbench log"
 ROOT = "workbench square root"
@@ -28,7 +28,7 @@ Pooling = Callable[[Tensor], Tensor]
 
 
 def poolings() -> dict[str, Pooling]:
-    """By name, ours first."""
+    """Poolings by name, ours first."""
     return {
         OURS: SecondOrderPooling("log", EPSILON, vectorised=True),
         ROOT: SecondOrderPooling("power", centre=True, vectorised=True),
@@ -42,7 +42,7 @@ def poolings() -> dict[str, Pooling]:
 def log_by_eigh(
     maps: Float[Tensor, "batch features height width"], dtype: torch.dtype
 ) -> Float[Tensor, "batch entries"]:
-    """log(XᵀX/pixels + εI) as one would write it with torch: eigh, differentiated by autograd."""
+    """log(XᵀX/pixels + εI) in plain torch: eigh, differentiated by autograd."""
     x = maps.flatten(2).mT.to(dtype)
     identity = torch.eye(x.shape[2], dtype=dtype, device=x.device)
     return vectorise(by_eigh(x.mT @ x / x.shape[1] + EPSILON * identity)).to(maps.dtype)
@@ -53,8 +53,8 @@ def root_by_newton_schulz(
 ) -> Float[Tensor, "batch entries"]:
     """The covariance's square root as in fast-MPN-COV (Li, Xie, Wang, Gao, CVPR 2018).
 
-    The algorithm written anew: covariance, scaling by the trace, five coupled Newton–Schulz steps,
-    scaling back; differentiated by torch.
+    Our implementation of the algorithm: covariance, scaling by the trace, five coupled
+    Newton–Schulz steps, scaling back; differentiated by torch.
     """
     x = maps.flatten(2)
     x = x - x.mean(2, keepdim=True)

@@ -1,4 +1,4 @@
-"""What the benchmark of second-order pooling in a network writes down."""
+"""Report of the benchmark of second-order pooling in a network."""
 
 from dataclasses import dataclass
 
@@ -10,20 +10,20 @@ from workbench.evaluation.rendering import Rows, duration
 BACKBONE = "the backbone alone"
 
 CPU_BOUND, DEVICE_BOUND = 1.5, 1.0
-"""What the layer may cost beside the backbone, on a CPU and on an accelerator."""
+"""Largest promised time of the layer over the backbone's, on a CPU and on an accelerator."""
 
 
 @dataclass(frozen=True)
 class StepRow(Row):
-    """A model's whole step, forward and backward; `seconds`, `ratio` and `peak` are of that.
+    """Row of a model's whole step, forward and backward; `seconds`, `ratio`, `peak` are of that.
 
     Every ratio is the median over rounds of a quotient within a round, in which each model and
     each of its parts has its turn: a machine that is busy for a while slows both alike.
 
     Attributes:
-        rate: images a second.
+        rate: images per second.
         layer: seconds of the pooling layer alone, forward and backward; None for the backbone.
-        layer_ratio: the layer's seconds over those of the log layer of ours.
+        layer_ratio: the layer's seconds over those of our log layer.
         share: the layer's part of the whole step, 0 to 1.
         of_backbone: the layer's seconds over the backbone's.
         finite: whether every gradient of the step was finite.
@@ -39,17 +39,17 @@ class StepRow(Row):
 
 @dataclass(frozen=True)
 class StepReport(Report):
-    """A report of whole steps and the pooling layer's share of them."""
+    """Report of whole steps and the pooling layer's share of them."""
 
     def measured(self) -> Rows:
-        """The table of figures."""
+        """Table of figures."""
         header = ["case", "pooling", "step", "images/s", "step × ours", "layer", "layer × ours",
                   "share of step", "× backbone", "peak memory", "gradient"]  # fmt: skip
         return [header, *(_cells(row) for row in self.rows if isinstance(row, StepRow))]
 
 
 def targets(rows: list[StepRow], cuda: bool) -> tuple[Target, ...]:
-    """The promise for each case: what the layer costs beside the backbone, and finite gradients."""
+    """Targets for each case: the layer's time over the backbone's, and finite gradients."""
     bound = DEVICE_BOUND if cuda else CPU_BOUND
     found = []
     for case in dict.fromkeys(row.case for row in rows):

@@ -1,4 +1,4 @@
-"""`workbench bench o2p`: what second-order pooling costs in a network that is trained.
+"""`workbench bench o2p`: cost of second-order pooling in a network that is trained.
 
 A step is forward and backward through backbone, pooling and a linear classifier of 80 categories.
 The same model is measured with other poolings in place of ours, and the backbone and each pooling
@@ -37,9 +37,9 @@ class StepCase:
     """A network and its input.
 
     Attributes:
-        backbone, tap: where the pooling layer's features come from.
-        side: of the square image, pixels.
-        batch: images a step.
+        backbone, tap: source of the pooling layer's features.
+        side: side of the square image, pixels.
+        batch: number of images in a step.
     """
 
     backbone: str
@@ -50,11 +50,11 @@ class StepCase:
 
 @dataclass(frozen=True)
 class StepSizes:
-    """What is measured, and how often.
+    """Cases and repeats of the benchmark.
 
     Attributes:
-        cases: in order.
-        rounds: in which every task has its turn, after one untimed.
+        cases: networks and inputs, in order.
+        rounds: number of timed rounds, after an untimed one; each runs every task.
     """
 
     cases: tuple[StepCase, ...]
@@ -66,7 +66,7 @@ QUICK = StepSizes((StepCase("alexnet", "relu5", 227, 10),), 3)
 
 
 def full_sizes(device: torch.device) -> StepSizes:
-    """The paper's network; one with more pixels than features; VGG-16.
+    """Cases: the paper's network; one with more pixels than features; VGG-16.
 
     On a CPU the last two have fewer images a step: their time is in proportion, and VGG-16 would
     need 20 GB for a hundred.
@@ -83,11 +83,11 @@ def full_sizes(device: torch.device) -> StepSizes:
 
 
 def bench_o2p(sizes: StepSizes, device: torch.device, data: Path | None = None) -> StepReport:
-    """All cases, ours first in each.
+    """Report of all cases, ours first in each.
 
     Args:
-        sizes: what is measured.
-        device: where.
+        sizes: cases and repeats.
+        device: device of networks and images.
         data: folder with coco2017/ and weights/; what it lacks is replaced and a note says so.
     """
     origin = provenance()
@@ -151,7 +151,7 @@ def _measure(
 
 
 def in_turn(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each task in each round; every round gives each its turn, after one untimed."""
+    """Seconds of each task in each round; every round runs each once, after an untimed round."""
     times: dict[str, list[float]] = {name: [] for name in tasks}
     for untimed in (True, *[False] * rounds):
         for name, task in tasks.items():
@@ -165,7 +165,7 @@ def in_turn(tasks: Mapping[str, Task], rounds: int) -> dict[str, list[float]]:
 
 
 def frames(data: Path | None, count: int, side: int) -> tuple[Tensor, str]:
-    """(count, 3, side, side) in [0, 1], and a sentence on where they come from."""
+    """Images (count, 3, side, side) in [0, 1], and a sentence on their source."""
     paths = sorted((data / "coco2017" / "val2017").glob("*.jpg"))[:count] if data else []
     if len(paths) == count:
         pictures = [
@@ -181,7 +181,7 @@ def frames(data: Path | None, count: int, side: int) -> tuple[Tensor, str]:
 
 
 def _fill(backbone: Backbone, data: Path | None) -> str:
-    """Pretrained weights where there are some; a sentence on which."""
+    """Load pretrained weights where there are some; a sentence on which."""
     path = find_weights(backbone.name, data) if data else None
     if path is None:
         return f"Weights of {backbone.name} are random: no pretrained ones in --data."
@@ -192,7 +192,7 @@ def _fill(backbone: Backbone, data: Path | None) -> str:
 def _step(
     backbone: Backbone, pool: Pooling, head: nn.Linear, images: Tensor, labels: Tensor
 ) -> Callable[[], tuple[Tensor, ...]]:
-    """Gradients of all parameters."""
+    """Task that computes the gradients of all parameters."""
     parameters = [*backbone.parameters(), *head.parameters()]
 
     def task() -> tuple[Tensor, ...]:
@@ -203,7 +203,7 @@ def _step(
 
 
 def _layer(pool: Pooling, maps: Tensor) -> Task:
-    """The gradient of the maps, for an upstream gradient of the layer."""
+    """Task that computes the gradient of the maps, for an upstream gradient of the layer."""
     upstream = torch.ones_like(pool(maps))
 
     def task() -> Tensor:
@@ -214,7 +214,7 @@ def _layer(pool: Pooling, maps: Tensor) -> Task:
 
 
 def _is_finite(step: Callable[[], tuple[Tensor, ...]]) -> bool | None:
-    """Whether all gradients are; None where LAPACK or cuSOLVER gives up."""
+    """Whether all gradients are finite; None where LAPACK or cuSOLVER finds no solution."""
     try:
         return all(bool(gradient.isfinite().all()) for gradient in step())
     except LinAlgError:
@@ -268,7 +268,7 @@ def _title(case: StepCase, maps: Tensor) -> str:
 
 
 def _spectrum(title: str, maps: Tensor) -> str:
-    """What the layer sees: which side it factors, ranks, dead channels."""
+    """Sentence on the layer's input: the side that is factored, ranks, dead channels."""
     found = SecondOrderPooling("log").pool(maps)
     rank = found.rank
     dead = int((maps.amax((0, 2, 3)) == 0).sum())

@@ -1,1 +1,1 @@
-"""Writing and loading stores beside what one would otherwise write by hand."""
+"""Pipelines: writing and loading stores, beside code that one would otherwise write by hand."""

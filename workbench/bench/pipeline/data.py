@@ -1,4 +1,4 @@
-"""What the pipelines are measured on: a part of COCO, or what takes its place."""
+"""Datasets on which the pipelines are measured: a part of COCO, or synthetic annotations."""
 
 import json
 from pathlib import Path
@@ -8,23 +8,23 @@ import numpy as np
 
 ANNOTATIONS = "annotations"
 COCO_IMAGES, COCO_INSTANCES = 118_287, 860_001
-"""Of train2017."""
+"""Numbers of images and of instances in train2017."""
 POLYGONS = 4096
-"""Different ones in a synthetic file of annotations."""
+"""Number of different polygons in a synthetic file of annotations."""
 POINTS = 17.5
-"""Median of a polygon's points; with this and the spread a file is as long as COCO's own."""
+"""Median number of points of a polygon; with it and the spread a file is as long as COCO's own."""
 SPREAD = 0.75
 CROWD_EVERY = 100
 
 
 def part_of(root: Path, folder: Path, images: int | None, copies: int) -> Path:
-    """A dataset of links to another one's images, with annotations of its own.
+    """Dataset of links to another one's images, with annotations of its own.
 
     Args:
         root: the folder with annotations/, train2017/ and so on.
         folder: a new folder.
-        images: how many of each split's, evenly chosen; None: all.
-        copies: of each image with its annotations, under ids of their own.
+        images: number of images from each split, evenly chosen; None: all.
+        copies: number of copies of each image with its annotations, under ids of their own.
     """
     (folder / ANNOTATIONS).mkdir(parents=True)
     for path in sorted((root / ANNOTATIONS).glob("instances_*.json")):
@@ -64,13 +64,13 @@ def _copied(
 
 
 def synthetic_coco(folder: Path, share: float, seed: int = 0) -> tuple[int, int]:
-    """Annotations as long as a share of train2017's, and image files that hold nothing.
+    """Dataset with annotations as long as a share of train2017's, and empty image files.
 
-    The images are sparse files of plausible sizes: a plan looks at sizes and opens none. Polygons
-    are drawn from `POLYGONS` different ones. Annotations come in no order, as COCO's do.
+    The images are sparse files of plausible sizes: a plan reads sizes and opens none. Polygons are
+    drawn from `POLYGONS` different ones. Annotations come in no order, as COCO's do.
 
     Returns:
-        How many images and instances.
+        Numbers of images and of instances.
     """
     rng = np.random.default_rng(seed)
     images, instances = round(COCO_IMAGES * share), round(COCO_INSTANCES * share)
@@ -109,7 +109,7 @@ def synthetic_coco(folder: Path, share: float, seed: int = 0) -> tuple[int, int]
 
 
 def _polygon(rng: np.random.Generator) -> tuple[list[float], str]:
-    """A box and a polygon in it, as JSON, in an image of 640×480."""
+    """Box and polygon in it, as JSON, in an image of 640×480."""
     points = max(3, round(rng.lognormal(np.log(POINTS), SPREAD)))
     corner, extent = rng.uniform(0, 300, 2), rng.uniform(20, 170, 2)
     angles = np.sort(rng.uniform(0, 2 * np.pi, points))
@@ -125,7 +125,7 @@ def _file_name(number: int) -> str:
 
 
 def _image(number: int) -> str:
-    """With the fields that COCO's have."""
+    """Image record with the fields of COCO's."""
     name = _file_name(number)
     return (
         f'{{"license": 3, "file_name": "{name}", '

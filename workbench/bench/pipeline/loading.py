@@ -1,7 +1,7 @@
 """Batches of 227×227 regions in random order: our loader, memory maps, torch over JPEGs.
 
-Everybody gives what training wants first: uint8 images, on the host, a hundred a batch, drawn from
-all regions; with their masks, or without. Files are in the page cache. Nobody augments.
+All methods give the first input of a training: uint8 images, on the host, a hundred a batch, drawn
+from all regions; with their masks, or without. Files are in the page cache. No method augments.
 
 - A memory-map gather is numpy's fancy indexing into one file of all frames, in one thread or two.
 - torch's DataLoader has two worker processes that stay between epochs. Over crops, it decodes a
@@ -40,19 +40,19 @@ CROPS = "DataLoader over JPEG crops"
 COCO = "DataLoader over COCO's JPEGs"
 BATCH = 100
 THREADS = 2
-"""Or processes, of everybody but the single gather."""
+"""Number of threads or processes of each method but the gather in one thread."""
 IMAGES, BOTH = ("image",), ("image", "mask")
 CASES = {"images": IMAGES, "images and masks": BOTH}
 
 
 @dataclass(frozen=True)
 class LoadingSizes:
-    """How much is read.
+    """Sizes and repeats of the measurement.
 
     Attributes:
-        seconds: of epochs in each round, of what is fast.
-        crops, photographs: regions of an epoch by DataLoader.
-        rounds: how often everybody has a turn.
+        seconds: time for which fast methods repeat epochs in each round.
+        crops, photographs: number of regions in an epoch by DataLoader.
+        rounds: number of rounds; each runs every method.
     """
 
     seconds: float = 1.0
@@ -63,13 +63,13 @@ class LoadingSizes:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The same regions in every form.
+    """Regions of one dataset in every form.
 
     Attributes:
-        folder: of all of them.
-        regions: how many.
-        sources: of each region, its photograph.
-        annotations: box, segmentation, height and width of the photograph.
+        folder: folder of all forms.
+        regions: number of regions.
+        sources: path of each region's photograph.
+        annotations: box, segmentation, height and width of the photograph, of each region.
     """
 
     folder: Path
@@ -82,7 +82,7 @@ class Shelf:
         return self.folder / f"{profile}.zarr"
 
     def frames(self, name: str) -> np.ndarray:
-        """All frames of an array, mapped."""
+        """All frames of an array, memory-mapped."""
         frames: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r")
         return frames
 
@@ -113,7 +113,7 @@ def fill_shelf(root: Path, folder: Path, workers: int = 2) -> Shelf:
 
 
 def _annotations(root: Path, regions: Regions) -> tuple[dict, ...]:
-    """Those of the JSON, in the order of the regions."""
+    """Annotations of the JSON files, in the order of the regions."""
     found: dict[int, dict] = {}
     for path in (root / ANNOTATIONS).glob("instances_*.json"):
         content = json.loads(path.read_bytes())
@@ -128,7 +128,7 @@ def _annotations(root: Path, regions: Regions) -> tuple[dict, ...]:
 
 
 class Crops(Dataset):
-    """A JPEG, and a PNG, for each region."""
+    """Torch dataset of a JPEG, and a PNG, for each region."""
 
     def __init__(self, shelf: Shelf, masks: bool) -> None:
         self._folder, self._masks, self._count = shelf.folder / "crops", masks, shelf.regions
@@ -144,7 +144,7 @@ class Crops(Dataset):
 
 
 class Photographs(Dataset):
-    """A whole photograph for each region, cut when it is asked for."""
+    """Torch dataset of a whole photograph for each region, cut when it is asked for."""
 
     def __init__(self, shelf: Shelf, masks: bool) -> None:
         self._shelf, self._masks = shelf, masks
@@ -163,7 +163,7 @@ class Photographs(Dataset):
 
 
 def _drawn(each: dict) -> np.ndarray:
-    """What pycocotools' annToMask does."""
+    """Mask of an annotation, drawn as pycocotools' annToMask does."""
     shape, height, width = each["segmentation"], each["height"], each["width"]
     if isinstance(shape, list):
         shape = coco_mask.merge(coco_mask.frPyObjects(shape, height, width))
@@ -179,7 +179,7 @@ def _tensor(frame: np.ndarray) -> Tensor:
 
 
 def loading_rates(shelf: Shelf, sizes: LoadingSizes) -> list[Rate]:
-    """Seconds a region by everybody, with masks and without."""
+    """Rows of seconds per region of all methods, with masks and without."""
     rows: list[Rate] = []
     for what, fields in CASES.items():
         tasks: dict[str, Task] = {
@@ -206,7 +206,7 @@ def _first_epoch(store: Path, fields: tuple[str, ...]) -> int:
 
 
 def _gather(shelf: Shelf, fields: tuple[str, ...], threads: int) -> int:
-    """An epoch of fancy indexing; with threads, each has a batch to itself."""
+    """Run an epoch of fancy indexing, each batch in one thread; number of regions."""
     arrays = [shelf.frames(name) for name in fields]
     order = np.random.default_rng().permutation(shelf.regions)
     batches = [order[start : start + BATCH] for start in range(0, shelf.regions, BATCH)]
@@ -221,7 +221,7 @@ def _gather(shelf: Shelf, fields: tuple[str, ...], threads: int) -> int:
 
 
 def _data_loader(dataset: Dataset, most: int) -> Task:
-    """An epoch over at most so many regions, drawn from all of them."""
+    """Task of an epoch over at most so many regions, drawn from all of them."""
     count: int = min(most, len(dataset))  # type: ignore[arg-type]
     loader = DataLoader(
         dataset,
@@ -235,7 +235,7 @@ def _data_loader(dataset: Dataset, most: int) -> Task:
 
 
 def _for_a_while(epoch: Task, seconds: float) -> Task:
-    """Whole epochs, until so much time is over."""
+    """Task of whole epochs, repeated until the time is over."""
 
     def task() -> int:
         until, regions = perf_counter() + seconds, 0

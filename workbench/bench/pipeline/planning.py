@@ -1,4 +1,4 @@
-"""What planning full COCO costs, and how that grows: a process of its own for every size."""
+"""Cost of planning full COCO and shares of it, each in a process of its own."""
 
 import json
 import subprocess
@@ -28,11 +28,11 @@ print(json.dumps({
     "plan_bytes": len(msgspec.json.encode(made.plan)), "record_bytes": sum(map(len, made.records)),
 }))
 """
-"""Plans the dataset in the folder that it is given."""
+"""Program that plans the dataset in the folder that it is given."""
 
 
 def plan_cost(share: float, scratch: Path) -> PlanCost:
-    """Plan the regions of a synthetic share of COCO, written below `scratch` for the time."""
+    """Plan the regions of a synthetic share of COCO, written below `scratch` and deleted after."""
     with TemporaryDirectory(dir=scratch) as name:
         folder = Path(name)
         images, instances = synthetic_coco(folder, share)

@@ -1,12 +1,12 @@
 """COCO's regions by the pipelines, by decoding alone, by a plain loop, by a task for each image.
 
-The floor does what no preprocessing can do without, with the fastest functions known here, which
-are the pipelines' own: read the JPEG and decode it to RGB, parse an object's segmentation, decode
+The floor is the work that every preprocessing has to do, with the fastest functions known here,
+the pipelines' own: read the JPEG and decode it to RGB, parse an object's segmentation, decode
 its mask in the columns of its box, crop image and mask, resize both. It writes nothing, computes
 no digest and builds no row. It runs over the plan's units in as many processes as there are
 workers, with no Dask.
 
-What starts processes is not timed; what plans is, but for the floor and the bag, which are given
+Starting processes is not timed; planning is, except for the floor and the bag, which are given
 records. Only the pipelines wait until the disk has what they wrote.
 """
 
@@ -43,7 +43,7 @@ LOOP = "pycocotools + PIL loop, JPEG and PNG"
 BAG = "dask.bag, a task an image, npy"
 LONGEST, SIZE = 200, 227
 QUALITY = 90
-"""Of JPEG crops."""
+"""Quality of JPEG crops."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,14 @@ class _Box:
 
     @property
     def resized(self) -> tuple[int, int]:
-        """Width and height."""
+        """Width and height after resizing."""
         width, height = self.right - self.left, self.bottom - self.top
         scale = LONGEST / max(width, height)
         return max(1, round(width * scale)), max(1, round(height * scale))
 
     @property
     def corners(self) -> tuple[int, int, int, int]:
-        """As Pillow crops."""
+        """Left, top, right and bottom, the order in which Pillow crops."""
         return self.left, self.top, self.right, self.bottom
 
 
@@ -82,7 +82,7 @@ def box_of(bbox: Sequence[float], width: int, height: int) -> _Box:
 def preprocessing_rates(
     root: Path, scratch: Path, workers: Sequence[int], rounds: int
 ) -> list[Rate]:
-    """Seconds a region by everybody, for each number of workers."""
+    """Rows of seconds per region of all methods, for each number of workers."""
     made = jobs.planned("coco", root)
     warm_up(root)
     rows: list[Rate] = []
@@ -105,13 +105,13 @@ def preprocessing_rates(
 
 
 def warm_up(root: Path) -> None:
-    """Bring the files into the page cache: disks are not compared here."""
+    """Read all files into the page cache: disks are not compared here."""
     for path in root.glob("*/*.jpg"):
         path.read_bytes()
 
 
 def _clear(scratch: Path) -> None:
-    """Empty the folder and the disk's queue: what one did not wait for, the next would pay for."""
+    """Empty the folder and the disk's queue: writes that are left would slow the next method."""
     for path in scratch.iterdir():
         shutil.rmtree(path)
     os.sync()
@@ -132,7 +132,7 @@ def _floor(made: Planned, pool: ProcessPoolExecutor) -> int:
 
 
 def decode_unit(root: Path, lines: bytes) -> int:
-    """The floor, for the records of one unit; how many regions there were."""
+    """Decode, crop and resize the records of one unit, the floor; number of regions."""
     regions = 0
     for record in map(_record, lines.splitlines()):
         for _ in cut(root, record):
@@ -145,7 +145,7 @@ def _record(line: bytes) -> ImageRecord:
 
 
 def cut(root: Path, record: ImageRecord) -> Iterator[tuple[Annotation, np.ndarray, np.ndarray]]:
-    """The objects of an image: pixels (height, width, 3) and masks (height, width), resized."""
+    """Objects of an image: pixels (height, width, 3) and masks (height, width), resized."""
     path = record.file.path
     content = (root / path).read_bytes()
     picture = images.open_annotated(content, path, record.height, record.width)
@@ -159,7 +159,7 @@ def cut(root: Path, record: ImageRecord) -> Iterator[tuple[Annotation, np.ndarra
 
 
 def _loop(root: Path, folder: Path) -> int:
-    """What one writes first: one process, pycocotools for masks, Pillow for all else."""
+    """Plain loop: one process, pycocotools for masks, Pillow for all else; number of regions."""
     regions = 0
     folder.mkdir()
     for path in sorted((root / ANNOTATIONS).glob("instances_*.json")):
@@ -183,14 +183,14 @@ def _loop(root: Path, folder: Path) -> int:
 
 
 def framed(picture: Image.Image) -> Image.Image:
-    """The picture in the middle of a black square."""
+    """Picture in the middle of a black square."""
     frame = Image.new(picture.mode, (SIZE, SIZE))
     frame.paste(picture, ((SIZE - picture.width) // 2, (SIZE - picture.height) // 2))
     return frame
 
 
 def _bag(made: Planned, folder: Path, client: Client) -> int:
-    """The floor's functions in a task for each image, which saves frames of its regions."""
+    """Run the floor's functions in a task for each image, which saves frames of its regions."""
     folder.mkdir(exist_ok=True)
     lines = b"".join(made.records).splitlines()
     bag = dask.bag.from_sequence(lines, npartitions=len(lines))
@@ -199,7 +199,7 @@ def _bag(made: Planned, folder: Path, client: Client) -> int:
 
 
 def save_image(root: Path, folder: Path, line: bytes) -> int:
-    """One image's regions as two files of arrays; how many regions there were."""
+    """Save the regions of an image as two files of arrays; number of regions."""
     record = _record(line)
     frames = np.zeros((len(record.objects), SIZE, SIZE, 3), np.uint8)
     covers = np.zeros((len(record.objects), SIZE, SIZE), np.uint8)

@@ -1,4 +1,4 @@
-"""What the benchmark of the pipelines writes down: rates side by side, and what planning costs."""
+"""Report of the benchmark of the pipelines: rates side by side, and the cost of planning."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -11,18 +11,18 @@ from workbench.bench.report import Report
 from workbench.evaluation.rendering import Rows, duration
 
 Task = Callable[[], int]
-"""Does its work and says how many regions that were."""
+"""Function that processes regions and returns their number."""
 
 
 @dataclass(frozen=True)
 class Rate(Row):
-    """A `Row` whose seconds are those of one region.
+    """Row whose seconds are those of one region.
 
     `ratio` is the median over rounds of theirs over ours in the same round: a machine that is busy
     for some rounds slows both.
 
     Attributes:
-        fastest: seconds of a region in the best round.
+        fastest: seconds per region in the best round.
     """
 
     fastest: float | None = None
@@ -30,15 +30,15 @@ class Rate(Row):
 
 @dataclass(frozen=True)
 class PlanCost:
-    """What it took to plan the regions of a dataset of some size.
+    """Cost of planning the regions of a dataset of some size.
 
     Attributes:
-        share: of full COCO.
-        images, instances: in its annotations.
-        annotation_bytes: of its JSON.
-        seconds: from the files to a finished plan, without importing anything.
-        before, peak: resident bytes of the process, with everything imported and at the height.
-        plan_bytes, record_bytes: of the plan's two files.
+        share: size of the dataset as a share of full COCO.
+        images, instances: their numbers in the annotations.
+        annotation_bytes: size of the annotations as JSON.
+        seconds: time from the files to a finished plan, imports excluded.
+        before, peak: resident bytes of the process, after all imports and at most.
+        plan_bytes, record_bytes: sizes of the plan's two files.
     """
 
     share: float
@@ -54,17 +54,17 @@ class PlanCost:
 
 @dataclass(frozen=True)
 class PipelineReport(Report):
-    """A report of rates, and of plans of growing datasets."""
+    """Report of rates, and of plans of growing datasets."""
 
     plans: tuple[PlanCost, ...] = field(default=())
 
     def measured(self) -> Rows:
-        """The table of rates."""
+        """Table of rates."""
         header = ["case", "method", "one region", "regions a second", "fastest", "× ours"]
         return [header, *map(_cells, self.rows)]
 
     def planned(self) -> Rows:
-        """The table of plans."""
+        """Table of plans."""
         header = ["of COCO", "images", "instances", "JSON", "plan in", "an instance",
                   "peak memory", "imports alone", "plan.json", "records.jsonl"]  # fmt: skip
         return [
@@ -87,24 +87,24 @@ class PipelineReport(Report):
         ]
 
     def tables(self) -> list[Rows]:
-        """All of them, in order."""
+        """All tables, in order."""
         plans = [self.planned()] if self.plans else []
         return [self.measured(), *plans, self.promised()]
 
     def to_dict(self) -> dict[str, Any]:
-        """Strict JSON."""
+        """Plain values for strict JSON."""
         return {**super().to_dict(), "plans": [asdict(each) for each in self.plans]}
 
 
 def in_turn(
     tasks: Mapping[str, Task], rounds: int, before: Callable[[], None] = lambda: None
 ) -> dict[str, list[float]]:
-    """Seconds a region of each task in each round; every second round goes the other way.
+    """Seconds per region of each task in each round; every second round runs in reverse order.
 
     Args:
-        tasks: by name.
-        rounds: how many.
-        before: called before each task, untimed.
+        tasks: tasks by name.
+        rounds: number of rounds.
+        before: function that is called before each task, untimed.
     """
     found: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds):
@@ -117,7 +117,7 @@ def in_turn(
 
 
 def rates(case: str, found: Mapping[str, Sequence[float]], ours: str) -> list[Rate]:
-    """One row a method, from seconds a region in each round."""
+    """Rows, one for each method, from its seconds per region in each round."""
     return [
         Rate(
             case,

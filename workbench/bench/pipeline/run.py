@@ -1,7 +1,7 @@
-"""`workbench bench pipeline`: preprocessing, loading, planning, beside what one would do without.
+"""`workbench bench pipeline`: preprocessing, loading and planning beside code without pipelines.
 
-Preprocessing is judged by its floor (`pipeline_preprocess`), loading by torch's DataLoader and by a
-memory map (`pipeline_loading`), planning by a file of annotations as long as full COCO's.
+Preprocessing is compared with its floor (`pipeline.preprocess`), loading with torch's DataLoader
+and a memory map (`pipeline.loading`); planning is measured on annotations as long as full COCO's.
 """
 
 import os
@@ -26,15 +26,15 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class PipelineSizes:
-    """What is measured, and how often.
+    """Sizes and repeats of the benchmark.
 
     Attributes:
-        images: of each split of the dataset; None: all.
-        copies: of each image, in what is preprocessed.
+        images: number of images from each split of the dataset; None: all.
+        copies: number of copies of each image in the dataset that is preprocessed.
         workers: cluster sizes of the preprocessing.
-        rounds: of the preprocessing.
-        loading: of the loading.
-        shares: of full COCO, to be planned.
+        rounds: number of rounds of the preprocessing.
+        loading: sizes and repeats of the loading.
+        shares: shares of full COCO that are planned.
         sample: scenes to train on and held out, height and width, where there is no real data.
     """
 
@@ -60,12 +60,12 @@ QUICK = PipelineSizes(
 def bench_pipeline(
     sizes: PipelineSizes, data: Path | None = None, scratch: Path | None = None
 ) -> PipelineReport:
-    """Every table.
+    """Report of the benchmark.
 
     Args:
-        sizes: what is measured.
+        sizes: sizes and repeats.
         data: COCO's folder, or the one above it; None: a synthetic sample takes its place.
-        scratch: a folder on the disk to write to, for the time; default: the system's.
+        scratch: folder on the disk for temporary files; default: the system's.
     """
     origin, load = provenance(), os.getloadavg()[0]
     with TemporaryDirectory(dir=scratch) as name, warnings.catch_warnings():
@@ -111,7 +111,7 @@ def bench_pipeline(
 
 
 def _ceiling(case: str, rows: list[Rate]) -> str:
-    """What a loader that copies each batch once could reach."""
+    """Sentence on the rate that a loader could reach which copies each batch once."""
     ratios = {row.method: row.ratio or 0.0 for row in rows if row.case == case}
     gather = min(ratios[loading.MAP], ratios[loading.MAP_THREADS])
     return (
@@ -122,7 +122,7 @@ def _ceiling(case: str, rows: list[Rate]) -> str:
 
 
 def _dataset(sizes: PipelineSizes, data: Path | None, folder: Path) -> Path:
-    """The folder that has annotations/."""
+    """Folder with annotations/: COCO's, or a sample written for the benchmark."""
     if data is not None:
         return data / "coco2017" if (data / "coco2017").is_dir() else data
     train, test, height, width = sizes.sample
@@ -169,6 +169,6 @@ def _preprocessing_targets(rows: list[Rate]) -> Iterator[Target]:
 
 
 def _gain(found: list[Row | None]) -> float | None:
-    """How many times faster the last case is than the first."""
+    """Speed of the last case over that of the first; None where one of them is missing."""
     seconds = [row.seconds for row in found if row is not None and row.seconds]
     return seconds[0] / seconds[-1] if len(seconds) > 1 else None

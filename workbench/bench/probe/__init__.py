@@ -1,1 +1,1 @@
-"""Probes of any network: what recording costs, and one cut over many images beside a peer's."""
+"""Probes of any network: cost of recording, and one cut over many images beside a peer's."""

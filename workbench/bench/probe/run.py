@@ -29,21 +29,21 @@ from workbench.runs.provenance import provenance
 OURS, FORWARD = "workbench", "forward pass alone"
 PLAIN = "training loop alone"
 EVERY = 100
-"""Steps between two looks at a layer."""
+"""Steps between two measurements of a layer."""
 
 
 @dataclass(frozen=True)
 class ProbeSizes:
-    """Sizes and repeats.
+    """Sizes and repeats of the benchmark.
 
     Attributes:
-        images: that are recorded.
-        side: of these, pixels.
-        steps: of a training that are timed.
-        photographs: of the cut over many images.
-        cells, features: of each of them.
-        eigenvectors: of the cut.
-        repeats: rounds.
+        images: number of images that are recorded.
+        side: side of these images, pixels.
+        steps: number of steps of a training that are timed.
+        photographs: number of images in the cut over many images.
+        cells, features: numbers of cells and of features of each of these.
+        eigenvectors: number of eigenvectors of the cut.
+        repeats: number of rounds.
     """
 
     images: int = 16
@@ -60,7 +60,7 @@ QUICK = ProbeSizes(images=4, steps=6, photographs=20, repeats=1)
 
 
 def bench_probe(sizes: ProbeSizes, device: torch.device) -> Report:
-    """All tables, ours beside the forward pass, the plain loop, and ncut_pytorch."""
+    """Report of the benchmark: ours beside the forward pass, the plain loop, and ncut_pytorch."""
     peers, origin = Peers(), provenance()
     rows = [
         *_recording_rows(sizes, device),
@@ -76,7 +76,7 @@ def bench_probe(sizes: ProbeSizes, device: torch.device) -> Report:
 
 
 def _recording_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
-    """Two layers of VGG-16 over images that are in memory."""
+    """Rows of recording two layers of VGG-16 over images that are in memory."""
     network = Backbone("vgg16", "relu4", "relu5").to(device).eval()
     layers = [f"features.{end}" for end in network.ends]
     random = torch.Generator().manual_seed(0)
@@ -96,7 +96,7 @@ def _recording_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
 
 
 def _training_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
-    """Steps of AlexNet's convolutions; a step with a look costs more, one in a hundred has one."""
+    """Rows of training steps of AlexNet's convolutions; one step in `EVERY` measures a layer."""
     network = Backbone("alexnet", "relu5").to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), 1e-4)
     batch = torch.rand(8, 3, sizes.side, sizes.side, device=device)
@@ -124,7 +124,7 @@ def _training_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
 
 
 def _cut_rows(sizes: ProbeSizes, peers: Peers) -> list[Row]:
-    """One normalized cut of all cells of many images."""
+    """Rows of one normalized cut of all cells of many images."""
     x = cell_features(sizes.photographs, sizes.cells, sizes.features)
     parts, count = x.split(sizes.cells), sizes.eigenvectors
 
@@ -164,7 +164,7 @@ def _angle(exact: Tensor, found: Tensor, x: Tensor, count: int) -> float:
 
 
 def cell_features(images: int, cells: int, features: int) -> Tensor:
-    """(images · cells, features) float32 of both signs: few kinds of things, many views of each."""
+    """Features (images · cells, features) float32 of both signs: noisy copies of a few vectors."""
     random = torch.Generator().manual_seed(0)
     kinds = torch.randn(24, features, generator=random)
     found = torch.empty(images, cells, features)
@@ -176,7 +176,7 @@ def cell_features(images: int, cells: int, features: int) -> Tensor:
 
 
 def _cosine(one: Tensor, other: Tensor | None = None, sigma: object = None) -> Tensor:
-    """(1 + cosine)/2, in the signature that ncut_pytorch asks for."""
+    """Affinity (1 + cosine)/2, in the signature that ncut_pytorch asks for."""
     a = cosine_rows(one)
     return a @ (a if other is None else cosine_rows(other)).mT
 
@@ -192,7 +192,7 @@ def _timed(
 
 
 def _median(task: Callable[[], object], repeats: int) -> float:
-    """Seconds of a task that changes what it works on: every run counts, the first does not."""
+    """Median seconds of a task that changes its input: all runs count but the first."""
     return medians({"": task}, repeats, patience=float("inf"))[""]
 
 
@@ -208,7 +208,7 @@ def _targets(rows: list[Row]) -> tuple[Target, ...]:
 
 
 def _beyond(rows: list[Row], case: str, alone: str) -> float | None:
-    """Time of ours beyond that of the work alone, percent of it."""
+    """Additional time of ours, percent of that of the work alone."""
     ours, floor = find(rows, case, OURS), find(rows, case, alone)
     if ours is None or floor is None or ours.seconds is None or floor.seconds is None:
         return None
