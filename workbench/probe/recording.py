@@ -45,7 +45,7 @@ _HALF = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """What is recorded.
+    """Settings of a recording.
 
     Attributes:
         network: class of the model.

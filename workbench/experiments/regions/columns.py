@@ -43,7 +43,7 @@ class RegionColumn(TableColumn):
 
     @property
     def freezable(self) -> bool:
-        """Whether the backbone has weights to keep; True without a network, where nothing changes."""
+        """Whether the backbone has weights to keep; also True without a network."""
         return self.training is None or self.pretrained
 
     @property
@@ -73,7 +73,7 @@ class RegionColumn(TableColumn):
         return self.training
 
     def frozen(self, weights: str) -> RegionConfig:
-        """Training with a frozen pretrained backbone and no jitter, as stored features require it."""
+        """Training with a frozen pretrained backbone, without jitter: features may be stored."""
         return replace(self.network, frozen=True, jitter=0, weights=weights, **self.on_features)
 
 

@@ -34,7 +34,7 @@ CONFUSIONS = 10
 
 
 Row = Finished[RegionColumn, RegionResult]
-"""A column with the results of its seeds."""
+"""Column with the results of its seeds."""
 
 
 @dataclass(frozen=True)

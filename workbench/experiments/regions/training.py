@@ -29,7 +29,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 Watch = Callable[[int, Mapping[str, float]], None]
 """Function that is called with a step and the values measured there."""
 Prepared = tuple[RegionNetwork, RegionParts]
-"""A network, and the regions to train it on and to watch."""
+"""Network, and the regions to train it on and to measure its error on."""
 
 
 def score_run(

@@ -168,7 +168,7 @@ def results(search: Search) -> dict[str, Any]:
 
 
 def with_values(config: RegionConfig, values: Mapping[str, float]) -> RegionConfig:
-    """A configuration with the values of a trial."""
+    """Configuration with the values of a trial."""
     shape: dict[str, Any] = {n: value for n, value in values.items() if n in ARCHITECTURE}
     others: dict[str, Any] = {n: value for n, value in values.items() if n not in ARCHITECTURE}
     return replace(config, architecture=replace(config.architecture, **shape), **others)

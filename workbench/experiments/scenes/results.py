@@ -30,7 +30,7 @@ class ColumnResult(TableResult):
     Attributes:
         cuts: results by the name of the cut.
         seconds_backbone: seconds an image in the backbone; None for a classical column.
-        seconds_head: seconds an image, from the backbone's maps to the factors; else None.
+        seconds_head: seconds an image, from the backbone's maps to the factors; None if classical.
         rank: numerical rank of W, mean over the images; None where it is not known.
         effective_rank: effective rank of W, mean over the images, see
             `linalg.Affinity.effective_rank`; None where it is not known.
