@@ -1,4 +1,4 @@
-"""Normalized cut of all images of a probe: a colour means the same on every photograph.
+"""One normalized cut of all images of a probe: a colour means the same on every photograph.
 
 The cells of all images are the pixels of one affinity W = XXᵀ with d factors. Its degrees need the
 sum of the rows of X, its spectrum the d×d matrix G = Σ xᵢxᵢᵀ/δᵢ: two passes over the kept features

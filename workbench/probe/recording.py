@@ -45,7 +45,7 @@ _HALF = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """Settings of a recording.
+    """What is recorded.
 
     Attributes:
         network: class of the model.

@@ -69,7 +69,7 @@ class Probe:
 
     @cached_property
     def described(self) -> dict[str, Mapping[str, Any]]:
-        """Description of each layer's output: features, shape, stride, offset, tokens left out."""
+        """What each layer's output is: features, shape, stride, offset, tokens left out."""
         return {e.fields["name"]: e.fields for e in self.run.events(LAYER)}
 
     @property

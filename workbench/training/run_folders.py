@@ -49,7 +49,6 @@ def train_into(
         began: function that is called with the run once it exists.
 
     Raises:
-    Raises:
         PipelineError: there is no finished store, or none of features.
         WorkbenchError: the weights, the stores or the run folder do not fit, or the training
             diverged.
