@@ -1,4 +1,4 @@
-"""Figures as cells of tables: numbers, percent, intervals, probabilities; "–" where one is missing.
+"""Cells of tables: numbers, percent, intervals, probabilities; "–" where a value is missing.
 
 None and NaN both count as missing: assembled tables are strict JSON, which has no NaN.
 """
@@ -9,22 +9,22 @@ from typing import Any
 
 MISSING = "–"
 Number = float | int
-"""JSON has both."""
+"""Numbers, of which JSON has both types."""
 
 
 def number(value: Number | None, form: str = ".3f", scale: Number = 1) -> str:
-    """A figure.
+    """Number as a cell.
 
     Args:
-        value: the figure.
-        form: of Python's format language.
-        scale: it is multiplied by this first.
+        value: the number.
+        form: format specification of Python.
+        scale: factor of the value.
     """
     return MISSING if value is None or math.isnan(value) else f"{scale * value:{form}}"
 
 
 def percent(share: Number | None) -> str:
-    """A share of 1 in percent."""
+    """Share of 1 in percent."""
     return number(share, ".1f", 100)
 
 
@@ -36,14 +36,14 @@ def pair(figures: Mapping[str, Number] | None, form: str = ".2f") -> str:
 
 
 def interval(low: Number | None, high: Number | None, form: str = ".3f", scale: Number = 1) -> str:
-    """An interval by its ends; other arguments as `number`."""
+    """Interval by its ends; other arguments as in `number`."""
     if low is None or math.isnan(low):
         return MISSING
     return f"[{number(low, form, scale)}, {number(high, form, scale)}]"
 
 
 def difference(found: Mapping[str, Any], form: str = "+.3f", scale: Number = 1) -> str:
-    """A difference and its interval, if there is one.
+    """Difference with its interval, if there is one.
 
     Args:
         found: an `evaluation.statistics.Difference` as a mapping.
@@ -54,5 +54,5 @@ def difference(found: Mapping[str, Any], form: str = "+.3f", scale: Number = 1) 
 
 
 def chance(p: Number) -> str:
-    """The probability of a test."""
+    """Probability of a test."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,6 +1,6 @@
-"""Whole experiments: from a configuration and a store to a run and its table.
+"""Whole experiments: from a configuration and a store to a run and a table.
 
-Functions are loaded when they are asked for: not every experiment trains.
+Functions are imported at their first use: not every experiment trains.
 """
 
 from typing import TYPE_CHECKING, Any

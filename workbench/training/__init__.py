@@ -1,1 +1,1 @@
-"""The trainer: one loop for every task, on any device, exactly resumable."""
+"""Training: one loop for every task, on any device, exactly resumable."""

@@ -1,4 +1,4 @@
-"""From a configuration to a network: fresh, or as a run left it; and how its parameters learn."""
+"""Networks of a configuration: fresh ones, trained ones, and the learning rates of their parts."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from workbench.training.config import Network, NetworkConfig
 
 
 def fresh_model(config: NetworkConfig[Network]) -> Network:
-    """The network before its first step: as a run left it, or pretrained with new layers.
+    """Network before its first step: from another run, or pretrained with new layers.
 
     Raises:
         WorkbenchError: the weights cannot be read or belong to another network.
@@ -32,11 +32,11 @@ def fresh_model(config: NetworkConfig[Network]) -> Network:
 
 
 def trained_model(run: Run, kind: type[NetworkConfig[Network]]) -> Network:
-    """The network as the run's latest checkpoint has it, in evaluation mode.
+    """Network of the run's latest checkpoint, in evaluation mode.
 
     Args:
-        run: with a checkpoint.
-        kind: the class of its configuration.
+        run: run with a checkpoint.
+        kind: class of the run's configuration.
 
     Raises:
         WorkbenchError: the run is of another kind, or has no checkpoint.
@@ -49,7 +49,7 @@ def trained_model(run: Run, kind: type[NetworkConfig[Network]]) -> Network:
 def parameter_groups(
     network: nn.Module, backbone: nn.Module, config: NetworkConfig[Any]
 ) -> list[dict[str, Any]]:
-    """The backbone at the learning rate, everything new at a multiple of it."""
+    """Parameter groups: the backbone at the learning rate, new layers at a multiple of it."""
     pretrained = list(backbone.parameters())
     known = {id(p) for p in pretrained}
     new = [p for p in network.parameters() if id(p) not in known]
@@ -60,10 +60,10 @@ def parameter_groups(
 
 
 def expected_features(config: NetworkConfig[Any]) -> dict[str, str | float]:
-    """What a store of the frozen backbone's features must say of them, to be a network's.
+    """Attributes that a store of the frozen backbone's features must have to fit the network.
 
     Raises:
-        WorkbenchError: no file says which weights the network has.
+        WorkbenchError: the configuration has no file of pretrained weights.
     """
     if config.weights is None:
         raise WorkbenchError(
@@ -75,7 +75,7 @@ def expected_features(config: NetworkConfig[Any]) -> dict[str, str | float]:
 
 
 def _network_state(run: Run) -> dict[str, Tensor]:
-    """What the checkpoint has of the model, which the task's network holds under that name."""
+    """State of the model in the checkpoint, where the task's network holds it as `model`."""
     state: dict[str, Tensor] = load_checkpoint(run)["network"]
     prefix = "model."
     return {n.removeprefix(prefix): value for n, value in state.items() if n.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written whole or not at all, read without running their code."""
+"""Checkpoints of a run: written atomically, read without running code in them."""
 
 import pickle
 from typing import Any
@@ -19,10 +19,10 @@ def save_checkpoint(run: Run, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(run: Run, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """The run's latest checkpoint.
+    """Latest checkpoint of the run.
 
     Raises:
-        WorkbenchError: there is none yet, or it does not read.
+        WorkbenchError: there is none yet, or it cannot be read.
     """
     path = run.checkpoints / LATEST
     if not path.exists():

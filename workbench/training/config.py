@@ -1,4 +1,4 @@
-"""Everything that decides how a training goes: frozen, readable, stored with the run."""
+"""Configurations of trainings: frozen, readable, stored with the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ POSITIVE = ("passes", "batch", "learning_rate", "head_multiplier", "clip", "proc
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """What the training loop needs, whatever it trains.
+    """Settings of the training loop, common to all tasks.
 
-    The command line takes its help from these attributes (`cli.options`), and that of the classes
-    derived from this one.
+    The command line takes its help from these attributes, and from those of the derived classes
+    (`cli.options`).
 
     Attributes:
-        kind: of the runs that are trained so, see `kinds`.
+        kind: name of the kind of these runs, see `kinds`.
         passes: over the training data.
         batch: samples a step, of all processes together.
         optimizer: SGD with momentum 0.9, or AdamW.
@@ -75,10 +75,10 @@ class LoopConfig:
 
     @classmethod
     def from_dict(cls: type[Config], values: Mapping[str, Any]) -> Config:
-        """Back from `to_dict`, the JSON of it, or that of a version that recorded no kind.
+        """Configuration from `to_dict` or its JSON, which older versions wrote without the kind.
 
         Raises:
-            WorkbenchError: it is of another kind; or a value is missing, unknown or not allowed.
+            WorkbenchError: the kind is another; or a value is missing, unknown or not allowed.
         """
         found = kind_name(values)
         if found not in ("", cls.kind):
@@ -89,7 +89,7 @@ class LoopConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(LoopConfig, Generic[Network]):
-    """How a network on a backbone is trained from a store; derived for each class of networks.
+    """Settings of the training of a network with a backbone; derived for each class of networks.
 
     Attributes:
         store: path of the zarr store to train from.
@@ -106,10 +106,10 @@ class NetworkConfig(LoopConfig, Generic[Network]):
     start: str | None = None
 
     def network(self) -> Network:
-        """The network, with random weights; its `backbone` is what `weights` are of."""
+        """Network with random weights; `weights` are loaded into its `backbone`."""
         raise NotImplementedError
 
     @property
     def features(self) -> dict[str, str | float]:
-        """What the backbone's maps that the network reads are called in a store of features."""
+        """Attributes of the backbone's maps that the network reads, in a store of features."""
         raise NotImplementedError

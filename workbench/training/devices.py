@@ -1,4 +1,4 @@
-"""Which device a word stands for."""
+"""Devices by the word for them: "auto", "cpu" or "cuda"."""
 
 import torch
 
@@ -6,10 +6,10 @@ from workbench.errors import WorkbenchError
 
 
 def device_of(word: str) -> torch.device:
-    """The device for "cpu" or "cuda"; "auto" takes CUDA where there is one.
+    """Device for "cpu" or "cuda"; "auto" takes CUDA where there is one.
 
     Raises:
-        WorkbenchError: CUDA is asked for and there is none.
+        WorkbenchError: "cuda" without a CUDA device.
     """
     there = torch.cuda.is_available()
     if word == "cuda" and not there:

@@ -1,6 +1,6 @@
-"""The kinds of runs: what each is called, and where the code of each is.
+"""Kinds of runs: the name of each, and the places of its code.
 
-This is the one place that tells kinds apart. A new kind is an entry here and files of its own.
+Only this module distinguishes kinds. A new kind is an entry here and files of its own.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ Part = Literal["config", "train", "evaluate", "report"]
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of runs.
+    """Kind of runs.
 
-    Its code stands in rooms above this one, and is named "module:name" here: it is imported when
-    somebody asks for it.
+    Its code is in packages that import this one; it is named "module:name" here and imported at
+    its first use.
 
     Attributes:
-        name: in a run's config.json.
+        name: name in a run's config.json.
         config: class of the configurations, a `LoopConfig`.
         train: `train(config, path, *, resume, overwrite, progress, began)` gives the run.
         evaluate: `evaluate(path, split, **options)` gives scores with `to_dict` and `to_text`.
         report: `report(run)` gives a `views.report.Content`.
-        mark: a setting that no other kind has: runs of versions that recorded no kind are known by
-            it; None of kinds that are younger.
+        mark: a setting that no other kind has, which identifies runs of versions that recorded no
+            kind; None for newer kinds.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Kind:
     mark: str | None = None
 
     def find(self, part: Part) -> Any:
-        """The class or function that an attribute names."""
+        """Class or function that an attribute names."""
         module, _, name = getattr(self, part).partition(":")
         return getattr(import_module(module), name)
 
@@ -67,20 +67,20 @@ KINDS = {
 
 
 def kind_name(config: Mapping[str, Any]) -> str:
-    """The kind that a run's configuration says; "" where it says none, and none is known by it."""
+    """Name of the kind in a run's configuration; "" where it has none and no `mark` fits."""
     if "kind" in config:
         return str(config["kind"])
     return next((kind.name for kind in KINDS.values() if kind.mark in config), "")
 
 
 def kind_of(config: Mapping[str, Any]) -> Kind:
-    """The kind of a run.
+    """Kind of a run.
 
     Args:
-        config: of the run, as config.json has it.
+        config: configuration of the run, as in config.json.
 
     Raises:
-        WorkbenchError: it is none of `KINDS`.
+        WorkbenchError: the kind is none of `KINDS`.
     """
     name = kind_name(config)
     if name not in KINDS:

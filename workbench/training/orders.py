@@ -1,8 +1,8 @@
-"""What a trainer does between two steps: hear what it was told, the same on every rank.
+"""Commands between two steps of a training, the same on every rank.
 
-Rank 0 reads the run's commands (`runs.control`); the others learn of them in a small exchange, and
-a signal to any of them counts for all. A paused training goes on exchanging, so that no rank waits
-longer for another than a poll takes.
+Rank 0 reads the run's commands (`runs.control`); the others receive them in a small exchange, and
+a signal to any rank counts for all. A paused training continues these exchanges, so that no rank
+waits longer for another than `POLL`.
 """
 
 import signal
@@ -17,23 +17,23 @@ from workbench.runs import Run
 from workbench.runs.control import ANSWER, PAUSE, RATE, RESUME, SAVE, STOP, Command, Inbox
 
 POLL = 0.05
-"""Seconds between two looks for commands while paused."""
+"""Seconds between two readings of commands while paused."""
 HEARTBEAT = 120.0
-"""Seconds after which a paused run says that it is there: a silent one on another machine counts
-as interrupted (`runs.status`)."""
+"""Seconds after which a paused run writes an event: a run on another machine without events
+counts as interrupted (`runs.status`)."""
 
 Exchange = Callable[[Sequence[float]], list[float]]
-"""Sums numbers over all ranks."""
+"""Function that sums numbers over all ranks."""
 
 
 class Orders(NamedTuple):
-    """What all ranks do before the next step.
+    """Orders that all ranks follow before the next step.
 
     Attributes:
         stop: end here, with a checkpoint.
         save: write a checkpoint.
-        paused: then ask again instead of taking the step.
-        factor: of the schedule's learning rates.
+        paused: ask again in place of taking the step.
+        factor: factor of the schedule's learning rates.
     """
 
     stop: bool
@@ -43,13 +43,13 @@ class Orders(NamedTuple):
 
 
 class Ear:
-    """Hears commands and signals.
+    """Receiver of commands and signals.
 
     Args:
-        run: of the training.
-        rank: this process's; 0 reads and answers.
-        exchange: sums over the ranks; the identity where there is one only.
-        factor: of the learning rates, from the checkpoint.
+        run: run of the training.
+        rank: rank of this process; 0 reads commands and answers them.
+        exchange: sum over the ranks; the identity for a single one.
+        factor: factor of the learning rates, from the checkpoint.
     """
 
     def __init__(self, run: Run, rank: int, exchange: Exchange, factor: float = 1.0) -> None:
@@ -57,19 +57,19 @@ class Ear:
         self._inbox = Inbox(run) if rank == 0 else None
         self._paused, self._factor = False, factor
         self._known = factor
-        """The factor that was last told."""
+        """Factor in the latest orders that `hear` returned."""
         self._unheard: list[Command] = []
-        """What came while the training was not between two steps."""
+        """Commands that came while the training was not between two steps."""
         self._heard: list[Command] = []
-        """What waits for the answer that it was obeyed."""
+        """Commands whose execution is not answered yet."""
         self._last_word = time.monotonic()
 
     def hear(self, step: int, signalled: threading.Event) -> Orders:
-        """What to do now; while paused, it waits until something is to be done or has changed.
+        """Orders for now; while paused, waits until there is something to do or the factor changed.
 
         Args:
-            step: at which the training stands.
-            signalled: set where the process was asked to stop.
+            step: present step of the training.
+            signalled: event that is set when the process was asked to stop.
         """
         while True:
             orders = self._agreed(signalled)
@@ -81,13 +81,13 @@ class Ear:
             signalled.wait(POLL)
 
     def asked_to_stop(self, signalled: threading.Event) -> bool:
-        """Whether the next `hear` will say so; for rank 0, in the middle of something long."""
+        """Whether the next `hear` will order a stop; for rank 0, during long work between steps."""
         if self._inbox is not None:
             self._unheard += self._inbox.take()
         return signalled.is_set() or any(each.name == STOP for each in self._unheard)
 
     def answer(self, step: int) -> None:
-        """Write down that everything heard so far was obeyed."""
+        """Record that all commands heard so far were executed."""
         for command in self._heard:
             value = {"value": command.value} if command.name == RATE else {}
             self._run.append(ANSWER, step, command=command.name, id=command.id, **value)
@@ -95,7 +95,7 @@ class Ear:
         self._heard = []
 
     def _agreed(self, signalled: threading.Event) -> Orders:
-        """Read what is new, and tell the others."""
+        """Orders from new commands, exchanged with the other ranks."""
         new = [] if self._inbox is None else self._unheard + self._inbox.take()
         self._unheard = []
         for command in new:
@@ -105,7 +105,7 @@ class Ear:
                 self._factor = command.value
         self._heard += new
         names = {command.name for command in new}
-        told = (0.0, 0.0, 0.0, 0.0)  # what a rank adds that does not read
+        told = (0.0, 0.0, 0.0, 0.0)  # contribution of ranks that read no commands
         if self._inbox is not None:
             told = float(STOP in names), float(SAVE in names), float(self._paused), self._factor
         stop, save, paused, self._factor = self._exchange([told[0] + signalled.is_set(), *told[1:]])
@@ -119,9 +119,9 @@ class Ear:
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that a stop falls between two steps.
+    """Event that SIGINT and SIGTERM set, so that a stop falls between two steps.
 
-    A second SIGINT interrupts at once. Signals belong to the main thread: elsewhere nothing is set.
+    A second SIGINT interrupts at once. Outside the main thread no signal sets the event.
     """
     stop = threading.Event()
 

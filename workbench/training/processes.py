@@ -1,8 +1,8 @@
 """A training in several processes of this machine: the caller is rank 0, the others its children.
 
 The processes meet in a process group of torch; `trainer.make_fabric` finds it there and lets
-Lightning Fabric's DDP average gradients over it. Only rank 0 writes. Whichever rank fails, all end,
-and the caller gets the error that was first.
+Lightning Fabric's DDP average gradients over it. Only rank 0 writes. If one rank fails, all end,
+and the caller raises the first error.
 """
 
 import multiprocessing
@@ -27,14 +27,14 @@ GRACE = 5.0
 
 
 def place() -> tuple[int, int]:
-    """This process's rank, and how many ranks there are; (0, 1) outside `ranks`."""
+    """Rank of this process, and number of ranks; (0, 1) outside `ranks`."""
     if distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 
 
 def of_all_ranks(state: Tensor) -> list[Tensor]:
-    """Every rank's, in their order; called by all of them."""
+    """States of every rank, in their order; to be called by all ranks."""
     _, count = place()
     if count == 1:
         return [state]
@@ -44,12 +44,12 @@ def of_all_ranks(state: Tensor) -> list[Tensor]:
 
 
 class Meeting(NamedTuple):
-    """Where ranks find each other.
+    """Rendezvous of the ranks.
 
     Attributes:
-        folder: of their own; it goes when they are done.
+        folder: temporary folder of the ranks.
         device: "cpu" or "cuda".
-        size: how many they are.
+        size: number of ranks.
     """
 
     folder: Path
@@ -57,25 +57,25 @@ class Meeting(NamedTuple):
     size: int
 
     def failure(self, rank: int) -> Path:
-        """The file in which a rank leaves what it died of."""
+        """File in which a rank leaves the error that ended it."""
         return self.folder / f"failure-{rank}"
 
 
 @contextmanager
 def ranks(count: int, device: str, work: Callable[[], object]) -> Iterator[None]:
-    """A process group for as long as the block runs; nothing at all where `count` is 1.
+    """Process group for as long as the block runs; nothing at all where `count` is 1.
 
     The block is rank 0's part. Every other rank calls `work`, in a process of its own.
 
     Args:
-        count: how many ranks, this one among them.
+        count: number of ranks, this one among them.
         device: "cpu" (gloo) or "cuda" (NCCL, a GPU for each rank).
-        work: what the others do; it travels there by pickle.
+        work: function that the other ranks call; it is sent to them by pickle.
 
     Raises:
-        WorkbenchError: there are not so many GPUs.
-        RuntimeError: another rank failed; its traceback is in the message. An error that a user
-            can mend is raised as it is.
+        WorkbenchError: there are fewer GPUs than ranks.
+        RuntimeError: another rank failed; its traceback is in the message. A `UserError` is raised
+            as it is.
     """
     if count == 1:
         yield
@@ -107,7 +107,7 @@ def ranks(count: int, device: str, work: Callable[[], object]) -> Iterator[None]
         except UserError:
             raise
         except Exception as error:
-            # A group breaks when a rank fails, which has said why before it left.
+            # A group breaks when a rank fails, and that rank has written its error file before.
             _raise_first(meeting, error)
             raise
         finally:
@@ -127,16 +127,16 @@ def _join(rank: int, meeting: Meeting) -> None:
 
 
 def _child(rank: int, meeting: Meeting, threads: int, work: Callable[[], object]) -> None:
-    """The life of a rank that is not the caller's."""
+    """Run a rank that is not the caller's."""
     torch.set_num_threads(threads)
     try:
         _join(rank, meeting)
         work()
     except KeyboardInterrupt:
-        pass  # the caller got the same Ctrl-C, and says so
-    except Exception as error:  # noqa: BLE001 - whatever it is, the caller raises it
+        pass  # the caller got the same Ctrl-C, and reports it
+    except Exception as error:  # noqa: BLE001 - the caller raises any error
         mendable = error if isinstance(error, UserError) else None
-        # Before the group breaks: who hears of that looks here.
+        # Written before the group breaks, because the caller then looks for this file.
         meeting.failure(rank).write_bytes(pickle.dumps((mendable, traceback.format_exc())))
     finally:
         if distributed.is_initialized():
@@ -144,7 +144,7 @@ def _child(rank: int, meeting: Meeting, threads: int, work: Callable[[], object]
 
 
 def _end(child: BaseProcess) -> None:
-    """One that is in the middle of a step first hears that the group is gone, or its SIGTERM."""
+    """End a rank: SIGTERM, which stops it between two steps, then SIGKILL after `GRACE`."""
     child.terminate()
     child.join(GRACE)
     if child.is_alive():
@@ -154,7 +154,7 @@ def _end(child: BaseProcess) -> None:
 
 
 def _raise_first(meeting: Meeting, cause: Exception | None) -> None:
-    """Raise the first error that another rank had, if one had."""
+    """Raise the first error of another rank, if there is one."""
     failed = [path for r in range(1, meeting.size) if (path := meeting.failure(r)).exists()]
     if not failed:
         return
@@ -166,21 +166,21 @@ def _raise_first(meeting: Meeting, cause: Exception | None) -> None:
 
 
 class Place(ClusterEnvironment):
-    """The group that `ranks` has made, as Fabric asks for it."""
+    """Process group that `ranks` made, as an environment for Fabric."""
 
     @property
     def creates_processes_externally(self) -> bool:
-        """The processes are there already."""
+        """True: the processes exist already."""
         return True
 
     @property
     def main_address(self) -> str:
-        """This machine; the group was made without it."""
+        """Name of this machine; unused, as the group exists already."""
         return "localhost"
 
     @property
     def main_port(self) -> int:
-        """None is needed: the group exists."""
+        """Number of a port; unused, as the group exists already."""
         return 0
 
     @staticmethod
@@ -189,23 +189,23 @@ class Place(ClusterEnvironment):
         return distributed.is_initialized()
 
     def world_size(self) -> int:
-        """How many ranks there are."""
+        """Number of ranks."""
         return place()[1]
 
     def set_world_size(self, size: int) -> None:
-        """It is what it is."""
+        """Nothing: the size of the group is fixed."""
 
     def global_rank(self) -> int:
-        """This process's."""
+        """Rank of this process."""
         return place()[0]
 
     def set_global_rank(self, rank: int) -> None:
-        """It is what it is."""
+        """Nothing: the rank is fixed."""
 
     def local_rank(self) -> int:
-        """The same: there is one machine."""
+        """Rank on this machine, which is the only one."""
         return place()[0]
 
     def node_rank(self) -> int:
-        """The only machine's."""
+        """Number of this machine, the only one: 0."""
         return 0

@@ -1,4 +1,4 @@
-"""A training into a run folder: made, replaced or continued, and told when the training fails."""
+"""Trainings into run folders: created, replaced or continued, with failures recorded."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from workbench.training.devices import device_of
 from workbench.training.processes import ranks
 
 Began = Callable[[Run], None]
-"""Is told of the run of a training, once it is there and before the first step."""
+"""Function that is called with a training's run, before the first step."""
 Config = TypeVar("Config", bound=LoopConfig)
 Prepared = TypeVar("Prepared")
 Fit = Callable[[Prepared, Config, Run, bool, bool], object]
-"""Trains what was prepared; last, whether from the checkpoint on, and whether it prints."""
+"""Function that trains; last arguments: whether to resume from the checkpoint, and to print."""
 
 
 def train_into(
@@ -34,24 +34,24 @@ def train_into(
 ) -> Run:
     """Train into a run folder, in as many processes as the configuration says.
 
-    SIGINT and SIGTERM stop between two steps, with a checkpoint. `workbench.train` does it
-    somewhere else, and comes back at once.
+    SIGINT and SIGTERM stop between two steps, with a checkpoint. `workbench.train` trains
+    in the background and returns at once.
 
     Args:
-        prepare: whatever can be wrong before there is a run; every process calls it, as it does
-            `fit`, so both are a module's functions.
-        fit: trains.
-        config: how; when resuming, the run's own must be the same but for the device.
-        path: of the run folder.
-        resume: continue the run that is there.
-        overwrite: delete the run that is there first.
-        progress: whether a bar and what is seen of held-out samples are printed.
-        began: called with the run once it is there.
+        prepare: function that opens everything the training needs, before there is a run; every
+            process calls it and `fit`, so both must be functions of a module.
+        fit: function that trains.
+        config: configuration; a resumed run's own may differ in the device only.
+        path: path of the run folder.
+        resume: continue the existing run.
+        overwrite: delete the existing run first.
+        progress: whether a bar and the values measured on held-out samples are printed.
+        began: function that is called with the run once it exists.
 
     Raises:
         PipelineError: there is no finished store, or none of features.
-        WorkbenchError: the weights, the stores or the run folder are not what they should be, or
-            the training diverged.
+        WorkbenchError: the weights, the stores or the run folder do not fit, or the training
+            diverged.
     """
     prepared = prepare(config)
     run = _run_to_train(path, config, resume=resume, overwrite=overwrite)
@@ -70,12 +70,12 @@ def _train_as_rank(
     path: Path,
     resume: bool,
 ) -> None:
-    """What a rank does that is not the caller's."""
+    """Run a rank that is not the caller's."""
     fit(prepare(config), config, Run.open(path), resume, False)
 
 
 def _run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwrite: bool) -> Run:
-    """The run that a training writes to."""
+    """Run that a training writes to."""
     if resume:
         return _run_to_resume(path, config)
     if overwrite and Path(path).exists():
@@ -99,7 +99,7 @@ def _run_to_resume(path: Path | str, config: LoopConfig) -> Run:
 
 @contextmanager
 def failures_on_record(run: Run) -> Iterator[None]:
-    """A run that dies says of what."""
+    """Record the error that ends a run."""
     try:
         yield
     except BaseException as error:

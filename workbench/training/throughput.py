@@ -1,7 +1,7 @@
-"""How fast a training goes and what memory it takes, written down every few seconds.
+"""Speed and memory of a training, written into the run every few seconds.
 
-In "vitals" events, and not among the measurements: these are of the machine, and a resumed run's
-measurements are those of one that was never interrupted.
+The values are "vitals" events and not measurements, because they depend on the machine, and a
+resumed run has the same measurements as one without interruption.
 """
 
 import time
@@ -17,26 +17,26 @@ EVERY = 5.0
 
 
 class Throughput:
-    """Counts samples and seconds of steps; looks and pauses are not in them.
+    """Counter of samples and seconds of steps, without evaluations and pauses.
 
     Args:
-        run: where events go.
-        device: that is trained on.
+        run: run that gets the events.
+        device: device of the training.
     """
 
     def __init__(self, run: Run, device: torch.device) -> None:
         self._run, self._device = run, device
         self._process = psutil.Process()
         self._samples, self._seconds = 0, 0.0
-        self._next = 0.0  # the first step is told of at once
+        self._next = 0.0  # the first step writes an event at once
 
     def add(self, step: int, samples: int, seconds: float) -> None:
-        """Take in a step, and write an event where it is time for one.
+        """Count a step, and write an event when it is due.
 
         Args:
-            step: after it.
-            samples: that it saw, on all ranks.
-            seconds: that it took.
+            step: number of steps done, with this one.
+            samples: samples of the step, on all ranks.
+            seconds: duration of the step.
         """
         self._samples += samples
         self._seconds += seconds
@@ -48,7 +48,7 @@ class Throughput:
         self._samples, self._seconds = 0, 0.0
 
     def _memory(self) -> dict[str, int | str]:
-        """Bytes: the peak of tensors on a GPU, on a CPU all that the process holds now."""
+        """Memory in bytes: peak of tensors on a GPU, present size of the process on a CPU."""
         if self._device.type == "cuda":
             return {"memory": torch.cuda.max_memory_allocated(self._device), "memory_of": "GPU"}
         return {"memory": self._process.memory_info().rss, "memory_of": "process"}

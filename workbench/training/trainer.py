@@ -1,9 +1,9 @@
-"""One training loop for every task: steps, schedule, checkpoints, events, and an exact resume.
+"""Training loop for every task: steps, schedule, checkpoints, events, and an exact resume.
 
-What makes a resume exact: the order of samples is a function of the visit's number, the state of
-every rank's random generators is in the checkpoint, and a checkpoint is written between two steps
-only. Devices, precision and the averaging of gradients over several processes (`processes`) are
-Lightning Fabric's.
+A resume is exact because the order of samples is a function of the visit's number, the state of
+every rank's random generators is in the checkpoint, and checkpoints are written between two steps
+only. Lightning Fabric handles devices, precision and the averaging of gradients over several
+processes (`processes`).
 """
 
 import math
@@ -28,16 +28,16 @@ from workbench.training.processes import Place, of_all_ranks, place
 from workbench.training.throughput import Throughput
 
 Monitor = Callable[[int], Mapping[str, float]]
-"""Looks at the network after a pass, given the step; what it returns is logged. One that takes long
-asks `Trainer.asked_to_stop` now and then, and raises `LookAbandoned`."""
+"""Function that evaluates the network after a pass, given the step; its result is logged. A long
+one calls `Trainer.asked_to_stop` now and then, and raises `LookAbandoned`."""
 
 
 class MicroBatch(NamedTuple):
-    """What goes through the network at once.
+    """Samples that go through the network at once.
 
     Attributes:
-        inputs: the arguments of the network.
-        samples: how many it stands for: the network's scalars are means over them.
+        inputs: arguments of the network.
+        samples: number of samples; the network's scalars are means over them.
     """
 
     inputs: tuple[Any, ...]
@@ -46,24 +46,24 @@ class MicroBatch(NamedTuple):
 
 @runtime_checkable
 class Task(Protocol):
-    """What the loop must know of a problem."""
+    """Problem to train a network on, as the loop needs it."""
 
     @property
     def network(self) -> nn.Module:
-        """A module that takes a micro-batch's inputs and returns scalars by name, "loss" too."""
+        """Module from a micro-batch's inputs to scalars by name, with "loss" among them."""
 
     @property
     def samples(self) -> int:
-        """How many samples a pass has."""
+        """Number of samples in a pass."""
 
     def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterable[MicroBatch]:
-        """The samples of some visits of one step, in one or more micro-batches.
+        """Samples of some visits of one step, in one or more micro-batches.
 
         Args:
-            visits: counted from 0 over all passes, ascending. Where several processes share a step
-                they are this one's; at least one, which counts nothing if a step has fewer visits
-                than there are processes.
-            device: where the inputs are wanted.
+            visits: numbers of visits from 0 over all passes, ascending. Where several processes
+                share a step they are this one's; at least one, which has no weight if a step has
+                fewer visits than there are processes.
+            device: device for the inputs.
         """
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -71,26 +71,27 @@ class Task(Protocol):
 
 
 class Diverged(WorkbenchError):
-    """The loss is no longer finite; the last good checkpoint is kept."""
+    """Error for a loss that is not finite; the last good checkpoint is kept."""
 
 
 class LookAbandoned(Exception):
-    """The monitor broke off because the training is to stop; it looks again when that resumes."""
+    """Signal that the monitor broke off because the training is to stop; a resume repeats it."""
 
 
 class Trainer:
-    """Trains one task and writes down everything that happens in a run.
+    """Trainer of one task, which records everything in a run.
 
     In a process group (`processes.ranks`) every rank has its own trainer. The ranks share the
-    visits of each step, and take the same step as one process would; rank 0 alone looks and writes.
+    visits of each step, and take the same step as one process would; only rank 0 evaluates and
+    writes.
 
     Args:
-        task: what is trained.
-        config: how.
-        run: where events and checkpoints go.
+        task: task to train.
+        config: configuration of the loop.
+        run: run that gets events and checkpoints.
         monitor: called before the first step and after every pass, with the network in
             evaluation mode.
-        progress: whether a bar and what the monitor saw are printed.
+        progress: whether a bar and the monitor's values are printed.
 
     Raises:
         WorkbenchError: the ranks cannot share a batch evenly.
@@ -118,11 +119,11 @@ class Trainer:
         )
         self.network, self.optimizer = self.fabric.setup(task.network, optimizer)
         self.rates: list[float] = [group["lr"] for group in groups]
-        self.factor = 1.0  # of the schedule; set by command (`runs.control`)
+        self.factor = 1.0  # factor of the schedule; set by command (`runs.control`)
         self.step = 0
         self.progress = progress and self.rank == 0
-        self._saved: tuple[int, float] | None = None  # step and factor of the checkpoint there is
-        self._looked = False  # at the held-out samples, at this step
+        self._saved: tuple[int, float] | None = None  # step and factor of the latest checkpoint
+        self._looked = False  # whether the monitor was called at this step
         self._asked: Callable[[], bool] = lambda: False
 
     def _rate(self, step: int) -> float:
@@ -133,14 +134,14 @@ class Trainer:
         return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, self.steps - rise)))
 
     def fit(self, resume: bool = False) -> bool:
-        """Train to the end, and do what the run is told on the way (`runs.control`).
+        """Train to the end, and follow the run's commands (`runs.control`).
 
         Args:
             resume: continue from the run's checkpoint.
 
         Returns:
             Whether the end was reached: False where a command, SIGINT or SIGTERM asked for a stop;
-            the run then has a checkpoint of that very step.
+            the run then has a checkpoint of that step.
 
         Raises:
             Diverged: the loss became NaN or infinite.
@@ -181,11 +182,11 @@ class Trainer:
         return finished
 
     def asked_to_stop(self) -> bool:
-        """Whether the training is to stop, for a monitor in the middle of a look."""
+        """Whether the training is to stop; for a monitor during a long evaluation."""
         return self._asked()
 
     def _announce(self) -> None:
-        """Write down how long this will take, in steps."""
+        """Record the number of steps."""
         if self.rank == 0:
             sizes = {"steps": self.steps, "steps_per_pass": self.steps_per_pass}
             self.run.append("plan", self.step, **sizes, samples=self.task.samples)
@@ -200,7 +201,7 @@ class Trainer:
         )
 
     def _advance(self, visits: range) -> dict[str, str]:
-        """One step of the optimizer; what the progress bar should say."""
+        """Take one step of the optimizer; returns the text for the progress bar."""
         self.network.train()
         own = visits[self.rank :: self.ranks]
         micro_batches = self.task.micro_batches(own or visits[:1], self.fabric.device)
@@ -210,7 +211,7 @@ class Trainer:
             # Gradients are exchanged once a step.
             with self.fabric.no_backward_sync(self.network, enabled=not last and self.ranks > 1):
                 outcome = self.network(*inputs)
-                # The ranks' gradients are averaged, where a sum is meant.
+                # The ranks' gradients are averaged; the factor makes this a sum.
                 self.fabric.backward(outcome["loss"] * (share * self.ranks))
             for name, value in outcome.items():
                 part = share * value.detach().to(self.fabric.device, torch.float64)
@@ -239,7 +240,7 @@ class Trainer:
         return {name: f"{value:.3g}" for name, value in found.items()}
 
     def _summed(self, values: Sequence[float]) -> list[float]:
-        """Numbers, summed over all ranks, in float64."""
+        """Sums of numbers over all ranks, in float64."""
         if self.ranks == 1:
             return list(values)
         own = torch.tensor(values, dtype=torch.float64, device=self.fabric.device)
@@ -247,7 +248,7 @@ class Trainer:
         return summed
 
     def _visits(self) -> range:
-        """The visits of a step; the last step of a pass takes what the pass has left."""
+        """Visits of a step; the last step of a pass takes the remaining ones."""
         epoch, step = divmod(self.step, self.steps_per_pass)
         start = epoch * self.task.samples + step * self.config.batch
         return range(start, min(start + self.config.batch, (epoch + 1) * self.task.samples))
@@ -258,7 +259,7 @@ class Trainer:
             return
         self.network.eval()
         try:
-            with torch.random.fork_rng():  # looking must not change what is trained
+            with torch.random.fork_rng():  # an evaluation must not change the training
                 seen = dict(self.monitor(self.step))
         except LookAbandoned:
             self._looked = False
@@ -271,7 +272,7 @@ class Trainer:
 
     @property
     def _is_saved(self) -> bool:
-        """Whether there is a checkpoint of this step: it must then tell of the present factor."""
+        """Whether there is a checkpoint of this step; its factor must be the present one."""
         return self._saved is not None and self._saved[0] == self.step
 
     def _save(self) -> None:
@@ -304,7 +305,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state.get("precision", {}))
         random = state["random"]
-        if isinstance(random, Tensor):  # written before there could be several ranks
+        if isinstance(random, Tensor):  # checkpoint of a version without several ranks
             random = [random]
         torch.random.set_rng_state(random[self.rank].cpu())
         if self.fabric.device.type == "cuda" and state["random_cuda"]:
@@ -317,7 +318,7 @@ class Trainer:
 
 
 def _marking_the_last(items: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch, bool]]:
-    """Each item, and whether it is the last one."""
+    """Items, each with whether it is the last one."""
     waiting: MicroBatch | None = None
     for item in items:
         if waiting is not None:
@@ -328,7 +329,7 @@ def _marking_the_last(items: Iterable[MicroBatch]) -> Iterator[tuple[MicroBatch,
 
 
 def make_fabric(device: str, precision: str = "32-true") -> Fabric:
-    """One device of the kind asked for, see `devices.device_of`; in a process group, one a rank.
+    """Fabric on one device, see `devices.device_of`; in a process group, on one device a rank.
 
     Raises:
         WorkbenchError: CUDA is asked for and there is none.
@@ -337,7 +338,7 @@ def make_fabric(device: str, precision: str = "32-true") -> Fabric:
     fabric = Fabric(
         accelerator=device_of(device).type,
         devices=ranks,
-        # What a network keeps beside its parameters is not learned and the same on all ranks.
+        # Buffers of a network are not learned and are the same on all ranks.
         strategy=DDPStrategy(forward_sync_buffers=False) if ranks > 1 else "auto",
         plugins=[Place()] if ranks > 1 else None,
         precision=precision,  # type: ignore[arg-type]

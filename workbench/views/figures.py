@@ -21,12 +21,12 @@ class Figure:
 
 
 def picture(element: hv.Element | hv.Overlay, width: int = SMALL) -> Figure:
-    """A picture without axes, with its label for a caption; see `inline.picture`."""
+    """Picture without axes, with its label for a caption; see `inline.picture`."""
     return Figure(element.label, Markup(inline.picture(element, width)))
 
 
 def pictures(elements: Iterable[hv.Element | hv.Overlay]) -> list[Figure]:
-    """Small ones."""
+    """Small pictures without axes."""
     return [picture(element) for element in elements]
 
 

@@ -1,9 +1,9 @@
-"""A run as one HTML page that needs nothing else: no network, no other file, no notebook.
+"""Page of a run as one HTML file without any dependency: network, other files, notebook.
 
-The page is for somebody who was not there: what was trained, what it gained, and the curves of the
-training. What else there is to say depends on the kind of the run (`training.kinds`): the rooms of
-scenes and of regions say it. Where something is not in the run yet, the page says so and how to
-make it.
+The page shows what was trained, the gain of the training, and its curves, for a reader who did not
+run it. The kind of the run (`training.kinds`) adds the rest: `views.scenes.report` and
+`views.regions.report`. Where the run does not have something yet, the page says so and states the
+command for it.
 """
 
 import json
@@ -24,14 +24,14 @@ from workbench.views.training import curves
 
 @dataclass(frozen=True)
 class Content:
-    """What the page of one kind of runs says beside what all pages do.
+    """Content of a page that depends on the kind of the run.
 
     Attributes:
         headline: the network in three words.
         summary: what was trained and how, in one or two sentences.
-        curves: of the training.
-        template: that shows `values`; it extends report.html.
-        values: by the names that the template has for them.
+        curves: curves of the training.
+        template: template that shows `values`; it extends report.html.
+        values: values by their names in the template.
     """
 
     headline: str
@@ -45,11 +45,11 @@ def write_report(run: Run, path: Path) -> Path:
     """Write the page of a run, whatever state it is in.
 
     Args:
-        run: to tell of; it is only read.
-        path: of the file to write; its folder is made.
+        run: run to report on; it is only read.
+        path: path of the file to write; its folder is created.
 
     Returns:
-        The path.
+        Path of the file.
     """
     kind = KINDS.get(kind_name(run.config))
     found = _any_run(run) if kind is None else kind.find("report")(run)
@@ -79,7 +79,7 @@ def evaluated_parts(run: Run, suffix: str = "") -> list[str]:
 
 
 def _any_run(run: Run) -> Content:
-    """A run of a kind that is not known here: its curves."""
+    """Content for a run of an unknown kind: its curves."""
     metrics = run.metrics()
     name = kind_name(run.config)
     return Content(

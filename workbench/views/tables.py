@@ -1,4 +1,4 @@
-"""A table of results for the terminal, as markdown, as a page and as pictures."""
+"""Tables of results for the terminal, as markdown, as a page and as pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ PAPER = Markup(
 
 @dataclass(frozen=True)
 class CloseUp:
-    """One column of a table in detail.
+    """Details of one column of a table.
 
     Attributes:
-        title: of the column.
+        title: title of the column.
         pictures: HoloViews elements by the name of their file, in the order of the page.
-        name, rows: of a table below them.
+        name, rows: name and rows of a table below them.
     """
 
     title: str
@@ -38,19 +38,20 @@ class CloseUp:
 
 @dataclass(frozen=True)
 class TableView:
-    """All that there is to see of an assembled table.
+    """View of an assembled table, in all its forms.
 
     Attributes:
-        name: of its files.
-        heading: what it is of.
-        lead: paragraphs below the heading of the page.
-        values: of `experiments.tables.assemble`; rows' commands, and where they come from.
-        tables: by their names, the first for the terminal too; those without a row are left out.
-        notes: how to read them.
-        chart: a picture of the whole.
-        remarks: a sentence on a table, by its name.
+        name: name of its files.
+        heading: heading of the page.
+        lead: paragraphs below the heading.
+        values: result of `experiments.tables.assemble`, for the rows' commands and the origin.
+        tables: rows by the table's name; the first is also for the terminal, and tables without
+            rows are left out.
+        notes: explanations of the tables.
+        chart: chart of all columns.
+        remarks: sentences on tables, by the table's name.
         named: whether markdown has the names of the tables.
-        close_up: of one column.
+        close_up: one column in detail.
     """
 
     name: str
@@ -65,7 +66,7 @@ class TableView:
     close_up: CloseUp | None = None
 
     def to_text(self) -> str:
-        """The first table for a terminal."""
+        """First table for a terminal."""
         first = as_text(next(iter(self.tables.values())))
         return "\n".join([self.heading, first, *self.remarks.values(), *origin(self.values)])
 
@@ -78,7 +79,7 @@ class TableView:
         return "\n\n".join([*parts, *self.remarks.values(), notes]) + "\n"
 
     def to_html(self) -> bytes:
-        """The page, which needs no other file."""
+        """Page, which needs no other file."""
         return render(
             "table.html",
             title=self.heading,
@@ -94,7 +95,7 @@ class TableView:
         )
 
     def write(self, folder: Path) -> list[Path]:
-        """Write markdown, page and picture under the table's name, and a PNG a further picture."""
+        """Write markdown, page and chart under the table's name, and a PNG for each picture."""
         pictures = {self.name: self.chart} | dict(self.close_up.pictures if self.close_up else {})
         texts = {
             f"{self.name}.md": self.to_markdown().encode(),
@@ -111,7 +112,7 @@ class TableView:
 
 
 def origin(values: Mapping[str, Any]) -> list[str]:
-    """Where the figures of a table come from, and what is missing."""
+    """Sentences on the origin of a table's figures, and on missing columns."""
     lines = [
         f"Evaluated at commit {', '.join(values['commits'])} on {', '.join(values['machines'])}."
     ]
@@ -121,7 +122,7 @@ def origin(values: Mapping[str, Any]) -> list[str]:
 
 
 def places(count: int) -> list[float]:
-    """Where the rows of a chart stand, from the top."""
+    """Heights of a chart's rows, from the top."""
     return [float(place) for place in range(count, 0, -1)]
 
 
@@ -129,15 +130,15 @@ def row_chart(
     parts: Sequence[hv.Element], titles: Sequence[str], xlabel: str, padding: float,
     pixels: tuple[int, int], inches: tuple[float, float, float],
 ) -> hv.Overlay:  # fmt: skip
-    """A chart with a row for each column of a table.
+    """Chart with a row for each column of a table.
 
     Args:
-        parts: what is drawn, rows at `places`.
-        titles: of the rows.
-        xlabel: of the axis of figures.
-        padding: beside the outermost figures.
+        parts: elements to draw, with rows at `places`.
+        titles: titles of the rows.
+        xlabel: label of the axis of figures.
+        padding: space beside the outermost figures.
         pixels: height of a row and least height of the chart, in the browser.
-        inches: width of the picture, height of a row, and of what is not rows.
+        inches: width of the picture, height of a row, and height of the rest.
     """
     count, (width, row, rest) = len(titles), inches
     chart = as_chart(

@@ -1,4 +1,4 @@
-"""The pages' one Jinja environment."""
+"""Jinja environment of the pages."""
 
 from functools import cache
 from typing import Any
@@ -7,11 +7,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def render(template: str, **values: Any) -> bytes:
-    """A page out of a template of `views/templates`; what is no `Markup` is escaped.
+    """Render a template of `views/templates`; what is no `Markup` is escaped.
 
     Args:
         template: name of its file.
-        values: by the names that the template has for them; a missing one is an error.
+        values: values by their names in the template; a missing one is an error.
     """
     return _environment().get_template(template).render(**values).encode()
 

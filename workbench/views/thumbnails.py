@@ -1,4 +1,4 @@
-"""Grid of thumbnails as one picture, in which a click finds a thumbnail."""
+"""Grid of thumbnails as one picture, with the place of a thumbnail under a click."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

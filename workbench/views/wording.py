@@ -1,4 +1,4 @@
-"""A run in words: what was trained, how, where, and how far it came."""
+"""Descriptions of a run in words: what was trained, how, where, and how far."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,18 +9,18 @@ from workbench.runs.provenance import commit_in_words, machine_in_words
 
 
 def backbone(config: Mapping[str, Any]) -> str:
-    """The backbone of a run's network."""
+    """Name of the backbone of a run's network."""
     name: str = config["architecture"]["backbone"]
     return BACKBONES[name].title if name in BACKBONES else name
 
 
 def sentence(words: str) -> str:
-    """The same with a capital at its beginning."""
+    """Words with a capital at the beginning."""
     return words[:1].upper() + words[1:]
 
 
 def training(config: Mapping[str, Any], item: str) -> str:
-    """How long and how fast a network was trained, on what kind of items."""
+    """Length of a training, optimizer and rates, in words; `item` names its samples."""
     return (
         f"in {_counted(config['passes'], 'pass')}, {_counted(config['batch'], item)} a step, by "
         f"{config['optimizer'].upper()} at {config['learning_rate']:g}, the new layers "
@@ -29,7 +29,7 @@ def training(config: Mapping[str, Any], item: str) -> str:
 
 
 def state(run: Run) -> str:
-    """How far it came."""
+    """State of a run in words: its status and the steps so far."""
     if run.status is Status.RUNNING:
         return f"in training, at step {run.step}"
     return f"{run.status} after {_counted(run.step, 'step')}"

@@ -1,6 +1,6 @@
-"""A snapshot of a scene: what a run keeps of a network's look at it, so that views read runs alone.
+"""Snapshots of scenes: a network's result for a scene as arrays of a run, for views to read.
 
-Here snapshots are taken, described, written as arrays and read back.
+Snapshots are made, described, written as arrays and read here.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,19 +27,19 @@ from workbench.training.scenes.config import DeepNCutsConfig
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """All that a picture of a scene needs.
+    """Snapshot of a scene: all values that its pictures need.
 
     Attributes:
         image: RGB pixels.
         truths: label maps, one for each annotator.
         maps: factors X of the affinity at the cells of a feature map.
-        grid: where these cells lie in the image.
-        eigenvalues: of D^-½WD^-½, descending, as many as the segmentations needed.
+        grid: position of these cells in the image.
+        eigenvalues: eigenvalues of D^-½WD^-½, descending, as many as the segmentations needed.
         eigenvectors: D^-½U at blocks of pixels.
-        rank: of the affinity.
+        rank: rank of the affinity.
         segmentations: label maps at full size.
-        coverings: of each annotator by each segmentation, float64.
-        effective_rank: of the affinity, see `linalg.Affinity.effective_rank`; NaN where an older
+        coverings: covering of each annotator by each segmentation, float64.
+        effective_rank: effective rank, see `linalg.Affinity.effective_rank`; NaN where an older
             run did not keep it.
         coupling: Λ; None where it is the identity.
         contour: probability at blocks of 2×2 pixels; None where the network predicts none.
@@ -63,7 +63,7 @@ class Snapshot:
 
     @cached_property
     def prediction(self) -> Prediction:
-        """What the network predicted, to be cut again; its tensors share the snapshot's memory."""
+        """Prediction of the network, to be cut again; its tensors share the snapshot's memory."""
         rows, columns = self.maps.shape[1:]
         height, width = self.image.shape[:2]
         x = torch.from_numpy(self.maps).flatten(1).T
@@ -73,14 +73,14 @@ class Snapshot:
         return Prediction(affinity, (rows, columns), self.grid, (height, width), contour)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Arrays by name, for `Run.snapshot`; what is None is left out."""
+        """Arrays by name, for `Run.snapshot`; None is left out."""
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         kept["grid"] = [self.grid.stride, self.grid.offset]
         return {name: np.asarray(value) for name, value in kept.items() if value is not None}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Snapshot":
-        """Back from `to_arrays`.
+        """Snapshot from the arrays of `to_arrays`.
 
         Raises:
             WorkbenchError: an array is missing.
@@ -101,7 +101,7 @@ class Snapshot:
 
     @classmethod
     def load(cls, run: Run, step: int, name: str) -> "Snapshot":
-        """What a run keeps of a scene at a step.
+        """Snapshot of a scene that a run kept at a step.
 
         Raises:
             WorkbenchError: there is none, or it is not of a scene.
@@ -155,12 +155,12 @@ def look_at_prediction(
 
 
 def looker(run: Run | Path | str) -> Callable[[str, str], Snapshot]:
-    """A function of a split and an image's id that gives its snapshot by the trained network.
+    """Function of a split and an image's id that gives its snapshot by the trained network.
 
-    The network is loaded at the first look, a look takes half a second; the run is only read.
+    The first call loads the network; a call takes half a second. The run is only read.
 
     Args:
-        run: or its folder.
+        run: run, or its folder.
     """
     opened = run if isinstance(run, Run) else Run.open(run)
 

@@ -1,8 +1,8 @@
-"""The columns of the paper's Table 1 and those beyond it, as configurations.
+"""Columns of the paper's Table 1 and further ones, as configurations.
 
-Each states the paper's error, what it costs and the command that runs it. The paper chooses a
-learning rate for each model. Those with a frozen backbone are here as `workbench tune --frozen`
-found them on held-out training images (`notebooks/results/table1/tuning.md`).
+Each states the paper's error, its duration and the command that trains it. The paper chooses a
+learning rate for each model. Learning rates and weight decays with a frozen backbone were chosen by
+`workbench tune --frozen` on held-out training images (`notebooks/results/table1/tuning.md`).
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,20 @@ from workbench.models.regions import RegionArchitecture
 from workbench.training.regions.config import RegionConfig
 
 FULLY_CONNECTED = (4096, 4096)
-"""AlexNet's fc6 and fc7."""
+"""Sizes of AlexNet's fc6 and fc7."""
 
 
 @dataclass(frozen=True)
 class RegionColumn(TableColumn):
-    """One method of the table; what it shares with other tables' is in `TableColumn`.
+    """Method of Table 1; attributes common to all tables are in `TableColumn`.
 
     Attributes:
-        paper: the paper's classification error on COCO's validation set, percent; None beyond it.
-        training: paths, seed and device are filled in by the experiment; None: not a network
-            (`experiments.regions.sift_o2p`).
+        paper: the paper's classification error on COCO's validation set, percent; None: not in the
+            paper.
+        training: configuration whose paths, seed and device the experiment fills in; None: the
+            column has no network (`experiments.regions.sift_o2p`).
         pretrained: whether the backbone starts from its ImageNet weights.
-        on_features: settings of the training where the backbone is frozen, if they are others.
+        on_features: settings of the training that differ where the backbone is frozen.
     """
 
     paper: float | None = None
@@ -37,21 +38,21 @@ class RegionColumn(TableColumn):
 
     @property
     def trained(self) -> bool:
-        """Whether it is a network."""
+        """Whether the column has a network."""
         return self.training is not None
 
     @property
     def freezable(self) -> bool:
-        """Whether its backbone has weights to keep; what is no network stays as it is."""
+        """Whether the backbone has weights to keep; also True without a network."""
         return self.training is None or self.pretrained
 
     @property
     def command(self) -> str:
-        """The command that trains it."""
+        """Command that trains the column."""
         return f"workbench train {self.family} --store stores/coco.zarr --run runs/{self.family}"
 
     def frozen_variant(self) -> "RegionColumn":
-        """The column whose backbone keeps its weights; one that is no network is its own."""
+        """Variant whose backbone keeps its weights; the column itself where it has no network."""
         if self.training is None or self.varies:
             return self
         return replace(
@@ -60,10 +61,10 @@ class RegionColumn(TableColumn):
 
     @property
     def network(self) -> RegionConfig:
-        """The training of a column that has one.
+        """Training of a column with a network.
 
         Raises:
-            WorkbenchError: it has none.
+            WorkbenchError: the column has no network.
         """
         if self.training is None:
             raise WorkbenchError(
@@ -72,7 +73,7 @@ class RegionColumn(TableColumn):
         return self.training
 
     def frozen(self, weights: str) -> RegionConfig:
-        """The training with the backbone's own weights, on frames that may come from a cache."""
+        """Training with a frozen pretrained backbone, without jitter: features may be stored."""
         return replace(self.network, frozen=True, jitter=0, weights=weights, **self.on_features)
 
 
@@ -84,11 +85,11 @@ ALEXNET = RegionArchitecture(pooling="none", scaling="none", fully_connected=FUL
 DEEP_O2P = RegionArchitecture()
 DEEP_O2P_FC = RegionArchitecture(fully_connected=FULLY_CONNECTED)
 _LINEAR: dict[str, Any] = {"head_multiplier": 30.0}
-"""A linear classifier on standardised vectors bears a faster rate than fully connected layers."""
+"""Settings of linear classifiers: on standardised vectors they allow a larger rate than layers."""
 _HEAD: dict[str, Any] = {"passes": 8}
 _LINEAR_HEAD: dict[str, Any] = _HEAD | {"learning_rate": 5.4e-3, "weight_decay": 7.8e-3}
 _SCRATCH: dict[str, Any] = {"passes": 60, "head_multiplier": 1.0, "learning_rate": 0.01}
-"""Everything is new. Fully connected layers over a logarithm want a smaller rate than this."""
+"""Settings without pretraining: all layers are new. DeepO2P-FC needs a smaller rate than this."""
 
 REGION_COLUMNS = {
     column.name: column
@@ -196,4 +197,4 @@ REGION_COLUMNS = {
         ),
     )
 }
-"""By name, in the order of the table."""
+"""Columns by name, in the order of the table."""

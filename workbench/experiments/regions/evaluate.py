@@ -1,4 +1,4 @@
-"""One column of Table 1 on the test part, and what the held-out part tells of its limits."""
+"""Evaluation of a column of Table 1 on the test part, and its limits on the held-out part."""
 
 import time
 from collections.abc import Sequence
@@ -22,19 +22,20 @@ from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.task import opened_features
 
 SOME = 1000
-"""At most so many training regions tell the training error."""
+"""Largest number of training regions on which the training error is measured."""
 
 
 def evaluate_run(
     runs: Sequence[Run], parts: RegionParts, config: RegionConfig, question: dict[str, Any]
 ) -> RegionResult:
-    """Everything about a finished training.
+    """Evaluate a finished training.
 
     Args:
-        runs: finished; the last one's network is evaluated, and began where the one before ended.
-        parts: of its configuration.
-        config: says where store, features and device are now.
-        question: what the result answers.
+        runs: finished runs of the column; the last one's network is evaluated, each one started
+            from the network of the one before.
+        parts: regions of the configuration.
+        config: configuration with the present paths of store and features, and the device.
+        question: question that the result answers.
 
     Raises:
         StoreError: a region is missing or damaged.
@@ -68,13 +69,13 @@ def evaluate_run(
 def evaluate_sift(
     parts: RegionParts, question: dict[str, Any], cache: Path, workers: int
 ) -> RegionResult:
-    """The column without a network, trained on the regions that the networks train on.
+    """Train and evaluate the column without a network, on the regions that the networks train on.
 
     Args:
-        parts: with masks.
-        question: what the result answers.
+        parts: regions with masks.
+        question: question that the result answers.
         cache: folder for the vectors of the regions.
-        workers: processes that compute them.
+        workers: number of processes that compute them.
 
     Raises:
         StoreError: a region is missing or damaged.
@@ -101,7 +102,7 @@ def evaluate_sift(
 
 
 def seconds_of_training(run: Run) -> float:
-    """Time between the first and the last step, without that in which nobody trained."""
+    """Seconds from the start to the last step, without the time between interruption and resume."""
     total, before = 0.0, None
     for event in run.events():
         if event.kind in (STARTED, RESUMED):
@@ -113,7 +114,7 @@ def seconds_of_training(run: Run) -> float:
 
 
 def _limits(model: RegionNetwork, parts: RegionParts, features: RegionFeatures | None) -> Diagnosis:
-    """On held-out regions; on training regions where none are held out."""
+    """Diagnosis on held-out regions; on training regions where none are held out."""
     regions = parts.held if len(parts.held) > 1 else parts.limited(SOME).train
     return diagnose(model, regions, features)
 

@@ -1,4 +1,4 @@
-"""What is kept of one seed of a column of Table 1."""
+"""Results of Table 1: what is kept of one seed of a column."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from workbench.experiments.tables.results import TableResult
 
 @dataclass(frozen=True)
 class RegionResult(TableResult):
-    """One seed of a column.
+    """Result of one seed of a column.
 
     Attributes:
-        outcomes: on the test part.
-        train_error: on (at most a thousand of) the training regions, as they are.
-        held_error: on the regions that were held out of training; None of a column that chooses
-            what it has to choose by cross-validation.
-        entries: of the vector that is classified.
-        parameters: of the network, or of the linear classifier.
-        minutes: of training, by the clock of a machine that may have been busy.
-        trained_per_second: regions, over the whole of the training.
-        tested_per_second: regions.
-        limits: see `evaluation.regions.diagnosis`; None without a network.
-        chosen: what the column chose by itself.
+        outcomes: outcomes on the test part.
+        train_error: error on (at most a thousand of) the training regions, without augmentation.
+        held_error: error on the regions held out of training; None where the column chooses its
+            settings by cross-validation.
+        entries: number of entries of the classified vector.
+        parameters: number of parameters of the network, or of the linear classifier.
+        minutes: duration of the training, by the clock of a machine that may have been busy.
+        trained_per_second: regions a second over the whole training.
+        tested_per_second: regions a second in testing.
+        limits: diagnosis, see `evaluation.regions.diagnosis`; None without a network.
+        chosen: values that the column chose by itself.
     """
 
     outcomes: Outcomes
@@ -43,5 +43,5 @@ class RegionResult(TableResult):
 
     @property
     def said(self) -> str:
-        """The error."""
+        """Error in words, for the terminal."""
         return f"error {100 * self.error:.1f} %"

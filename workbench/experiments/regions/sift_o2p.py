@@ -1,8 +1,8 @@
 """`sift-o2p`, the paper's column without a network: 36.4 % on full COCO (Table 1).
 
 Dense SIFT, second-order pooling with the logarithm, power normalisation, a linear classifier.
-The vectors of the regions are kept in files as they are computed: a run that is killed goes on
-where it stopped, and another classifier on the same regions costs nothing but its own training.
+The vectors of the regions are written to files as they are computed: an interrupted run continues
+after the last of them, and another classifier on the same regions needs only its own training.
 """
 
 from dataclasses import dataclass, field
@@ -20,17 +20,17 @@ from workbench.models.linear import LinearFit, fit_linear, signed_power
 from workbench.models.sift import Box, SiftConfig, region_vector
 
 PAPER_ERROR = 36.4
-"""Percent; the paper's, with 600,000 training regions."""
+"""Error that the paper reports, percent, with 600,000 training regions."""
 _REVISION = 1
-"""To be raised when `models.sift` computes something else from the same configuration."""
+"""Number to raise when `models.sift` computes something else from the same configuration."""
 
 
 @dataclass(frozen=True)
 class SiftO2PConfig:
-    """The whole method.
+    """Settings of the whole method.
 
     Attributes:
-        features: of a region.
+        features: settings of a region's features.
         power: exponent of the power normalisation; 1: none.
     """
 
@@ -40,11 +40,11 @@ class SiftO2PConfig:
 
 @dataclass(frozen=True)
 class SiftO2PFit:
-    """What came of it.
+    """Scores and classifier of a fit.
 
     Attributes:
-        scores: logits of the test regions, as those of every other column.
-        fit: the classifier's C, and the cross-validated errors that it was chosen by.
+        scores: logits of the test regions.
+        fit: the classifier's C, and the cross-validated errors by which C was chosen.
     """
 
     scores: RegionScores
@@ -60,14 +60,14 @@ def fit_sift_o2p(
     workers: int = 2,
     progress: bool = True,
 ) -> SiftO2PFit:
-    """Train on some regions and classify others; the same every time.
+    """Train on some regions and classify others; deterministic.
 
     Args:
-        train: with masks if the features are masked.
-        test: likewise; shares no image with `train`.
-        config: see there.
+        train: training regions, with masks if the features are masked.
+        test: test regions, with masks if the features are masked; no image is also in `train`.
+        config: settings of the method.
         cache: folder for the vectors of the regions; None: they are computed each time.
-        workers: processes; 1 computes in this one.
+        workers: number of processes; 1 computes in this one.
         progress: show a bar on stderr.
 
     Raises:
@@ -101,7 +101,7 @@ def sift_vectors(
     workers: int = 2,
     progress: bool = True,
 ) -> Float32[np.ndarray, "regions entries"]:
-    """The pooled vector of every region, in their order; arguments as `fit_sift_o2p` has them."""
+    """Pooled vectors of regions, in their order; arguments as in `fit_sift_o2p`."""
     if config.masked and "mask" not in regions.items:
         raise WorkbenchError(
             "regions with masks", "images alone", "open them with fields=('image', 'mask')"
@@ -122,7 +122,7 @@ def sift_vectors(
 
 
 def _vectors_of(regions: Regions, config: SiftConfig) -> Float32[np.ndarray, "regions entries"]:
-    """`region_vector` of each, read from the store."""
+    """Stack of the `region_vector` of each region, read from the store."""
     table = regions.table
     sides = zip(*(table[name].values.tolist() for name in Box._fields), strict=True)
     return np.stack(

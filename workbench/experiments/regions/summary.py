@@ -1,8 +1,8 @@
-"""Rows, tests and orderings of Table 1, out of the results of its columns; as plain values.
+"""Rows, tests and orderings of Table 1 from the results of its columns, as plain values.
 
-Figures of a column are means over its seeds; intervals and tests resample images, with all of their
-regions. A test therefore speaks of these trainings on other images; how much trainings differ among
-themselves is the spread beside it.
+Figures of a column are means over its seeds; intervals and tests resample images with all of their
+regions. A test therefore concerns these trainings on other images; the spread between seeds is
+stated separately.
 """
 
 import itertools
@@ -28,25 +28,25 @@ from workbench.experiments.tables.assemble import mean
 from workbench.experiments.tables.table import FROZEN, Finished
 
 LEVEL = 0.05
-"""Of an ordering that holds, over all pairs together."""
+"""Significance level of an ordering, over all pairs together."""
 CONFUSIONS = 10
-"""Of the pictured column, in words."""
+"""Number of the pictured column's confusions that are listed."""
 
 
 Row = Finished[RegionColumn, RegionResult]
-"""A column with the results of its seeds."""
+"""Column with the results of its seeds."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """What the pictures of one column show.
+    """Values for the pictures of one column.
 
     Attributes:
-        key, title: of the column.
-        names: of the categories.
-        confusion: how many regions of a row's category were taken for a column's, mean over seeds.
-        reliability: of its probabilities.
-        summary: its figures, category by category.
+        key, title: name and title of the column.
+        names: names of the categories.
+        confusion: number of regions by true (row) and predicted (column) category, mean over seeds.
+        reliability: reliability of the probabilities.
+        summary: errors, by category too.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Picture:
 
 
 def summarise_columns(found: Sequence[Row], question: Mapping[str, Any]) -> dict[str, Any]:
-    """What Table 1 says of its finished columns.
+    """Values of Table 1 from its finished columns.
 
     Keys: protocol, limit, regions, images, rows, tests, orderings.
     """
@@ -75,7 +75,7 @@ def summarise_columns(found: Sequence[Row], question: Mapping[str, Any]) -> dict
 
 
 def picture_of(found: Sequence[Row], key: str | None = None) -> Picture:
-    """One column's pictures; without a key those of the one with the least error.
+    """Values for the pictures of one column; without a key, of the column with the least error.
 
     Raises:
         WorkbenchError: no such column is finished.
@@ -97,7 +97,7 @@ def picture_of(found: Sequence[Row], key: str | None = None) -> Picture:
 
 
 def _outcomes(row: Row) -> list[Outcomes]:
-    """What came of the regions, seed by seed."""
+    """Outcomes of the regions, seed by seed."""
     return [result.outcomes for result in row.results]
 
 
@@ -131,7 +131,7 @@ def _row_values(row: Row) -> dict[str, Any]:
 
 
 def _tests(found: Sequence[Row]) -> list[dict[str, Any]]:
-    """Every column against those that it names, frozen against frozen."""
+    """Tests of every column against the columns it names, frozen against frozen."""
     rows = {row.column.name: row for row in found}
     return [
         {
@@ -146,10 +146,10 @@ def _tests(found: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def _orderings(found: Sequence[Row], frozen: bool) -> list[dict[str, Any]]:
-    """Each pair of the paper's columns: which is better there, and which here.
+    """Comparisons of each pair of the paper's columns: the better one in the paper, and here.
 
     Networks are compared with frozen backbones, or all end to end. Probabilities are corrected for
-    the number of pairs (Holm), so that the verdicts hold together.
+    the number of pairs (Holm), so that all verdicts hold jointly.
     """
     group = [
         row

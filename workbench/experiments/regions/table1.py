@@ -1,11 +1,11 @@
-"""The paper's Table 1 for the table machine: how its columns are trained and evaluated.
+"""The paper's Table 1: how its columns are trained and evaluated by `experiments.tables`.
 
     DIR/runs/<column>/seed0             the trainings, run folders with their checkpoints
-    DIR/results/<column>/seed0.json     what came of each region (`results`)
+    DIR/results/<column>/seed0.json     outcomes of all regions (`results`)
     DIR/sift-vectors/                   vectors of `sift-o2p`, computed once
 
-With a frozen backbone a column is another one, named `<column>-frozen`: both may stand in one
-table. `head_first`, a network whose backbone is not frozen begins with what that other column left.
+With a frozen backbone a column is a variant named `<column>-frozen`: both may be in one table.
+With `head_first` a network whose backbone is trained starts from the network of that variant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,13 +33,13 @@ from workbench.training.regions.parts import parts_of
 
 @dataclass(frozen=True)
 class Table1Request(TableRequest):
-    """What all columns of Table 1 share; `limit` is of every part.
+    """Settings that all columns of Table 1 share; `limit` applies to each part.
 
     Attributes:
         head_first: train pretrained networks with a frozen backbone first, and then all of their
             parameters.
-        protocol: see `data.region_parts`.
-        workers: processes that compute dense SIFT.
+        protocol: division into parts, see `data.region_parts`.
+        workers: number of processes that compute dense SIFT.
     """
 
     head_first: bool = False
@@ -48,12 +48,12 @@ class Table1Request(TableRequest):
 
     @cached_property
     def parts(self) -> RegionParts:
-        """The regions that are trained on and tested."""
+        """Regions for training and testing."""
         return region_parts(Regions.open(self.store), self.protocol).limited(self.limit)
 
 
 class Table1(Table[RegionColumn, RegionResult, Table1Request]):
-    """Classification of COCO's regions."""
+    """Table 1: classification of COCO's regions."""
 
     name = "table1"
     items = "regions"
@@ -64,7 +64,7 @@ class Table1(Table[RegionColumn, RegionResult, Table1Request]):
     threads = False  # as its record has them
 
     def question(self, request: Table1Request) -> dict[str, Any]:
-        """All columns of a folder are evaluated on the same regions."""
+        """Question of a folder: all its columns are evaluated on the same regions."""
         test = request.parts.test
         return {
             "store": test.table.attrs["fingerprint"],
@@ -76,7 +76,7 @@ class Table1(Table[RegionColumn, RegionResult, Table1Request]):
         }
 
     def asked(self, request: Table1Request, column: RegionColumn, seed: int) -> dict[str, Any]:
-        """The training, the one that goes before it, and the weights."""
+        """Question of a result: the training, the one before it, and the weights."""
         shared = {"column": column.name, "seed": seed}
         if not column.trained:
             return shared | {"config": asdict(SiftO2PConfig())}
@@ -91,7 +91,7 @@ class Table1(Table[RegionColumn, RegionResult, Table1Request]):
     def evaluate(
         self, request: Table1Request, column: RegionColumn, seed: int, asked: dict[str, Any]
     ) -> RegionResult:
-        """Train what is missing, and score the test regions."""
+        """Train missing runs, and score the test regions."""
         if not column.trained:
             vectors = request.out / "sift-vectors"
             return evaluate_sift(request.parts, asked, vectors, request.workers)
@@ -102,7 +102,7 @@ class Table1(Table[RegionColumn, RegionResult, Table1Request]):
     def summarise(
         self, found: Sequence[Finished[RegionColumn, RegionResult]], question: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """See `summary`."""
+        """Values of the table, see `summary`."""
         return summarise_columns(found, question)
 
 
@@ -112,7 +112,7 @@ TABLE1 = Table1()
 def _config(
     request: Table1Request, column: RegionColumn, seed: int, passes: int | None
 ) -> RegionConfig:
-    """The training of a column as the request has it; without passes, with the column's own."""
+    """Training of a column as the request asks; without passes, with the column's own."""
     base = column.network
     if column.pretrained:
         weights = str(known_weights(base.architecture.backbone))
@@ -132,7 +132,7 @@ def _config(
 
 
 def _head(request: Table1Request, column: RegionColumn) -> RegionColumn | None:
-    """The column whose training goes before; None if none does."""
+    """Column whose training comes first; None if there is none."""
     first = request.head_first and column.pretrained and not column.varies
     return column.frozen_variant() if first else None
 
@@ -140,7 +140,7 @@ def _head(request: Table1Request, column: RegionColumn) -> RegionColumn | None:
 def _trained(
     request: Table1Request, column: RegionColumn, seed: int, config: RegionConfig
 ) -> list[Run]:
-    """The finished runs of a column, one or two."""
+    """Finished runs of a column, one or two."""
     runs = []
     if (head := _head(request, column)) is not None:
         runs = _trained(request, head, seed, _config(request, head, seed, None))

@@ -25,22 +25,22 @@ from workbench.training.trainer import Trainer
 
 Part = Literal["train", "held", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
-"""Of the split that a run's configuration makes, see `data.region_split`."""
+"""Names of the parts of a run's regions, see `data.region_split`."""
 Watch = Callable[[int, Mapping[str, float]], None]
-"""Is told a step and what was measured there."""
+"""Function that is called with a step and the values measured there."""
 Prepared = tuple[RegionNetwork, RegionParts]
-"""A network, and the regions to train it on and to watch."""
+"""Network, and the regions to train it on and to measure its error on."""
 
 
 def score_run(
     path: Path | str, part: Part = "test", *, store: str | None = None, device: str = "auto"
 ) -> RegionScores:
-    """What a run's network says of one part of the regions.
+    """Scores of one part of the regions by a run's network.
 
     Args:
-        path: of the run folder.
-        part: of the split that the run's configuration makes: train, held or test.
-        store: of regions; None: the one that the run trained on.
+        path: path of the run folder.
+        part: part of the regions under the run's configuration: train, held or test.
+        store: path of a store of regions; None: the one that the run trained on.
         device: "auto", "cpu" or "cuda".
 
     Raises:
@@ -66,17 +66,17 @@ def fit_regions(
     *,
     watch: Watch | None = None,
 ) -> bool:
-    """Train a network on one part, watched on another; see `train_regions`.
+    """Train a network on one part, measuring its error on another; see `train_regions`.
 
     Args:
-        prepared: the network, fresh or to be overwritten from the run's checkpoint, and the
-            regions to train on and to watch.
-        config: how.
-        run: where events and checkpoints go.
+        prepared: the network, which a resumed run's checkpoint overwrites, and the regions to
+            train on and to measure.
+        config: configuration of the training.
+        run: run that gets events and checkpoints.
         resume: continue from the run's checkpoint.
-        progress: whether it prints.
-        watch: is told what was seen of the held-out regions before the first step and after every
-            pass; what it raises ends the training.
+        progress: whether progress is printed.
+        watch: called with the values measured on the held-out regions before the first step and
+            after every pass; an exception from it ends the training.
 
     Returns:
         Whether the end was reached; False after SIGINT or SIGTERM.
@@ -102,7 +102,7 @@ def evaluate_regions(
 ) -> RecognitionSummary:
     """Errors and calibration of a run's network on one part; also kept in the run.
 
-    Arguments and errors as `score_run` has them.
+    Arguments and errors as in `score_run`.
     """
     scores = score_run(path, part, store=store, device=device)
     run = Run.open(path)
@@ -116,7 +116,7 @@ def evaluate_regions(
 
 
 def _prepared(config: RegionConfig) -> Prepared:
-    """Everything that can be wrong before there is a run."""
+    """Network and regions of a training; errors of a configuration appear here, before the run."""
     parts = parts_of(config)
     opened_features(config, parts.train)
     return fresh_model(config), parts

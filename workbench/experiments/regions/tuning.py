@@ -1,14 +1,14 @@
 """Hyper-parameters of a column, chosen by the error on held-out training images (`workbench tune`).
 
-    DIR/question.json     what is searched, and on what: asked otherwise, the folder is refused
+    DIR/question.json     what is searched, and on what; a folder with another one is refused
     DIR/journal.log       optuna's record of every trial
     DIR/trials/000 …      run folders, without their checkpoints
 
-The first trial has the column's own values. Each of the others is drawn with random numbers that
-follow from how many trials are done, so that a search that was stopped anywhere goes on to the same
-trials. Trials that are worse than the median of the others after as many passes end early. What
-counts at the end is the error after the last pass, where the learning rate has come down; the loss
-decides between equals. The test part is never looked at.
+The first trial has the column's own values. The random numbers of each further trial follow from
+the number of finished trials, so that an interrupted search continues with the same trials. Trials
+that are worse than the median of the others after as many passes end early. The error after the
+last pass, where the learning rate is small, decides; the loss decides between equal errors. The
+test part is never used.
 """
 
 import shutil
@@ -42,24 +42,24 @@ PARAMETERS = {
     "epsilon": True,
     "dropout": False,
 }
-"""What can be searched, and whether on a logarithmic scale."""
+"""Parameters that can be searched, and whether on a logarithmic scale."""
 ARCHITECTURE = ("epsilon", "dropout")
-"""Those that belong to the architecture."""
+"""Parameters of the architecture among `PARAMETERS`."""
 UNPRUNED = 3
-"""So many trials run to their end before any is pruned."""
+"""Number of trials that run to their end before any is pruned."""
 RANDOM = 4
-"""So many trials are drawn at random before the sampler learns from them."""
+"""Number of trials drawn at random before the sampler learns from them."""
 DIGITS = 3
-"""Significant digits of a value, so that a command can state it."""
+"""Number of significant digits of a value, so that a command can state it."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Between which values a parameter is searched.
+    """Interval in which a parameter is searched.
 
     Attributes:
-        name: one of `PARAMETERS`.
-        low, high: both included.
+        name: key of `PARAMETERS`.
+        low, high: bounds, both included.
     """
 
     name: str
@@ -81,22 +81,22 @@ class Range:
             )
 
     def draw(self, trial: optuna.Trial) -> float:
-        """A value for a trial."""
+        """Value for a trial."""
         found = trial.suggest_float(self.name, self.low, self.high, log=PARAMETERS[self.name])
         return float(f"{found:.{DIGITS}g}")
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search.
+    """Settings of a search.
 
     Attributes:
-        name: of the column.
-        config: everything that is not searched; its values of what is searched are tried first.
-        ranges: of what is searched.
-        out: folder.
-        trials: how many there are to be, those of earlier calls included.
-        seed: of the sampler.
+        name: name of the column.
+        config: values of everything that is not searched, and first values of what is searched.
+        ranges: ranges of the searched parameters.
+        out: folder of the search.
+        trials: total number of trials, with those of earlier calls.
+        seed: seed of the sampler.
     """
 
     name: str
@@ -124,15 +124,15 @@ class Search:
 
 
 def run_search(search: Search) -> dict[str, Any]:
-    """Run the trials that are missing.
+    """Run the missing trials.
 
     Returns:
         `results`: all trials, the best one and how it differs from the column.
 
     Raises:
         PipelineError, WorkbenchError: store, features or weights are not there; the folder has
-            another search, or another command is at it.
-        KeyboardInterrupt: SIGINT or SIGTERM; finished trials are kept, the one at hand is not.
+            another search, or another command works on it.
+        KeyboardInterrupt: SIGINT or SIGTERM; finished trials are kept, the present one is not.
     """
     parts = parts_of(search.config)
     _agree_on_question(search, parts)
@@ -150,10 +150,10 @@ def run_search(search: Search) -> dict[str, Any]:
 
 
 def results(search: Search) -> dict[str, Any]:
-    """What a folder has of a search, as plain values.
+    """Results of a search from its folder, as plain values.
 
     Keys: column, question, trials (number, values, state, errors by pass, error, loss, minutes),
-    best: the number of the chosen one, None if no trial came to its end.
+    best: the number of the best trial, None if no trial is complete.
     """
     trials = [_plain(trial) for trial in _done(_study(search))]
     ended = [trial for trial in trials if trial["error"] is not None]
@@ -168,14 +168,14 @@ def results(search: Search) -> dict[str, Any]:
 
 
 def with_values(config: RegionConfig, values: Mapping[str, float]) -> RegionConfig:
-    """A configuration with the values of a trial."""
+    """Configuration with the values of a trial."""
     shape: dict[str, Any] = {n: value for n, value in values.items() if n in ARCHITECTURE}
     others: dict[str, Any] = {n: value for n, value in values.items() if n not in ARCHITECTURE}
     return replace(config, architecture=replace(config.architecture, **shape), **others)
 
 
 def _try(search: Search, study: optuna.Study, parts: RegionParts) -> None:
-    """One trial, in a run folder of its own."""
+    """Train one trial, in a run folder of its own."""
     trial = study.ask()
     values = {each.name: each.draw(trial) for each in search.ranges}
     trial.set_user_attr("values", values)
@@ -193,7 +193,7 @@ def _try(search: Search, study: optuna.Study, parts: RegionParts) -> None:
         except WorkbenchError as error:
             if run.step == 0:
                 raise
-            # After the first step only numbers can go wrong: the loss, or what a layer is given.
+            # After the first step only numerical errors are expected: the loss, or a layer's input.
             run.append(Status.INTERRUPTED, None, because=str(error))
             trial.set_user_attr("diverged", True)
             study.tell(trial, 1.0)  # told as an error of 100 %, which keeps the sampler away
@@ -231,7 +231,7 @@ def _train(
 
 
 def _study(search: Search) -> optuna.Study:
-    """The folder's study, begun or new."""
+    """Study of the folder, loaded or new."""
     search.out.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(search.out / "journal.log")))
@@ -254,21 +254,21 @@ def _done(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _give_up(search: Search, study: optuna.Study, trial: FrozenTrial) -> None:
-    """A trial that was stopped counts as none; another takes its place.
+    """Mark an interrupted trial as failed; another one replaces it.
 
     Raises:
-        WorkbenchError: it is still being trained.
+        WorkbenchError: the trial is still being trained.
     """
     folder = _folder(search, trial.number)
     if folder.exists():
         if (run := Run.open(folder)).status is Status.RUNNING:
-            run.resume(0)  # which says whose it is
+            run.resume(0)  # raises an error that names the process
         shutil.rmtree(folder)
     study.tell(trial.number, state=TrialState.FAIL)
 
 
 def _tidy(run: Run) -> None:
-    """Trials are many, and a checkpoint may have a gigabyte."""
+    """Delete a trial's checkpoint: trials are many, and a checkpoint may take a gigabyte."""
     shutil.rmtree(run.checkpoints)
     run.checkpoints.mkdir()
 
@@ -278,12 +278,12 @@ def _folder(search: Search, number: int) -> Path:
 
 
 def _own_values(search: Search) -> dict[str, float]:
-    """The configuration's own, moved into the ranges."""
+    """Values of the configuration, clipped to the ranges."""
     config = search.config
     found = {}
     for each in search.ranges:
         value = getattr(config.architecture if each.name in ARCHITECTURE else config, each.name)
-        # A logarithm's ε that is not set is the layer's own.
+        # Without an ε of its own, a logarithm has the layer's default.
         found[each.name] = min(max(1e-3 if value is None else value, each.low), each.high)
     return found
 
@@ -302,7 +302,7 @@ def _plain(trial: FrozenTrial) -> dict[str, Any]:
 
 
 def _agree_on_question(search: Search, parts: RegionParts) -> None:
-    """A folder has one search."""
+    """Record the folder's one question, or refuse a different one."""
     question = {
         "column": search.name,
         "config": essence(search.config),

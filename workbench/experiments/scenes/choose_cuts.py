@@ -1,9 +1,9 @@
-"""How to cut, flat or by a hierarchy, chosen on scenes that trainings held out.
+"""Choice of a way to cut, flat or by a hierarchy, on scenes held out of training.
 
-Every run keeps some training scenes out; on those its network meets images as it will the test's.
-Several runs with different seeds hold out different scenes. For every way to build a hierarchy, the
-heights of its cuts are chosen on four fifths of the scenes and scored on the last fifth, in turns,
-so that a way with more freedom has no advantage; the heights that are reported come from all.
+Every run holds out some training scenes, which are as new to its network as test images. Several
+runs with different seeds hold out different scenes. For every way to build a hierarchy, the heights
+of its cuts are chosen on four fifths of the scenes and scored on the last fifth, in turns, so that
+a way with more parameters has no advantage; the reported heights are chosen on all scenes.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,12 +34,12 @@ MEASURES = ("best", "average")
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to cut, and how it did on held-out scenes.
+    """Way to cut, with its coverings on held-out scenes.
 
     Attributes:
-        name: of the way.
-        config: of a hierarchy, with the heights chosen on all scenes.
-        best, average: coverings, each scene's with heights chosen on other scenes.
+        name: name of the way.
+        config: configuration; of a hierarchy, with the heights chosen on all scenes.
+        best, average: mean coverings, each scene's with heights chosen on other scenes.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Choice:
 
     @property
     def value(self) -> float:
-        """What is to be maximised: the sum of the two."""
+        """Criterion to maximise: the sum of the two coverings."""
         return self.best + self.average
 
 
@@ -60,12 +60,12 @@ def choose_cuts(
 
     Args:
         runs: folders of trained runs.
-        ways: by name, a configuration (of a hierarchy, its heights do not matter) and whether the
-            network's contours are used, where it has any.
-        count: how many cuts of a hierarchy.
+        ways: by name, a configuration (a hierarchy's heights are ignored) and whether the network's
+            contours are used, where it has any.
+        count: number of cuts of a hierarchy.
 
     Raises:
-        WorkbenchError: a run has held nothing out.
+        WorkbenchError: a run has no held-out scenes.
     """
     pools: dict[str, list[Pool]] = {name: [] for name in ways}
     truths: list[list[np.ndarray]] = []
@@ -87,7 +87,7 @@ def _choice(
     truths: Sequence[Sequence[np.ndarray]],
     count: int,
 ) -> Choice:
-    if isinstance(config, PoolConfig):  # nothing is chosen
+    if isinstance(config, PoolConfig):  # flat cuts have no heights to choose
         scores = [
             evaluate_pool(pool.segmentations, truth)
             for pool, truth in zip(pools, truths, strict=True)

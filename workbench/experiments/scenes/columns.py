@@ -1,7 +1,7 @@
-"""The columns of the paper's Table 2 and those beyond it, as configurations.
+"""Columns of the paper's Table 2 and further ones, as configurations.
 
-Each states what the paper has, what is to be expected here, what it costs and the command that runs
-it (`experiments.scenes.table2`). Expected figures are from runs on record; None until there is one.
+Each states the paper's figures, the expected ones, its duration and the command that runs it
+(`experiments.scenes.table2`). Expected figures are from recorded runs; None without one.
 """
 
 from dataclasses import dataclass, replace
@@ -25,20 +25,20 @@ class Figures:
 
 @dataclass(frozen=True)
 class Column(TableColumn):
-    """One method of the table; what it shares with other tables' is in `TableColumn`.
+    """Method of Table 2; attributes common to all tables are in `TableColumn`.
 
     Attributes:
-        paper: the paper's figures; None beyond the paper.
-        expected: on BSDS300's test images, cut as `shown`; None: not measured yet.
-        contours: of a classical column; None for networks.
-        architecture: of a network's column; None for classical ones.
-        stages: trainings, one after the other, each from the network that the last one left; none:
-            the backbone's own features. Paths, seed and device are filled in by the experiment.
-            Variants of a column share the stages that they have in common.
-        cuts: how its affinity becomes segmentations, by name: a row of the table each.
+        paper: the paper's figures; None: not in the paper.
+        expected: figures on BSDS300's test images with the cut `shown`; None: not measured yet.
+        contours: configuration of a classical column; None for networks.
+        architecture: architecture of a network's column; None for classical ones.
+        stages: successive trainings, each starting from the network of the one before; empty: the
+            backbone's own features. The experiment fills in paths, seed and device. Variants of a
+            column share the stages that they have in common.
+        cuts: by name, how the affinity is cut into segmentations: each is a row of the table.
         choose_heights: cut hierarchies at heights chosen on the training scenes that the column's
             training holds out, and not at those of `cuts`.
-        shown: the cut that Figure 3 shows.
+        shown: name of the cut in Figure 3.
     """
 
     paper: Figures | None = None
@@ -52,20 +52,20 @@ class Column(TableColumn):
 
     @property
     def trained(self) -> bool:
-        """Whether it has a training."""
+        """Whether the column has a training."""
         return bool(self.stages)
 
     @property
     def command(self) -> str:
-        """The command that trains and evaluates it."""
+        """Command that trains and evaluates the column."""
         frozen = " --frozen" if self.varies else ""
         store = "--store stores/bsds.zarr --out runs/table2"
         return f"workbench table2 {store} --column {self.family}{frozen}"
 
     def frozen_variant(self) -> "Column":
-        """The variant whose backbone keeps its weights; a column without training is its own.
+        """Variant whose backbone keeps its weights; the column itself where nothing is trained.
 
-        Of several stages those that are frozen anyway are left.
+        Of several stages, those with a frozen backbone remain.
         """
         stages = tuple(stage for stage in self.stages if stage.frozen)
         if stages == self.stages:
@@ -85,15 +85,15 @@ def _features(backbone: str, tap: str, enlarge: float) -> ArchitectureConfig:
 
 
 def _two_layers(backbone: str, tap: str, enlarge: float) -> tuple[DeepNCutsConfig, ...]:
-    """The paper's network, all parameters trained."""
+    """Trainings of the paper's network: one, of all parameters."""
     architecture = ArchitectureConfig(backbone=backbone, taps=(tap,), enlarge=enlarge)
     return (DeepNCutsConfig(store="", architecture=architecture),)
 
 
 def _head_first(backbone: str, tap: str, enlarge: float) -> tuple[DeepNCutsConfig, ...]:
-    """The paper's network: its two layers on stored features, then all parameters.
+    """Trainings of the paper's network: its two layers on stored features, then all parameters.
 
-    A pass over VGG-16 costs thirty times one over stored features, and the head alone needs most of
+    A pass over VGG-16 takes thirty times one over stored features, and the head alone needs most of
     the passes.
     """
     (whole,) = _two_layers(backbone, tap, enlarge)
@@ -214,4 +214,4 @@ COLUMNS = {
         ),
     )
 }
-"""By name, in the order of the table."""
+"""Columns by name, in the order of the table."""

@@ -1,7 +1,7 @@
-"""A column on a set of scenes: scores of every image, seconds, ranks, and a few scenes to look at.
+"""Evaluation of a column on scenes: scores of every image, seconds, ranks, and scenes to show.
 
-Seconds are medians over the images: the first one pays for loading, and a shared machine for its
-neighbours. The backbone is timed apart, because it is what a frozen one may have computed before.
+Seconds are medians over the images: the first one includes loading, and other processes may slow
+down some. The backbone is timed separately, because its features may be stored when it is frozen.
 """
 
 import time
@@ -28,9 +28,9 @@ from workbench.segmentation.contour_cuts import segment_contours
 from workbench.training.devices import device_of
 
 SHOWN = 6
-"""How many scenes are kept for Figure 3, evenly spread over the split."""
+"""Number of scenes kept for Figure 3, evenly spread over the split."""
 HEIGHTS = 8
-"""How many cuts of a hierarchy are chosen."""
+"""Number of cuts of a hierarchy whose heights are chosen."""
 
 Found = TypeVar("Found")
 
@@ -44,16 +44,16 @@ def evaluate_network(
     device: str = "auto",
     kept: Path | None = None,
 ) -> ColumnResult:
-    """Cut and score every scene in all the ways that a column asks for.
+    """Cut and score every scene in all ways of a column.
 
     Args:
-        column: how to cut.
+        column: column with the ways to cut.
         model: the network.
-        scenes: to be scored.
+        scenes: scenes to score.
         held: training scenes that the network has not seen; heights are chosen on them.
-        question: that the result answers.
+        question: question that the result answers.
         device: "auto", "cpu" or "cuda".
-        kept: folder of the table, to keep a few scenes there; None: none are.
+        kept: folder of the table, to keep a few scenes in; None: none are kept.
     """
     model.to(device_of(device)).eval()
     ways = {name: _with_heights(column, config, model, held) for name, config in column.cuts}
@@ -86,7 +86,7 @@ def evaluate_network(
 def evaluate_contours(
     column: Column, scenes: Scenes, question: dict[str, Any], kept: Path | None = None
 ) -> ColumnResult:
-    """Cut and score every scene by its contours; arguments as `evaluate_network`."""
+    """Cut and score every scene by its contours; arguments as in `evaluate_network`."""
     config = dict(column.cuts)[FLAT]
     assert isinstance(config, PoolConfig)
     tally = _Tally(column, scenes, kept)
@@ -98,7 +98,7 @@ def evaluate_contours(
 
 
 class _Tally:
-    """What has been found of a column so far, by cut."""
+    """Results of a column so far, by cut."""
 
     def __init__(self, column: Column, scenes: Scenes, kept: Path | None) -> None:
         self.column, self.kept = column, kept
@@ -122,13 +122,13 @@ class _Tally:
             self.scenes[f"{scene.id}/truths"] = truths.astype(np.uint16)
 
     def keep(self) -> None:
-        """Write what Figure 3 shows."""
+        """Write the scenes and segmentations of Figure 3."""
         if self.kept is not None:
             write_snapshot(scenes_file(self.kept), self.scenes)
             write_snapshot(pictures_file(self.kept, self.column.name), self.pictures)
 
     def results(self, ways: dict[str, CutConfig]) -> dict[str, CutResult]:
-        """Of every cut."""
+        """Results of every cut."""
         return {
             name: CutResult(
                 self.scores[name],
@@ -140,21 +140,21 @@ class _Tally:
 
 
 def scenes_file(folder: Path) -> Path:
-    """Of a table: image and human segmentations of the scenes that Figure 3 shows."""
+    """Path of a table's scenes of Figure 3: images and human segmentations."""
     return folder / "scenes.safetensors"
 
 
 def pictures_file(folder: Path, column: str) -> Path:
-    """Of a table: a column's best segmentations of these scenes."""
+    """Path of a column's best segmentations of the scenes of Figure 3."""
     return folder / "results" / column / "scenes.safetensors"
 
 
 def mean_effective_rank(model: DeepNCuts, scenes: Scenes, device: str = "auto") -> float | None:
-    """Of the network's affinities; None without scenes.
+    """Mean effective rank of the network's affinities; None without scenes.
 
     Args:
         model: the network, which is left in evaluation mode.
-        scenes: images.
+        scenes: scenes to predict.
         device: "auto", "cpu" or "cuda".
     """
     model.to(device_of(device)).eval()
@@ -169,12 +169,12 @@ def mean_effective_rank(model: DeepNCuts, scenes: Scenes, device: str = "auto") 
 def choose_cut_heights(
     model: DeepNCuts, held: Iterable[Scene], config: HierarchyConfig
 ) -> HierarchyConfig:
-    """The configuration with the heights whose cuts together cover best.
+    """Configuration of a hierarchy with the heights whose cuts together cover best.
 
     Args:
         model: the network, in evaluation mode.
         held: scenes with human segmentations, at least one.
-        config: how hierarchies are built.
+        config: configuration of the hierarchies.
     """
     heights, curves = held_out_curves(model, held, config)
     return replace(config, heights=tuple(heights[choose_heights(curves, HEIGHTS)].tolist()))
@@ -188,7 +188,7 @@ def _with_heights(column: Column, config: CutConfig, model: DeepNCuts, held: Sce
 
 
 def _timed(work: Callable[..., Found], *arguments: Any) -> tuple[Found, float]:
-    """What the work gives, and its seconds; kernels of a GPU are waited for."""
+    """Result of a call and its seconds, including the kernels it started on a GPU."""
     _wait()
     began = time.perf_counter()
     found = work(*arguments)

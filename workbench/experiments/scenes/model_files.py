@@ -1,8 +1,8 @@
 """A trained network as one safetensors file: the head, and the backbone where training changed it.
 
-Metadata says how to build the network. A backbone that is as it was before training is left out and
-read from the known weights; a digest of its half-precision values makes sure that it is the same
-one, whichever precision the file of weights has.
+Metadata describe the architecture. An unchanged pretrained backbone is left out and read from the
+known weights; a digest of its half-precision values ensures that it is the same one, whichever
+precision the file of weights has.
 """
 
 import hashlib
@@ -32,11 +32,11 @@ _BACKBONE = "backbone."
 
 @dataclass(frozen=True)
 class SavedModel:
-    """What a file holds.
+    """Contents of a model file.
 
     Attributes:
-        model: in evaluation mode.
-        height: at which its hierarchies are cut if nothing else is asked; None: not known.
+        model: network in evaluation mode.
+        height: default height at which its hierarchies are cut; None: not known.
     """
 
     model: DeepNCuts
@@ -47,10 +47,10 @@ def export_model(run: Run, path: Path, *, half: bool = False, height: float | No
     """Write a run's network.
 
     Args:
-        run: with a checkpoint.
+        run: run with a checkpoint.
         path: the .safetensors file, replaced if it exists.
-        half: in half precision: half the size, and a change of results below what seeds change.
-        height: at which its hierarchies are cut if nothing else is asked, see `best_height`.
+        half: write half precision: half the size, and a change of results below that of seeds.
+        height: default height at which its hierarchies are cut, see `best_height`.
 
     Returns:
         Whether the backbone is in the file.
@@ -79,10 +79,10 @@ def export_model(run: Run, path: Path, *, half: bool = False, height: float | No
 
 
 def read_model(path: Path) -> SavedModel:
-    """The network of a file.
+    """Network of a file.
 
     Raises:
-        WorkbenchError: it is no such file, or its backbone is not among the known weights.
+        WorkbenchError: the file is no model file, or its backbone is not among the known weights.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -116,9 +116,9 @@ def read_model(path: Path) -> SavedModel:
 
 
 def best_height(run: Run) -> float | None:
-    """The height whose cuts cover best, in the mean over the scenes that a run held out.
+    """Height whose cuts cover best, in the mean over the scenes that a run held out.
 
-    None where it held none out.
+    None without held-out scenes.
 
     Raises:
         PipelineError: the run's store is not there.
@@ -133,7 +133,7 @@ def best_height(run: Run) -> float | None:
 
 
 def _is_pretrained(model: DeepNCuts, config: DeepNCutsConfig) -> bool:
-    """Whether the backbone is still what its file of weights has."""
+    """Whether the backbone's weights are still those of its file."""
     if config.weights is None:
         return False
     before = DeepNCuts(config.architecture).backbone
@@ -142,7 +142,7 @@ def _is_pretrained(model: DeepNCuts, config: DeepNCutsConfig) -> bool:
 
 
 def _digest(module: nn.Module) -> str:
-    """Of all parameters in half precision."""
+    """Digest of all parameters in half precision."""
     hashed = hashlib.sha256()
     values: dict[str, Tensor] = module.state_dict()
     for name, value in sorted(values.items()):

@@ -1,4 +1,4 @@
-"""Any photograph cut into segments: by a trained network, by untrained features, by its contours.
+"""Segmentation of any photograph: by a trained network, by untrained features, by its contours.
 
 segmenter = load_segmenter("runs/mine")       # or a model file, or the name of a column
 found = segment_photo("holiday.jpg", segmenter)
@@ -27,22 +27,22 @@ from workbench.training.devices import device_of
 from workbench.training.scenes.config import DeepNCutsConfig
 
 SIDE = 481
-"""Longer side at which photos are segmented, pixels: that of the images that networks saw."""
+"""Longer side at which photos are segmented, pixels: that of the networks' training images."""
 SEGMENTS = 12
-"""How many segments where nothing is asked and no height is known."""
+"""Number of segments without a choice and without a known height."""
 
 
 @dataclass(frozen=True)
 class CutChoice:
-    """How a photo is to be cut; nothing given: at the model's height, else into `SEGMENTS`.
+    """Choice of how to cut a photo; by default at the model's height, else into `SEGMENTS`.
 
     Attributes:
-        segments: so many; flat clusterings split into connected ones afterwards, and give more.
-        height: at which the hierarchy is cut.
+        segments: number of segments; flat clusterings are split into connected parts and give more.
+        height: height at which the hierarchy is cut.
         flat: k-way clusterings in place of a hierarchy.
 
     Raises:
-        WorkbenchError: the wishes contradict each other.
+        WorkbenchError: the attributes contradict each other.
     """
 
     segments: int | None = None
@@ -62,13 +62,13 @@ class CutChoice:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """What cuts photographs: exactly one of network and contours.
+    """Method that cuts photographs: exactly one of network and contours.
 
     Attributes:
-        name: what it was asked for by.
+        name: name under which it was loaded.
         model: a network, in evaluation mode.
-        contours: classical normalized cuts.
-        height: at which hierarchies are cut if nothing else is asked; None: not known.
+        contours: configuration of classical normalized cuts.
+        height: default height at which hierarchies are cut; None: not known.
     """
 
     name: str
@@ -77,13 +77,13 @@ class Segmenter:
     height: float | None = None
 
     def height_of(self, choice: CutChoice) -> float | None:
-        """At which a hierarchy is cut; None: into a number of segments, or there is none."""
+        """Height at which a hierarchy is cut; None: a number of segments, or no hierarchy."""
         if choice.segments is not None or choice.flat or self.contours is not None:
             return None
         return self.height if choice.height is None else choice.height
 
     def pool(self, pixels: Pixels, choice: CutChoice) -> Pool:
-        """The segmentation of an image as the only one of a pool.
+        """Segmentation of an image, as a pool of one.
 
         Raises:
             WorkbenchError: a hierarchy is asked of contours.
@@ -114,16 +114,16 @@ class Segmenter:
 
 
 def load_segmenter(model: str | Path, device: str = "auto") -> Segmenter:
-    """What a name, a run folder or a model file stands for.
+    """Segmenter of a column's name, a run folder or a model file.
 
     Args:
         model: folder of a run; a file from `workbench export`; or a column of Table 2: classical
-            and untrained ones are made here, trained ones found as models/<name>.safetensors, here
-            or in WORKBENCH_DATA.
+            and untrained ones are built here, trained ones read from models/<name>.safetensors, in
+            the working directory or in WORKBENCH_DATA.
         device: "auto", "cpu" or "cuda".
 
     Raises:
-        WorkbenchError: it stands for nothing, or does not read.
+        WorkbenchError: the model does not exist, or cannot be read.
     """
     path, name = Path(model), str(model)
     column = COLUMNS.get(name)
@@ -150,7 +150,7 @@ def load_segmenter(model: str | Path, device: str = "auto") -> Segmenter:
 
 
 def _model_file(name: str) -> Path:
-    """The exported network of a column."""
+    """File of a column's exported network."""
     roots = [Path(), *(Path(root) for root in [os.environ.get("WORKBENCH_DATA")] if root)]
     files = [root / "models" / f"{name}.safetensors" for root in roots]
     for file in files:
@@ -172,10 +172,10 @@ def segment_photo(
     """Cut one photograph into segments.
 
     Args:
-        photo: a file of any kind that Pillow reads, or RGB pixels.
-        segmenter: from `load_segmenter`.
-        choice: how to cut; default: as `CutChoice` says.
-        side: photos whose longer side is larger are reduced to it, and the segments brought back.
+        photo: a file in any format that Pillow reads, or RGB pixels.
+        segmenter: result of `load_segmenter`.
+        choice: how to cut; default: as in `CutChoice`.
+        side: longer side to which larger photos are reduced; the segments have the photo's size.
 
     Raises:
         WorkbenchError: the file is no photograph, or the choice does not suit the segmenter.
@@ -206,7 +206,7 @@ def segment_photo(
 
 
 class _Clock:
-    """Seconds between laps."""
+    """Clock that records the seconds between laps."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}

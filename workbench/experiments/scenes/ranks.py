@@ -1,4 +1,4 @@
-"""Trajectories of rank and covering out of finished runs."""
+"""Trajectories of rank and covering, from finished runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ WATCHED = ("effective_rank_held_out", "covering_best", "covering_average")
 
 
 def follow_ranks(paths: Sequence[Path | str]) -> list[Trajectory]:
-    """The trajectories of runs; the scenes that they held out are segmented again.
+    """Trajectories of runs; the scenes that they held out are segmented again.
 
     Args:
-        paths: of run folders.
+        paths: paths of run folders.
 
     Raises:
         WorkbenchError: a run held nothing out, was not watched, or has no checkpoint.
-        PipelineError: its store is not there.
+        PipelineError: a run's store does not exist.
     """
     return [_follow(Run.open(path)) for path in paths]
 

@@ -1,4 +1,4 @@
-"""What is kept of one seed of a column of Table 2."""
+"""Results of Table 2: what is kept of one seed of a column."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from workbench.experiments.tables.results import TableResult, converted
 
 @dataclass(frozen=True)
 class CutResult:
-    """One way of cutting.
+    """Result of one way of cutting.
 
     Attributes:
         images: scores by the image's id.
-        seconds: an image, from the affinity's factors to the segmentations.
-        heights: of a hierarchy's cuts; None of flat clusterings.
+        seconds: seconds an image, from the affinity's factors to the segmentations.
+        heights: heights of a hierarchy's cuts; None for flat clusterings.
     """
 
     images: Mapping[str, PoolScores]
@@ -25,17 +25,18 @@ class CutResult:
 
 @dataclass(frozen=True)
 class ColumnResult(TableResult):
-    """One seed of a column.
+    """Result of one seed of a column.
 
     Attributes:
-        cuts: by name.
-        seconds_backbone: an image; None of a classical column.
-        seconds_head: an image, from the backbone's maps to the factors; None likewise.
+        cuts: results by the name of the cut.
+        seconds_backbone: seconds an image in the backbone; None for a classical column.
+        seconds_head: seconds an image, from the backbone's maps to the factors; None if classical.
         rank: numerical rank of W, mean over the images; None where it is not known.
-        effective_rank: likewise, see `linalg.Affinity.effective_rank`.
-        effective_rank_before: of the network before its first step, mean over the scenes that its
-            training held out; None without a training.
-        effective_rank_after: of the trained network, on the same scenes.
+        effective_rank: effective rank of W, mean over the images, see
+            `linalg.Affinity.effective_rank`; None where it is not known.
+        effective_rank_before: effective rank before the first step, mean over the scenes held out
+            of training; None without a training.
+        effective_rank_after: effective rank after the training, on the same scenes.
     """
 
     cuts: dict[str, CutResult]
@@ -48,7 +49,7 @@ class ColumnResult(TableResult):
 
     @classmethod
     def prepared(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Scores image by image: each has annotators of its own."""
+        """Values with the scores converted image by image: the numbers of annotators differ."""
         for cut in values["cuts"].values():
             cut["images"] = {id: converted(each, PoolScores) for id, each in cut["images"].items()}
         return values

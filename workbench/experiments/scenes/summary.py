@@ -1,9 +1,9 @@
-"""Rows and tests of Table 2, out of the results of its columns; as plain values.
+"""Rows and tests of Table 2 from the results of its columns, as plain values.
 
-Figures of a column are means over its seeds; intervals and tests run over images. gPb-owt-ucm, the
-best of the reference methods, comes with scores of 25 images only: on those it is compared in pairs
-(where WORKBENCH_DATA has them); its means over all 100 are held against ours as constants, in a
-test of one sample, which does not know that both found the same images hard.
+Figures of a column are means over its seeds; intervals and tests run over images. The scores of
+gPb-owt-ucm, the best reference method, are available for 25 images only: the paired test uses
+these (where WORKBENCH_DATA has them). Its means over all 100 images are compared with ours as
+constants, in a one-sample test, which ignores that scores of the same image are correlated.
 """
 
 import os
@@ -26,9 +26,9 @@ from workbench.runs.files import read_json_object
 from workbench.training.config import LoopConfig
 
 GPB = Figures(0.741, 0.634)
-"""gPb-owt-ucm, eight thresholds, on all of BSDS300's test images; the paper's best rounds to it."""
+"""Coverings of gPb-owt-ucm, eight thresholds, means over all of BSDS300's test images."""
 TEST_IMAGES = 100
-"""How many images those means are of."""
+"""Number of images behind the means of `GPB`."""
 _MEASURES = ("best", "average")
 
 
@@ -50,7 +50,7 @@ class _Row:
 def summarise(
     found: Sequence[Finished[Column, ColumnResult]], question: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What Table 2 says of its finished columns; keys: split, images, rows, tests."""
+    """Values of Table 2 from its finished columns; keys: split, images, rows, tests."""
     rows = {row.key: row for each in found for row in _rows(each)}
     return {
         "split": question["split"],
@@ -102,7 +102,7 @@ def _row_values(row: _Row) -> dict[str, Any]:
 
 
 def _reduced(results: Sequence[ColumnResult]) -> list[str]:
-    """The precisions below float32 in which convolutions were trained, in any stage."""
+    """Precisions below float32 in which convolutions were trained, in any stage."""
     stages = [stage for result in results for stage in result.question["stages"]]
     return sorted({stage["precision"] for stage in stages} - {LoopConfig.precision})
 
@@ -138,7 +138,7 @@ def _against_gpb(key: str, own: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _reference() -> pd.DataFrame:
-    """Best and average covering by gPb-owt-ucm, image by image, where the data are at hand."""
+    """Best and average covering by gPb-owt-ucm, image by image, where the data are there."""
     root = os.environ.get("WORKBENCH_DATA")
     path = Path(root or "") / "BSDS500" / "ucm2" / "reference.json"
     if not root or not path.is_file():
@@ -150,7 +150,7 @@ def _reference() -> pd.DataFrame:
 def _test(
     key: str, other: str, kind: str, own: pd.DataFrame, theirs: pd.DataFrame
 ) -> dict[str, Any]:
-    """The lead of a row on another one, on the same images."""
+    """Test of the lead of a row on another one, on the same images."""
     differences: dict[str, Difference] = {
         measure: paired_difference(
             own[measure].to_numpy(), theirs[measure].loc[own.index].to_numpy()

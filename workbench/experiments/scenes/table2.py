@@ -1,9 +1,9 @@
-"""The paper's Table 2 for the table machine: how its columns are trained and evaluated.
+"""The paper's Table 2: how its columns are trained and evaluated by `experiments.tables`.
 
 DIR/runs/<column>/seed0/1-frozen …       the trainings, run folders with their checkpoints
 DIR/results/<column>/seed0.json          scores of every image (`results`)
-DIR/results/<column>/scenes.safetensors  segmentations of a few scenes, for Figure 3
-DIR/scenes.safetensors                   images and human segmentations of these
+DIR/results/<column>/scenes.safetensors  segmentations of the scenes of Figure 3
+DIR/scenes.safetensors                   images and human segmentations of these scenes
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,26 +32,26 @@ from workbench.training.building import fresh_model, trained_model
 from workbench.training.scenes.config import DeepNCutsConfig
 
 HELD = 20
-"""Training scenes on which an untrained column chooses the heights of its cuts."""
+"""Number of training scenes on which an untrained column chooses the heights of its cuts."""
 
 
 @dataclass(frozen=True)
 class Table2Request(TableRequest):
-    """What all columns of Table 2 share.
+    """Settings that all columns of Table 2 share.
 
     Attributes:
-        split: that is evaluated.
+        split: name of the evaluated split.
     """
 
     split: str = "test"
 
     @cached_property
     def scenes(self) -> Scenes:
-        """The scenes that are evaluated."""
+        """Evaluated scenes."""
         return Scenes.open(self.store, self.split).first(self.limit)
 
     def stages(self, column: Column, seed: int) -> tuple[DeepNCutsConfig, ...]:
-        """The trainings of a column; where they read and run is not in them yet."""
+        """Trainings of a column, still without paths and device."""
         return tuple(
             replace(
                 stage,
@@ -64,7 +64,7 @@ class Table2Request(TableRequest):
 
 
 class Table2(Table[Column, ColumnResult, Table2Request]):
-    """Image segmentation on BSDS300."""
+    """Table 2: image segmentation on BSDS300."""
 
     name = "table2"
     items = "scenes"
@@ -73,7 +73,7 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
     result = ColumnResult
 
     def question(self, request: Table2Request) -> dict[str, Any]:
-        """All columns of a folder are evaluated on the same scenes."""
+        """Question of a folder: all its columns are evaluated on the same scenes."""
         return {
             "store": request.scenes.dataset.attrs["digest"],
             "split": request.split,
@@ -81,7 +81,7 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
         }
 
     def asked(self, request: Table2Request, column: Column, seed: int) -> dict[str, Any]:
-        """Trainings, weights and ways to cut."""
+        """Question of a result: trainings, weights and ways to cut."""
         architectures = [*(stage.architecture for stage in column.stages), column.architecture]
         backbones = {a.backbone: _weights(a.backbone) for a in architectures if a is not None}
         return {
@@ -98,7 +98,7 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
     def evaluate(
         self, request: Table2Request, column: Column, seed: int, asked: dict[str, Any]
     ) -> ColumnResult:
-        """Train the stages that are missing, and score every scene."""
+        """Train missing stages, and score every scene."""
         scenes, kept = request.scenes, request.out if seed == 0 else None
         if column.contours is not None:
             return evaluate_contours(column, scenes, asked, kept)
@@ -125,7 +125,7 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
     def summarise(
         self, found: Sequence[Finished[Column, ColumnResult]], question: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """See `summary`."""
+        """Values of the table, see `summary`."""
         return summarise(found, question)
 
 
@@ -133,7 +133,7 @@ TABLE2 = Table2()
 
 
 def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
-    """The runs of a column's stages, as far as they are missing trained now."""
+    """Runs of a column's stages; missing ones are trained now."""
     runs: list[Run] = []
     for number, stage in enumerate(request.stages(column, seed), 1):
         kind = "frozen" if stage.frozen else "end-to-end"
@@ -165,5 +165,5 @@ def _untrained(request: Table2Request, column: Column) -> DeepNCutsConfig:
 
 
 def _weights(backbone: str) -> str | None:
-    """Pretrained weights; None where there are none of the backbone."""
+    """Path of a backbone's pretrained weights; None where there are none."""
     return str(known_weights(backbone)) if backbone_entry(backbone).pretrained else None

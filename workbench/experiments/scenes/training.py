@@ -1,4 +1,4 @@
-"""DeepNCuts from a store of scenes: train it into a run, hold it against its untrained features."""
+"""DeepNCuts on a store of scenes: training into a run, comparison with untrained features."""
 
 import json
 from dataclasses import replace
@@ -24,15 +24,15 @@ from workbench.training.scenes.task import SegmentationTask
 from workbench.training.trainer import Trainer
 
 SNAPSHOTS = 4
-"""How many scenes of an evaluated split are kept whole, to look at."""
+"""Number of scenes of an evaluated split whose snapshots are kept."""
 
 
 Prepared = tuple[DeepNCuts, Scenes, Scenes]
-"""The network, the scenes to train on, and those held out."""
+"""Network, scenes to train on, and held-out scenes."""
 
 
 def _prepared(config: DeepNCutsConfig) -> Prepared:
-    """Everything that can be wrong before there is a run."""
+    """Network and scenes of a training; errors of a configuration appear here, before the run."""
     train, held = Scenes.open(config.store, "train").hold_out(config.holdout, config.seed)
     return fresh_model(config), train, held
 
@@ -53,7 +53,7 @@ train_deep_ncuts = partial(train_into, _prepared, _fit)
 
 
 def untrained_model(config: DeepNCutsConfig) -> DeepNCuts:
-    """The baseline of the paper's table: normalized cuts on the deepest tap's own features."""
+    """Baseline of the paper's table: normalized cuts on the deepest tap's own features."""
     architecture = replace(
         config.architecture, head="none", taps=config.architecture.taps[-1:], learn_coupling=False
     )
@@ -70,20 +70,20 @@ def evaluate_deep_ncuts(
     device: str = "auto",
     pool: CutConfig | None = None,
 ) -> BenchmarkTable:
-    """Segment a split with a run's network and score it; the table is also kept in the run.
+    """Segment a split with a run's network and score it; the table is also written into the run.
 
     Args:
-        path: of the run folder.
+        path: path of the run folder.
         split: name of the split in the store.
-        store: of scenes; None: the one that the run trained on.
-        limit: only the first so many scenes.
-        untrained: whether the NCuts of the backbone's own features stand beside it as the baseline.
+        store: path of a store of scenes; None: the one that the run trained on.
+        limit: number of scenes, from the first; None: all.
+        untrained: whether NCuts on the backbone's own features are added as the baseline.
         device: "auto", "cpu" or "cuda".
-        pool: how scenes are cut; default: as is usual for what each network predicts (`usual_cut`).
+        pool: how scenes are cut; default: as usual for each network's prediction (`usual_cut`).
 
     Raises:
-        PipelineError, WorkbenchError: the run, the store or the split are not there, or the
-            pretrained weights of the baseline have gone.
+        PipelineError, WorkbenchError: the run, the store, the split or the pretrained weights of
+            the baseline do not exist.
     """
     run = Run.open(path)
     config = DeepNCutsConfig.from_dict(run.config)

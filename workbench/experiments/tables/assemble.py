@@ -1,4 +1,4 @@
-"""Any table out of the results that its folder has, as plain values."""
+"""Tables assembled from the results in their folders, as plain values."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -17,15 +17,15 @@ from workbench.runs.provenance import commit_in_words, machine_in_words, provena
 def assemble(
     table: Table[C, R, Q], out: Path, columns: Iterable[C] | None = None
 ) -> dict[str, Any]:
-    """What the folder of a table has, in strict JSON's plain values.
+    """Values of a table from the results in its folder, for strict JSON.
 
     Keys: those of the table's own summary, then missing (names of columns without a result),
     commits, machines, provenance.
 
     Args:
-        table: that the folder is of.
+        table: table of the folder.
         out: the folder.
-        columns: that may be in it, in the order of the table; None: all of the table's.
+        columns: columns that may be in it, in the order of the table; None: all of the table's.
 
     Raises:
         WorkbenchError: no column is finished, or a file is damaged.
@@ -49,9 +49,9 @@ def assemble(
 def finished(
     table: Table[C, R, Q], out: Path, columns: Iterable[C] | None = None
 ) -> list[Finished[C, R]]:
-    """The columns of a folder that have results, each followed by its variant.
+    """Columns of a folder that have results, each followed by its variant.
 
-    Args and errors as `assemble`.
+    Arguments and errors as in `assemble`.
     """
     found = [
         Finished(column, tuple(table.result.read(path) for path in _files(out, column.name)))
@@ -68,16 +68,16 @@ def finished(
 
 
 def mean(values: Sequence[float | None]) -> float:
-    """The mean; NaN, which becomes None in JSON, where a value is not known."""
+    """Mean of values; NaN, which becomes None in JSON, where a value is not known."""
     return float(np.mean([np.nan if value is None else value for value in values]))
 
 
 def _files(out: Path, column: str) -> list[Path]:
-    """The results of a column, by their seeds."""
+    """Files of a column's results, in the order of their seeds."""
     files = result_path(out, column, 0).parent.glob("seed*.json")
     return sorted(files, key=lambda file: int(file.stem.removeprefix("seed")))
 
 
 def _distinct(words: Iterable[str]) -> list[str]:
-    """Without repetition, in order of appearance."""
+    """Words without repetition, in order of appearance."""
     return list(dict.fromkeys(words))

@@ -1,7 +1,7 @@
-"""Questions that folders, results and trainings remember.
+"""Questions recorded with folders, results and trainings.
 
-Asked the same again, what is there is taken; asked something else, it is refused by name and never
-used in silence.
+The same question again gets the existing answer; a different one is refused with an error that
+names the differences.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from workbench.runs.files import atomic_write, read_json_object, to_json
 
 
 def agree_on_question(folder: Path, question: Mapping[str, Any], what: str) -> None:
-    """Have a folder answer one question: the first that it was asked.
+    """Record the question of a new folder, or require that an old one has the same.
 
     Args:
-        folder: made if it is not there.
-        question: values that have a JSON.
-        what: is in the folder, for the message.
+        folder: folder; created if it does not exist.
+        question: values that JSON can hold.
+        what: contents of the folder, for the message.
 
     Raises:
-        WorkbenchError: it was asked another one.
+        WorkbenchError: the folder has another question.
     """
     path = folder / "question.json"
     if path.exists():
@@ -35,16 +35,16 @@ def agree_on_question(folder: Path, question: Mapping[str, Any], what: str) -> N
 
 
 def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], what: str, remedy: str) -> None:
-    """Make sure that what was asked before is what is asked now.
+    """Require that a recorded question equals the present one.
 
     Args:
-        then: values that have a JSON.
-        now: likewise.
-        what: is held against them, for the message.
+        then: recorded question, values that JSON can hold.
+        now: present question, values that JSON can hold.
+        what: name of the thing with the recorded question, for the message.
         remedy: what to do.
 
     Raises:
-        WorkbenchError: they differ; the message names what.
+        WorkbenchError: the questions differ; the message names where.
     """
     changed = _changes(*(json.loads(to_json(values)) for values in (then, now)))
     if changed:
@@ -52,7 +52,7 @@ def refuse_other(then: Mapping[str, Any], now: Mapping[str, Any], what: str, rem
 
 
 def _changes(then: Any, now: Any, name: str = "") -> list[str]:
-    """What differs in two trees of plain values, each by its place and the two values."""
+    """Differences of two trees of plain values, each by its place and the two values."""
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         pairs: Sequence[tuple[str, Any, Any]] = [
             (f"{name}.{key}" if name else str(key), then.get(key), now.get(key))
@@ -66,6 +66,6 @@ def _changes(then: Any, now: Any, name: str = "") -> list[str]:
 
 
 def digest_of(path: Path) -> str:
-    """The beginning of a file's SHA-256."""
+    """First characters of a file's SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Results of columns: one JSON file for each seed, which remembers the question that it answers."""
+"""Results of columns: one JSON file a seed, with the question that it answers."""
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -11,16 +11,16 @@ from workbench.errors import WorkbenchError
 from workbench.runs.files import atomic_write, read_json_object, to_json
 
 Own = TypeVar("Own")
-"""The class itself, or a subclass of it."""
+"""Class itself, or a subclass of it."""
 
 
 @dataclass(frozen=True)
 class TableResult:
-    """One seed of a column; a table's own kind adds what was found.
+    """Result of one seed of a column; each table's subclass adds its measurements.
 
     Attributes:
-        question: what was asked, plain values.
-        provenance: see `runs.provenance`.
+        question: question that it answers, plain values.
+        provenance: origin, see `runs.provenance`.
     """
 
     question: dict[str, Any]
@@ -28,28 +28,28 @@ class TableResult:
 
     @property
     def said(self) -> str:
-        """The outcome in a few words, for the terminal; may be empty."""
+        """Outcome in a few words, for the terminal; may be empty."""
         return ""
 
     def write(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file atomically."""
         with atomic_write(path) as file:
             file.write(to_json(asdict(self)).encode())
 
     @classmethod
     def prepared(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Plain values before they are converted; parts may be converted here by themselves.
+        """Plain values before their conversion; a subclass may convert some of them here.
 
-        Arrays that share a dimension's name, and not its size, must not be converted in one call.
+        Arrays that share a dimension's name, but not its size, must not be converted in one call.
         """
         return values
 
     @classmethod
     def read(cls: type[Own], path: Path) -> Own:
-        """Back from `write`.
+        """Read a file that `write` wrote.
 
         Raises:
-            WorkbenchError: the file is damaged, or another version's.
+            WorkbenchError: the file is damaged, or of another version.
         """
         values = read_json_object(path)
         try:
@@ -66,14 +66,14 @@ class TableResult:
 
 
 def converted(values: Any, kind: type[Own]) -> Own:
-    """Plain values as a dataclass whose fields may be arrays.
+    """Plain values converted to a dataclass whose fields may be arrays.
 
     Raises:
-        ValueError: they are another's; the message says where.
+        ValueError: the values do not fit the class; the message says where.
     """
     return msgspec.convert(values, kind, dec_hook=_array)
 
 
 def _array(kind: type[Any], values: list[Any]) -> np.ndarray:
-    """Lists become arrays; msgspec holds their dtype and dimensions against the annotation."""
+    """Array of nested lists; msgspec checks its dtype and dimensions against the annotation."""
     return np.array(values)

@@ -1,4 +1,4 @@
-"""Columns of any table trained and evaluated, one after the other, as far as they are missing."""
+"""Training and evaluation of the missing columns of any table, one after the other."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ from workbench.experiments.tables.table import C, Q, R, Table
 
 
 def run_columns(table: Table[C, R, Q], request: Q, columns: Sequence[C]) -> None:
-    """Train and evaluate columns, as far as that has not been done.
+    """Train and evaluate columns whose results are missing.
 
     Args:
-        table: whose columns these are.
-        request: what they share.
-        columns: in the order in which they are run.
+        table: table of the columns.
+        request: settings that they share.
+        columns: columns in the order in which they are run.
 
     Raises:
-        PipelineError, WorkbenchError: store, features or weights are not there; something was
+        PipelineError, WorkbenchError: store, features or weights do not exist; something was
             asked differently before; a column from scratch is to be frozen; a training diverged.
         KeyboardInterrupt: SIGINT or SIGTERM stopped a training, which has a checkpoint.
     """
@@ -36,12 +36,12 @@ def run_columns(table: Table[C, R, Q], request: Q, columns: Sequence[C]) -> None
 
 
 def result_path(out: Path, column: str, seed: int) -> Path:
-    """The file of one seed's result.
+    """File of one seed's result.
 
     Args:
         out: folder of the table.
-        column: its name.
-        seed: counted from 0.
+        column: name of the column.
+        seed: number of the seed, from 0.
     """
     return out / "results" / column / f"seed{seed}.json"
 

@@ -1,8 +1,8 @@
-"""What a table is: columns that are trained with several seeds, evaluated and summarised.
+"""Definition of a table: columns that are trained with several seeds, evaluated and summarised.
 
-A new table states its columns (`TableColumn`), what a command asks (`TableRequest`), what is kept
-(`TableResult`) and how a column is evaluated and all are summarised (`Table`). The rest is
-`run_columns` and `assemble`.
+A new table states its columns (`TableColumn`), the settings of a command (`TableRequest`), the
+result that is kept (`TableResult`), and how a column is evaluated and all are summarised (`Table`).
+`run_columns` and `assemble` do the rest.
 """
 
 from abc import ABC, abstractmethod
@@ -16,19 +16,19 @@ from workbench.experiments.tables.results import Own, TableResult
 from workbench.training.config import Precision
 
 FROZEN = "-frozen"
-"""Ends the name of a column's variant whose backbone keeps its weights."""
+"""End of the name of a column's variant whose backbone keeps its weights."""
 
 
 @dataclass(frozen=True)
 class TableColumn(ABC):
-    """One method of a table.
+    """Method of a table.
 
     Attributes:
-        name: on the command line and in folders.
-        title: in the table; the paper's, where it has the column.
-        minutes: one seed takes about so long, on two cores.
-        against: the columns that it is tested against.
-        varies: the column whose variant with a frozen backbone this is; empty: it is none.
+        name: name on the command line and in folders.
+        title: title in the table; the paper's, where the paper has the column.
+        minutes: approximate duration of one seed, on two cores.
+        against: names of the columns that it is tested against.
+        varies: name of the column whose variant with a frozen backbone this is; empty: no variant.
     """
 
     name: str
@@ -40,41 +40,41 @@ class TableColumn(ABC):
     @property
     @abstractmethod
     def trained(self) -> bool:
-        """Whether it is trained; all seeds of one that is not are the same."""
+        """Whether the column is trained; all seeds of an untrained one are the same."""
 
     @property
     @abstractmethod
     def command(self) -> str:
-        """The command that makes it again."""
+        """Command that runs the column again."""
 
     @property
     def freezable(self) -> bool:
-        """Whether its backbone can keep its weights."""
+        """Whether the column's backbone can keep its weights."""
         return True
 
     @property
     def family(self) -> str:
-        """The name that it shares with its variant."""
+        """Name that the column shares with its variant."""
         return self.varies or self.name
 
     def frozen_variant(self: Own) -> Own:
-        """The column whose backbone keeps its weights; itself where nothing would be another."""
+        """Variant whose backbone keeps its weights; the column itself where there is none."""
         return self
 
 
 @dataclass(frozen=True)
 class TableRequest:
-    """What all columns of a table share; a table adds its own.
+    """Settings that all columns of a table share; each table's subclass adds its own.
 
     Attributes:
-        store: zarr store.
+        store: path of the zarr store.
         out: folder of the table.
-        seeds: of the trainings of every column that is trained.
+        seeds: seeds of the trainings of every trained column.
         features: by a column's name, a store of its frozen backbone's features.
-        passes: over the training data; None: each column's own.
-        limit: only so many items.
+        passes: passes over the training data; None: each column's own.
+        limit: largest number of items; None: all.
         device: "auto", "cpu" or "cuda".
-        precision: of convolutions that are trained, see `LoopConfig`.
+        precision: precision of convolutions in training, see `LoopConfig`.
     """
 
     store: Path
@@ -87,7 +87,7 @@ class TableRequest:
     precision: Precision = "32-true"
 
     def features_of(self, column: TableColumn) -> str | None:
-        """The store of features that a column was given."""
+        """Store of features for a column; None without one."""
         return dict(self.features).get(column.family)
 
 
@@ -98,27 +98,27 @@ Q = TypeVar("Q", bound=TableRequest)
 
 @dataclass(frozen=True)
 class Finished(Generic[C, R]):
-    """A column with the results of its seeds, in their order."""
+    """Column with the results of its seeds, in their order."""
 
     column: C
     results: tuple[R, ...]
 
     @property
     def seeds(self) -> list[int]:
-        """The numbers of the seeds."""
+        """Numbers of the seeds."""
         return [result.question["seed"] for result in self.results]
 
 
 class Table(ABC, Generic[C, R, Q]):
-    """A table, as the machine needs it.
+    """Table, as `run_columns` and `assemble` need it.
 
     Attributes:
-        name: of its command and of its files.
-        items: what its store has, for messages.
-        columns: by name, in the order of the table.
-        request, result: the kinds of its requests and results.
-        variant_fills: whether a column counts as run once its frozen variant is.
-        threads: whether machines are named with the threads that were used.
+        name: name of its command and of its files.
+        items: plural noun for the items of its store, for messages.
+        columns: columns by name, in the order of the table.
+        request, result: classes of its requests and results.
+        variant_fills: whether a column counts as run when its frozen variant is.
+        threads: whether the names of machines include the number of threads.
     """
 
     name: str
@@ -131,38 +131,38 @@ class Table(ABC, Generic[C, R, Q]):
 
     @abstractmethod
     def question(self, request: Q) -> dict[str, Any]:
-        """What all columns of a folder answer together; plain values.
+        """Question that all columns of a folder answer together, as plain values.
 
         Raises:
-            PipelineError, WorkbenchError: the store or a part of it is not there.
+            PipelineError, WorkbenchError: the store or a part of it does not exist.
         """
 
     @abstractmethod
     def asked(self, request: Q, column: C, seed: int) -> dict[str, Any]:
-        """What one result answers besides; plain values, with `column` and `seed` among them.
+        """Further question of one result, as plain values, with `column` and `seed` among them.
 
         Raises:
-            WorkbenchError: weights are not there.
+            WorkbenchError: weights do not exist.
         """
 
     @abstractmethod
     def evaluate(self, request: Q, column: C, seed: int, asked: dict[str, Any]) -> R:
-        """Train a column as far as that is missing, and evaluate it.
+        """Train a column as far as it is not trained yet, and evaluate it.
 
         Raises:
             PipelineError, WorkbenchError: something is missing or damaged, or a training diverged.
-            KeyboardInterrupt: a training was stopped, which has a checkpoint.
+            KeyboardInterrupt: a training was stopped; it has a checkpoint.
         """
 
     @abstractmethod
     def summarise(
         self, found: Sequence[Finished[C, R]], question: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Rows, tests and what else a table says of its finished columns; `rows` among them.
+        """Values of a table from its finished columns: `rows`, tests and others.
 
         Args:
-            found: at least one.
-            question: of the folder.
+            found: finished columns, at least one.
+            question: question of the folder.
         """
 
     def with_variants(self, columns: Iterable[C] | None = None) -> list[C]:
@@ -172,14 +172,14 @@ class Table(ABC, Generic[C, R, Q]):
         return list(variants.values())
 
     def columns_named(self, names: Sequence[str], frozen: bool = False) -> list[C]:
-        """The columns to run, in the table's order.
+        """Columns to run, in the table's order.
 
         Args:
-            names: of columns; none: all, and with frozen backbones all that can be frozen.
+            names: names of columns; empty: all, or with frozen backbones all that can be frozen.
             frozen: take the variants whose backbones keep their weights.
 
         Raises:
-            WorkbenchError: there is no column of such a name.
+            WorkbenchError: no column has such a name.
         """
         if strangers := [name for name in names if name not in self.columns]:
             raise WorkbenchError(

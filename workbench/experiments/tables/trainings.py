@@ -1,4 +1,4 @@
-"""Trainings of a table's columns: what decides their outcome, and how they are gone on with."""
+"""Trainings of a table's columns: settings that decide their outcome, and how they continue."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,25 +14,25 @@ from workbench.training.checkpoints import LATEST
 from workbench.training.config import LoopConfig
 
 PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "processes")
-"""Settings of a training that say where, and not what: they may change when it goes on."""
+"""Settings of a training that do not decide its outcome: they may change when it continues."""
 
 
 def essence(config: LoopConfig) -> dict[str, Any]:
-    """Settings of a training that decide its outcome; its kind, which the table states, is none."""
+    """Settings of a training that decide its outcome, without its kind, which the table states."""
     return {name: value for name, value in plain(config).items() if name not in PLACES}
 
 
 def finished_run(config: LoopConfig, path: Path, label: str, train: Callable[..., Run]) -> Run:
-    """The finished run at a path: as it is, gone on with, or made.
+    """Finished run at a path: as it is, continued, or trained anew.
 
     Args:
-        config: of the training.
-        path: of the run folder.
-        label: of the training, for messages.
+        config: configuration of the training.
+        path: path of the run folder.
+        label: name of the training, for messages.
         train: `train(config, path, resume=…, overwrite=…)` trains into a folder.
 
     Raises:
-        WorkbenchError: the run there is of another training, or another process is at it.
+        WorkbenchError: the existing run is of another training, or another process works on it.
         KeyboardInterrupt: SIGINT or SIGTERM stopped the training, which has a checkpoint.
     """
     if not path.exists():
@@ -54,7 +54,7 @@ def finished_run(config: LoopConfig, path: Path, label: str, train: Callable[...
             tqdm.write(f"{label}: going on in {path}")
             run = train(replace(then, device=config.device), path, resume=True)
         elif run.status is Status.RUNNING:
-            run.resume(0)  # which says whose it is
+            run.resume(0)  # raises an error that names the process
         else:
             tqdm.write(f"{label}: stopped before its first checkpoint, training anew in {path}")
             run = train(config, path, overwrite=True)

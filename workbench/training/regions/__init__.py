@@ -1,1 +1,1 @@
-"""Region classifiers in training: configuration, parts of the regions, task."""
+"""Training of region classifiers: configuration, parts of the regions, task."""

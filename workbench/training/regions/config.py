@@ -1,4 +1,4 @@
-"""Everything that decides how a region classifier is trained: frozen, stored with the run."""
+"""Configuration of a region classifier's training: frozen, stored with the run."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -11,7 +11,7 @@ from workbench.training.config import NetworkConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RegionConfig(NetworkConfig[RegionNetwork]):
-    """How a region classifier is trained (paper §6.1: batches of 100, SGD with momentum).
+    """Settings of a region classifier's training (paper §6.1: batches of 100, SGD with momentum).
 
     Attributes:
         architecture: what is trained.
@@ -70,12 +70,12 @@ class RegionConfig(NetworkConfig[RegionNetwork]):
             )
 
     def network(self) -> RegionNetwork:
-        """The network, with random weights."""
+        """Network with random weights."""
         return RegionNetwork(self.architecture)
 
     @property
     def features(self) -> dict[str, str | float]:
-        """What its maps are called in a store of features."""
+        """Attributes of its maps in a store of features."""
         return {
             "backbone": self.architecture.backbone,
             "taps": self.architecture.tap,

@@ -1,4 +1,4 @@
-"""Which regions a configuration trains on, watches and tests on."""
+"""Parts of the regions under a configuration: to train on, to measure the error on, to test on."""
 
 from workbench.data import RegionParts, Regions, region_parts
 from workbench.errors import WorkbenchError
@@ -6,17 +6,17 @@ from workbench.training.regions.config import RegionConfig
 
 
 def parts_of(config: RegionConfig) -> RegionParts:
-    """The regions of a configuration's store, split and limited as it says; masks if it needs them.
+    """Regions of a configuration's store, split and limited as it says; masks if it needs them.
 
     Raises:
         PipelineError: there is no finished store of regions.
-        WorkbenchError: it has other categories than the network, or too few images.
+        WorkbenchError: the store has other categories than the network, or too few images.
     """
     return split_as(config, ("image", "mask") if config.architecture.masked else ("image",))
 
 
 def split_as(config: RegionConfig, fields: tuple[str, ...]) -> RegionParts:
-    """As `parts_of`, with the pixels that are asked for, see `Regions.open`."""
+    """Parts as in `parts_of`, with the given fields, see `Regions.open`."""
     regions = Regions.open(config.store, fields=fields)
     if len(regions.names) != config.architecture.classes:
         raise WorkbenchError(

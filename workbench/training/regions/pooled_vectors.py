@@ -1,7 +1,7 @@
-"""Second-order pooling of a frozen backbone's features, done once and kept.
+"""Second-order pooling of a frozen backbone's features, computed once and stored.
 
 Where nothing before the classifier learns, a region's pooled vector is the same in every pass, and
-its matrix logarithm is most of a pass's time. The vectors lie beside the store of features, in
+its matrix logarithm takes most of a pass's time. The vectors are beside the store of features, in
 files that trainings, searches and seeds share.
 """
 
@@ -18,17 +18,17 @@ from workbench.data.region_vectors import VectorFiles, region_vectors
 from workbench.models.regions import RegionNetwork
 
 LIMIT = 2 << 30
-"""Bytes that the vectors of a training's regions and of their mirror images may take."""
+"""Largest size of the vectors of a training's regions and their mirror images, bytes."""
 SUFFIX = ".pooled"
-"""Of the folder of vectors, after the name of the store of features."""
+"""End of the name of the folder of vectors, after the name of the store of features."""
 
 
 class PooledFeatures:
     """Pooled vectors in place of maps: a `data.MapSource` for `data.region_reader`.
 
     Args:
-        model: what pools; nothing before its classifier may learn.
-        features: of its backbone, `RegionFeatures.check`ed.
+        model: network that pools; nothing before its classifier may learn.
+        features: features of its backbone, `RegionFeatures.check`ed.
     """
 
     def __init__(self, model: RegionNetwork, features: RegionFeatures) -> None:
@@ -37,7 +37,7 @@ class PooledFeatures:
 
     @staticmethod
     def suits(model: RegionNetwork, regions: int) -> bool:
-        """Whether a network's vectors never change, cost something, and find room in memory."""
+        """Whether a network's vectors never change, are costly to compute, and fit in memory."""
         config = model.config
         needed = 2 * regions * model.entries * 4
         return config.pooling in ("log", "power") and config.reduce is None and needed <= LIMIT
@@ -45,8 +45,8 @@ class PooledFeatures:
     def maps(
         self, regions: Regions, positions: np.ndarray, mirrored: Bool[np.ndarray, "batch"]
     ) -> Float32[Tensor, "batch entries"]:
-        """The vectors of some regions, as `RegionFeatures.maps` has maps; all of `regions` are
-        pooled when the first is asked for.
+        """Vectors of regions, in place of the maps of `RegionFeatures.maps`; the first call pools
+        all `regions`.
 
         Raises:
             StoreError: an item is missing or damaged.
@@ -86,7 +86,7 @@ class PooledFeatures:
 
 @dataclass(frozen=True)
 class _Pool:
-    """Computes the vectors of regions, on the model's device."""
+    """Computation of the vectors of regions, on the model's device."""
 
     model: RegionNetwork
     features: RegionFeatures

@@ -28,14 +28,13 @@ from workbench.training.regions.pooled_vectors import PooledFeatures
 from workbench.training.trainer import MicroBatch
 
 CALIBRATION = 1000
-"""Training regions on which the scale of the pooled vector is fixed."""
+"""Number of training regions on which the scale of the pooled vector is fixed."""
 
 
 class LossOfRegions(nn.Module):
-    """The network with its loss on top: regions and their categories to scalars.
+    """Network with its loss on top: regions and their categories to scalars.
 
-    What it takes as regions are frames, or the backbone's maps where these are read from a store,
-    or what these were pooled to.
+    Regions are given as frames, as the backbone's maps read from a store, or as pooled vectors.
     """
 
     def __init__(self, model: RegionNetwork, config: RegionConfig) -> None:
@@ -49,7 +48,7 @@ class LossOfRegions(nn.Module):
         masks: Bool[Tensor, "batch y x"] | None,
         categories: Int64[Tensor, "batch"],
     ) -> dict[str, Tensor]:
-        """Mean loss and top-1 error, and means of what the structured layer found."""
+        """Mean loss and top-1 error, and means of the structured layer's spectra."""
         found = self.model.classify(self.maps(seen), masks)
         loss = cross_entropy(found.logits.float(), categories)
         error = (found.logits.detach().argmax(1) != categories).double().mean()
@@ -57,7 +56,7 @@ class LossOfRegions(nn.Module):
         return {"loss": loss, "error": error, **spectrum}
 
     def maps(self, seen: Float[Tensor, "batch *shape"]) -> Float[Tensor, "batch *cells"]:
-        """The backbone's, computed where they were not read."""
+        """Maps of the backbone, computed unless they were given."""
         if self.cached:
             return seen
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
@@ -65,10 +64,10 @@ class LossOfRegions(nn.Module):
 
 
 def spectrum_of(pooled: GramFunction) -> dict[str, Tensor]:
-    """What says how hard the layer's problem is, in the mean over a batch.
+    """Measures of how ill-conditioned the layer's problem is, means over a batch.
 
-    Smallest and largest eigenvalue of XᵀX/cells + εI and their ratio; the numerical rank of X, and
-    the effective one.
+    Smallest and largest eigenvalue of XᵀX/cells + εI and their ratio; the numerical and the
+    effective rank of X.
     """
     found = {
         "smallest_eigenvalue": pooled.smallest,
@@ -81,18 +80,18 @@ def spectrum_of(pooled: GramFunction) -> dict[str, Tensor]:
 
 
 class RegionTask:
-    """Trains a classifier on regions, mirrored and shifted at random.
+    """Task of training a classifier on regions, mirrored and shifted at random.
 
-    Where several processes share a training, each makes its own; together their batches are those
-    of one process. To be closed at the end: it reads ahead.
+    Each process of a training makes its own task; together their batches are those of one process.
+    A task must be closed at the end, because it reads ahead.
 
     Args:
-        model: in training.
-        regions: to train on, with masks where the model pools over them.
-        config: of the training.
+        model: network to train.
+        regions: regions to train on, with masks where the model pools over them.
+        config: configuration of the training.
 
     Raises:
-        WorkbenchError: the features' store is of another network or other regions.
+        WorkbenchError: the store of features belongs to another network or other regions.
     """
 
     def __init__(self, model: RegionNetwork, regions: Regions, config: RegionConfig) -> None:
@@ -109,7 +108,7 @@ class RegionTask:
         self._reader: RegionReader | None = None
 
     def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterator[MicroBatch]:
-        """This process's part of a batch, in pieces of no more than `micro_batch`."""
+        """Micro-batches of this process's part of a batch, with at most `micro_batch` regions."""
         if self._reader is None:
             augment = Augmentation(self.config.mirror, self.config.jitter)
             self._reader = region_reader(
@@ -121,7 +120,7 @@ class RegionTask:
             )
         epoch, position = divmod(visits[0], self.samples)
         batch = self._reader.read(epoch, position // self.config.batch)
-        own = batch.positions < self.samples  # the others make ranks even, and count nothing
+        own = batch.positions < self.samples  # the others fill up the ranks and have no weight
         if own.any() and not own.all():
             batch = batch.part(own)
         size = self.config.micro_batch or len(batch)
@@ -130,18 +129,18 @@ class RegionTask:
             yield MicroBatch((piece.seen, piece.masks, piece.categories), len(piece))
 
     def _features(self) -> MapSource | None:
-        """What is read in place of pixels: features, pooled if that need not be done again."""
+        """Source of maps in place of pixels: features, pooled ones if pooling once is enough."""
         opened = opened_features(self.config, self.regions)
         if opened is not None and PooledFeatures.suits(self.model, len(self.regions)):
             return PooledFeatures(self.model, opened)
         return opened
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """See `building.parameter_groups`."""
+        """Parameter groups, see `building.parameter_groups`."""
         return parameter_groups(self.network, self.model.backbone, self.config)
 
     def calibrate(self, device: torch.device) -> None:
-        """Fix the scale of the pooled vector, on training regions as they are."""
+        """Fix the scale of the pooled vector, on training regions without augmentation."""
         count = min(CALIBRATION, len(self.regions))
         chosen = self.regions.select(Schedule(len(self.regions), count, 0).indices(0, 0))
         schedule = Schedule(count, min(self.config.batch, count), shuffle=False)
@@ -151,16 +150,16 @@ class RegionTask:
             self.model.calibrate((network.maps(b.seen), b.masks) for b in batches_of(reader))
 
     def close(self) -> None:
-        """End what reads ahead."""
+        """End the threads that read ahead."""
         if self._reader is not None:
             self._reader.close()
 
 
 def opened_features(config: RegionConfig, regions: Regions) -> RegionFeatures | None:
-    """The store of features, after making sure that it is this network's; None without one.
+    """Store of features, after a check that it fits the network; None without one.
 
     Raises:
-        WorkbenchError: it is another network's, or no file says which weights the network has.
+        WorkbenchError: the store belongs to another network, or the weights are not known.
     """
     if config.cache is None:
         return None

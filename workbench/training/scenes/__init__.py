@@ -1,1 +1,1 @@
-"""DeepNCuts in training: its configuration and its task."""
+"""Training of DeepNCuts: configuration and task."""

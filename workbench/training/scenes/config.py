@@ -1,4 +1,4 @@
-"""Everything that decides how a DeepNCuts is trained: frozen, stored with the run."""
+"""Configuration of a DeepNCuts training: frozen, stored with the run."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -10,10 +10,10 @@ from workbench.training.config import NetworkConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DeepNCutsConfig(NetworkConfig[DeepNCuts]):
-    """How a DeepNCuts is trained (paper §6.2: one image a step, the new layers ten times faster).
+    """Settings of a DeepNCuts training (paper §6.2: one image a step, new layers 10× faster).
 
-    Optimizer, rate and decay were chosen on forty held-out training images of BSDS300, where AdamW
-    did worse at the paper's rate of 1e-4, whose optimizer is not named.
+    Optimizer, rate and decay were chosen on forty held-out training images of BSDS300. The paper's
+    rate of 1e-4 was worse with AdamW; the paper does not name its optimizer.
 
     Attributes:
         architecture: what is trained.
@@ -69,12 +69,12 @@ class DeepNCutsConfig(NetworkConfig[DeepNCuts]):
             )
 
     def network(self) -> DeepNCuts:
-        """The network, with random weights."""
+        """Network with random weights."""
         return DeepNCuts(self.architecture)
 
     @property
     def features(self) -> dict[str, str | float]:
-        """What its maps are called in a store of features."""
+        """Attributes of its maps in a store of features."""
         shape = self.architecture
         taps = "+".join(shape.taps)
         return {"backbone": shape.backbone, "taps": taps, "enlarge": shape.enlarge}

@@ -20,10 +20,10 @@ from workbench.training.trainer import MicroBatch
 
 
 class ObjectiveOfImage(nn.Module):
-    """The network with its objectives on top: one image and its label maps to scalars.
+    """Network with its objectives on top: one image and its label maps to scalars.
 
-    What it takes as an image is one, or the backbone's maps of one where the backbone is frozen and
-    its features are read from a store.
+    An image is given as pixels, or as the backbone's maps where the backbone is frozen and its
+    features are read from a store.
     """
 
     def __init__(self, model: DeepNCuts, config: DeepNCutsConfig) -> None:
@@ -38,7 +38,7 @@ class ObjectiveOfImage(nn.Module):
         image: Float[Tensor, "3 height width"] | Sequence[Float[Tensor, "_ _ _"]],
         truths: Int[Tensor, "annotators height width"],
     ) -> dict[str, Tensor]:
-        """The weighted sum of the objectives, each of them, and what was found on the way."""
+        """Weighted sum of the objectives, each of them, and measures of the affinity."""
         found = self._predict(image, (truths.shape[1], truths.shape[2]))
         config, labels = self.config, self.model.grid.sample_labels(truths, *found.shape)
         projector = self.objective(found.affinity, labels, ridge=config.ridge)
@@ -73,10 +73,10 @@ class ObjectiveOfImage(nn.Module):
 
 
 class SegmentationTask:
-    """Trains a DeepNCuts on scenes, mirrored at random; every annotator counts the same.
+    """Task of training a DeepNCuts on scenes, mirrored at random; annotators have equal weights.
 
     The paper does not say how it uses the several human segmentations of an image; the mean over
-    them was chosen because the factored objective gives it at the price of one.
+    them was chosen because the factored objective computes it at the cost of one.
     """
 
     def __init__(self, model: DeepNCuts, scenes: Scenes, config: DeepNCutsConfig) -> None:
@@ -89,11 +89,11 @@ class SegmentationTask:
         self.cache = _opened(config, scenes)
 
     def micro_batches(self, visits: Sequence[int], device: torch.device) -> Iterator[MicroBatch]:
-        """One image after the other: they have different sizes."""
+        """Micro-batches of one image each, because images have different sizes."""
         return (MicroBatch(self.inputs(visit, device), 1) for visit in visits)
 
     def inputs(self, visit: int, device: torch.device) -> tuple[Any, ...]:
-        """Image, or its features from the cache, and label maps of a visit."""
+        """Image, or its stored features, and label maps of a visit."""
         position, mirrored = self.order[visit]
         scene = self.scenes[position]
         if mirrored:
@@ -105,7 +105,7 @@ class SegmentationTask:
         return scene.image.to(device), scene.truths.to(device)
 
     def _varied(self, scene: Scene, random: np.random.Generator) -> Scene:
-        """The scene at a random size, or a random part of it, as far as the training asks for."""
+        """Scene at a random size, or a random part of it, as the configuration says."""
         low, high = self.config.scales
         if (low, high) != (1.0, 1.0):
             scene = scene.scaled(low * (high / low) ** random.random())
@@ -119,15 +119,15 @@ class SegmentationTask:
         return scene
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """See `building.parameter_groups`."""
+        """Parameter groups, see `building.parameter_groups`."""
         return parameter_groups(self.network, self.model.backbone, self.config)
 
 
 def _opened(config: DeepNCutsConfig, scenes: Scenes) -> FeatureCache | None:
-    """The store of features, after making sure that it is this network's; None without one.
+    """Store of features, after a check that it fits the network; None without one.
 
     Raises:
-        WorkbenchError: it is not, or no file says which weights the network has.
+        WorkbenchError: the store belongs to another network, or the weights are not known.
     """
     if config.cache is None:
         return None

@@ -1,4 +1,4 @@
-"""The page of a run of a region classifier: errors, categories, confusions, calibration."""
+"""Page of a run of a region classifier: errors, categories, confusions, calibration."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ _POOLED = {
     "average": ("Average pooling", "their mean"),
     "none": ("Maximum pooling", "their maxima over a coarse grid"),
 }
-"""By the pooling: what a network is called, and what the features are pooled to."""
+"""Name of a network, and result of its pooling in words, by the pooling."""
 _SPECTRUM = {
     "effective_rank": ("Effective rank of pooled features", "effective rank"),
     "condition": ("Condition of XᵀX/m + εI", "κ"),
@@ -45,17 +45,17 @@ _SPECTRUM = {
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluated part of the regions.
+    """Evaluated part of the regions.
 
     Attributes:
-        words: for the part.
+        words: name of the part in words.
         found: errors with their intervals.
-        guess: error of who always says the most frequent category.
-        calibration: share that is right against the stated probability.
-        categories: error of each.
-        confusion: what is taken for what.
-        confusions: the strongest of them, a table.
-        wrong: the regions of the surest mistakes; empty where the store is not there.
+        guess: error of a constant prediction, the most frequent category.
+        calibration: share of correct predictions against the stated probability.
+        categories: error of each category.
+        confusion: confusion matrix.
+        confusions: table of the most frequent confusions.
+        wrong: wrong regions with the highest confidence; empty without the store.
     """
 
     words: str
@@ -69,7 +69,7 @@ class Evaluation:
 
 
 def content(run: Run) -> Content:
-    """What the page of a run of regions says beside what all pages do."""
+    """Content of the page of a run of regions."""
     metrics = run.metrics()
     drawn = [] if metrics.empty else list(error_curves(metrics))
     drawn += [
@@ -89,16 +89,16 @@ def content(run: Run) -> Content:
 
 
 def _name(shape: Mapping[str, Any]) -> str:
-    """What a network of that architecture is called."""
+    """Name of a network with the given architecture."""
     layers = "-FC" if shape["fully_connected"] and shape["pooling"] == "log" else ""
     return _POOLED[shape["pooling"]][0] + layers
 
 
 def _what_it_is(config: Mapping[str, Any]) -> str:
-    """One or two sentences: network, regions, length of the training.
+    """Summary in one or two sentences: network, regions, length of the training.
 
     Args:
-        config: a `RegionConfig` as the run keeps it.
+        config: `RegionConfig` in the run's form.
     """
     shape = config["architecture"]
     start = "pretrained" if config["weights"] else "from random weights"
@@ -143,11 +143,11 @@ def _evaluation(run: Run, part: str) -> Evaluation:
 
 
 def _wrong(run: Run, outcomes: Outcomes) -> list[Figure]:
-    """The surest mistakes, from the store that the run trained on; none where that has gone."""
+    """Wrong regions with the highest confidence, from the run's store; empty without the store."""
     store = resolved_path(run, run.config["store"])
     if not outcomes.rank.any() or not (Path(store) / "zarr.json").is_file():
         return []
     try:
         return pictures(wrong_regions(Regions.open(str(store), fields=("image",)), outcomes))
-    except (UserError, KeyError):  # another store stands there now
+    except (UserError, KeyError):  # the path has another store now
         return []

@@ -1,4 +1,4 @@
-"""Table 1 with the paper's figures beside ours: markdown, a page, pictures; from plain values."""
+"""Table 1 with the paper's figures beside ours: markdown, page, pictures, from plain values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +43,7 @@ NOTES = (
 
 
 def errors(values: Mapping[str, Any]) -> Rows:
-    """The paper's columns, theirs and ours."""
+    """Rows of errors: the paper's, ours, with their intervals."""
     header = [
         "column", "paper", "error", "95 %", "± seeds", "top-5", "balanced", "NLL", "ECE", "seeds",
     ]  # fmt: skip
@@ -68,7 +68,7 @@ def errors(values: Mapping[str, Any]) -> Rows:
 
 
 def costs(values: Mapping[str, Any]) -> Rows:
-    """What the columns are and take."""
+    """Rows of costs: size, training, minutes and speed of each column."""
     header = [
         "column", "vector", "parameters", "passes", "precision", "minutes a seed",
         "regions/s, trained", "tested",
@@ -90,14 +90,14 @@ def costs(values: Mapping[str, Any]) -> Rows:
 
 
 def _passes(row: Mapping[str, Any]) -> str:
-    """Over the training regions: with a frozen backbone first, where there were such."""
+    """Numbers of passes; with `head_first` those with the frozen backbone come first."""
     trainings = [row["training_before"], row["training"]]
     passes = [str(each["passes"]) for each in trainings if each and "passes" in each]
     return " + ".join(passes) or "–"
 
 
 def tests(values: Mapping[str, Any]) -> Rows:
-    """Who errs how much less than whom, how surely."""
+    """Rows of tests: difference of two columns' errors, with interval and probability."""
     body = [
         [t["row"], t["against"], difference(t, "+.1f", 100), chance(t["p"]), str(t["images"])]
         for t in values["tests"]
@@ -106,7 +106,7 @@ def tests(values: Mapping[str, Any]) -> Rows:
 
 
 def orderings(values: Mapping[str, Any]) -> Rows:
-    """Which of the paper's orderings hold here."""
+    """Rows of the paper's orderings, each with the verdict here."""
     header = ["better in the paper", "worse", "paper", "here", "p, corrected", "here it"]
     words = {"holds": "holds", "reversed": "is reversed", "undecided": "is undecided"}
     body = [
@@ -124,7 +124,7 @@ def orderings(values: Mapping[str, Any]) -> Rows:
 
 
 def limits(values: Mapping[str, Any]) -> Rows:
-    """What limits the networks; first seed's spectra."""
+    """Rows of the networks' limits; spectra are those of the first seed."""
     header = [
         "column", "train error", "held-out", "test", "rank", "effective rank", "λ₁", "λ₁₀",
         "above ε", "condition", "entry, rms", "shared", "directions", "∂L/∂v", "gain", "spread",
@@ -159,7 +159,7 @@ def limits(values: Mapping[str, Any]) -> Rows:
 
 
 def confusions(values: Mapping[str, Any], key: str) -> Rows:
-    """What one column takes for what."""
+    """Rows of one column's most frequent confusions."""
     row = next(row for row in values["rows"] if row["key"] == key)
     body = [
         [each["truth"], each["predicted"], f"{each['regions']:.1f}", percent(each["share"])]
@@ -169,14 +169,14 @@ def confusions(values: Mapping[str, Any], key: str) -> Rows:
 
 
 def heading(values: Mapping[str, Any]) -> str:
-    """What the table is of."""
+    """Heading: number of regions and images, and part of the data."""
     part = "COCO's val" if values["protocol"] == "official" else "a fifth of the images"
     limit = f", {values['limit']} regions a part" if values["limit"] else ""
     return f"Table 1 on {values['regions']} regions of {values['images']} images ({part}{limit})"
 
 
 def verdicts(values: Mapping[str, Any]) -> str:
-    """The orderings in a sentence."""
+    """Sentence with the numbers of orderings that hold."""
     if not values["orderings"]:
         return "No two of the paper's columns to compare yet."
     counts = {
@@ -190,11 +190,11 @@ def verdicts(values: Mapping[str, Any]) -> str:
 
 
 def table_view(values: Mapping[str, Any], picture: Picture | None = None) -> TableView:
-    """All that there is to see of Table 1.
+    """View of Table 1: rows, notes, chart and a column in detail.
 
     Args:
-        values: of `experiments.tables.assemble`, or table1.json.
-        picture: the column that is shown in detail.
+        values: result of `experiments.tables.assemble`, or table1.json.
+        picture: values of the column that is shown in detail.
     """
     tables = {
         "Errors": errors(values),
@@ -231,12 +231,12 @@ _DIMENSIONS = ("error, %", "column")
 
 
 def error_chart(values: Mapping[str, Any]) -> hv.Overlay:
-    """A row for each column: its error with the 95 % interval; small dots are its seeds.
+    """Chart with a row a column: its error with the 95 % interval; small dots are its seeds.
 
     Hollow dots are the paper's figures, on full COCO.
 
     Args:
-        values: of `experiments.regions.summary.assemble`, or table1.json.
+        values: result of `experiments.tables.assemble`, or table1.json.
     """
     rows = list(values["rows"])
     heights = places(len(rows))

@@ -1,4 +1,4 @@
-"""Figure 3 of the paper: scenes, what every column makes of them, what a person drew."""
+"""Figure 3 of the paper: scenes, their segmentation by every column, and by a person."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ LEAD = (
     "the middle number of segments drew."
 )
 _WIDTH = 300
-"""Of a picture on the page, pixels."""
+"""Width of a picture on the page, pixels."""
 _INCHES = 1.7
 """Width of a picture in the JPEG."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What one column makes of a scene.
+    """Segmentation of a scene by one column.
 
     Attributes:
-        labels: (height, width).
-        covering: mean over the annotators.
+        labels: label map (height, width).
+        covering: mean covering over the annotators.
     """
 
     labels: LabelMap
@@ -47,12 +47,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class FigureScene:
-    """A row of the figure.
+    """Row of the figure.
 
     Attributes:
-        id: of the scene.
+        id: id of the scene.
         image: (height, width, 3) sRGB.
-        panels: one for every column.
+        panels: segmentations, one for every column.
         human: an annotator's label map.
     """
 
@@ -63,14 +63,14 @@ class FigureScene:
 
 
 def draw_figure3(out: Path, columns: Iterable[Column]) -> list[Path]:
-    """Write figure3.html and figure3.jpg of the columns that are there.
+    """Write figure3.html and figure3.jpg of the columns that have pictures.
 
     Args:
         out: folder of the table.
-        columns: that may be in it, in the order of the table.
+        columns: columns that may be in it, in the order of the table.
 
     Returns:
-        The files.
+        Paths of the files.
     """
     kept = read_snapshot(scenes_file(out))
     there = [column for column in columns if pictures_file(out, column.name).exists()]
@@ -98,9 +98,9 @@ def write_figure3(titles: Sequence[str], scenes: Sequence[FigureScene], folder: 
     """Write figure3.html, which needs no other file, and figure3.jpg.
 
     Args:
-        titles: of the columns, as many as every scene has panels.
-        scenes: the rows.
-        folder: where to.
+        titles: titles of the columns, as many as every scene has panels.
+        scenes: rows of the figure.
+        folder: folder of the files.
     """
     page = folder / "figure3.html"
     text = render(
@@ -133,7 +133,7 @@ def _items(scene: FigureScene, titles: Sequence[str]) -> list[_Item]:
 
 
 def _canvas(titles: Sequence[str], scenes: Sequence[FigureScene]) -> Canvas:
-    """All pictures on one sheet; rows as high as their images."""
+    """Sheet of all pictures, with rows as high as their images."""
     columns = len(titles) + 2
     heights = [_INCHES * s.image.shape[0] / s.image.shape[1] + 0.25 for s in scenes]
     top = 0.6

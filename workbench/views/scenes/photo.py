@@ -1,12 +1,12 @@
-"""The segmentation of a photograph as files: labels, boundaries, contours, eigenvectors, page.
+"""Files of a photograph's segmentation: labels, boundaries, contours, eigenvectors, page.
 
 labels.png          16 bits, segments 1 … n, full size
 boundaries.jpg      the photo with the segments' outlines, full size
 contours.png        16 bits, the ultrametric contour map at the working size, of hierarchies:
                     65535 is the highest border, whose height `segmentation.json` states
 eigenvector-2.png … the leading eigenvectors, white is zero
-segmentation.json   what was found, in figures
-index.html          all of it at a look; needs no other file
+segmentation.json   figures of the segmentation
+index.html          page with all of these; needs no other file
 """
 
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ from workbench.views.paint import LabelMap, boundaries, mean_colours, robust_max
 from workbench.views.templating import render
 
 EIGENVECTORS = 8
-"""At most so many are written, from the second on: the first is constant."""
+"""Largest number of eigenvectors that are written, from the second on: the first is constant."""
 _PAGE = 960
 """Longer side of the pictures on the page, pixels."""
 _PALETTE = np.array([ImageColor.getrgb(c) for c in colorcet.palette["coolwarm"]], np.uint8)
-"""The colours of `style.DIVERGING`, without holoviews, which takes seconds to load."""
+"""Colours of `style.DIVERGING`, without holoviews, which takes seconds to load."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ def write_photo(found: PhotoSegmentation, folder: Path, title: str, model: str) 
     """Write all files of one photograph.
 
     Args:
-        found: what `experiments.scenes.photographs.segment_photo` gives.
-        folder: where to; files of an earlier segmentation are replaced.
-        title: of the page.
-        model: what segmented it, in words.
+        found: result of `experiments.scenes.photographs.segment_photo`.
+        folder: folder of the files; files of an earlier segmentation are replaced.
+        title: title of the page.
+        model: method of the segmentation, in words.
 
     Returns:
-        The page.
+        Path of the page.
     """
     vectors = [
         _enlarged(_diverging(each), found.working)
@@ -79,7 +79,7 @@ def write_photo(found: PhotoSegmentation, folder: Path, title: str, model: str) 
 
 
 def outlined_photo(image: Pixels, labels: LabelMap) -> Pixels:
-    """The photo with white outlines on a dark rim, as wide as its size needs to show them."""
+    """Photo with white outlines on a dark rim, wider on larger photos."""
     core: Bool[np.ndarray, "height width"] = boundaries(labels)
     width = max(1, round(max(labels.shape) / 400))
     core = maximum_filter(core, width)
@@ -162,7 +162,7 @@ def _figure(pixels: Pixels, caption: str) -> _Figure:
 
 
 def _diverging(values: Float[np.ndarray, "rows columns"]) -> Pixels:
-    """Blue below zero, red above, white at it."""
+    """Colours of signed values: blue below zero, red above, white at zero."""
     scaled = (np.clip(values / robust_maximum(values), -1, 1) + 1) / 2
     return np.asarray(_PALETTE[(scaled * (len(_PALETTE) - 1)).round().astype(int)])
 
@@ -173,7 +173,7 @@ def _enlarged(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def _save(image: Image.Image, path: Path) -> None:
-    """Whole or not at all; the format follows from the name."""
+    """Write a picture atomically; the format follows from the name."""
     with atomic_write(path, sync=False) as file:
         if path.suffix == ".jpg":
             image.save(file, "JPEG", quality=90)

@@ -1,6 +1,6 @@
-"""The page of a run of DeepNCuts: what the training gained, and its scenes before and after.
+"""Page of a run of DeepNCuts: the gain of the training, and its scenes before and after.
 
-For each scene that was kept: the affinity, the spectrum and the segmentations.
+For each kept scene: the affinity, the spectrum and the segmentations.
 """
 
 import json
@@ -18,12 +18,12 @@ from workbench.views.scenes import affinity, scores, segments, spectrum
 from workbench.views.training import curves
 
 PASSES = 6
-"""At most so many moments of a training are shown."""
+"""Largest number of steps of a training that are shown."""
 
 
 @dataclass(frozen=True)
 class State:
-    """A scene as one network sees it: what is shown before and after training."""
+    """Pictures of a scene by one network, before or after training."""
 
     name: str
     best: Figure
@@ -35,7 +35,7 @@ class State:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that the page shows of a scene."""
+    """Pictures of a scene on the page."""
 
     id: str
     image: Figure
@@ -46,14 +46,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """An evaluated split.
+    """Evaluated split.
 
     Attributes:
-        split: its name.
-        methods: each one's means and images, as `BenchmarkTable.to_dict` has them.
-        differences: of the trained network from the untrained features, by measure; or empty.
+        split: name of the split.
+        methods: means and images of each method, as in `BenchmarkTable.to_dict`.
+        differences: by measure, the trained network minus the untrained features; or empty.
         scatter: per-image coverings, where there are two methods.
-        scenes: those that were kept whole.
+        scenes: scenes with kept snapshots.
     """
 
     split: str
@@ -64,7 +64,7 @@ class Evaluation:
 
 
 def content(run: Run) -> Content:
-    """What the page of a run of scenes says beside what all pages do."""
+    """Content of the page of a run of scenes."""
     metrics = run.metrics()
     evaluations = [_evaluation(run, split) for split in evaluated_parts(run)]
     return Content(
@@ -81,10 +81,10 @@ def content(run: Run) -> Content:
 
 
 def _what_it_is(config: Mapping[str, Any]) -> str:
-    """One or two sentences: network, objective, length of the training.
+    """Summary in one or two sentences: network, objective, length of the training.
 
     Args:
-        config: a `DeepNCutsConfig` as the run keeps it.
+        config: `DeepNCutsConfig` in the run's form.
     """
     shape = config["architecture"]
     start = "pretrained" if config["weights"] else "from random weights"
@@ -113,7 +113,7 @@ def _evaluation(run: Run, split: str) -> Evaluation:
 
 
 def _kept_scenes(run: Run, split: str, methods: Iterable[str]) -> dict[str, dict[str, Snapshot]]:
-    """The snapshots of an evaluation, by scene, then by method."""
+    """Snapshots of an evaluation, by scene, then by method."""
     names = run.snapshot_names()
     prefix = f"{split}-trained-"
     scenes: dict[str, dict[str, Snapshot]] = {}
@@ -128,7 +128,7 @@ def _kept_scenes(run: Run, split: str, methods: Iterable[str]) -> dict[str, dict
 
 
 def _watched(run: Run) -> list[Scene]:
-    """Without an evaluation: the scenes that were watched in training, at its start and now."""
+    """Scenes watched in training, at its start and now; shown without an evaluation."""
     scenes = []
     for name in run.snapshot_names():
         steps = run.snapshots(name)
@@ -139,7 +139,7 @@ def _watched(run: Run) -> list[Scene]:
 
 
 def _history(run: Run) -> list[tuple[str, list[Figure]]]:
-    """A scene that was watched, as the training went on: rows of pictures with their names."""
+    """Rows of pictures of a watched scene during the training, with their names."""
     moments = {name: run.snapshots(name) for name in run.snapshot_names()}
     watched = [name for name, steps in moments.items() if len(steps) > 1]
     if not watched:

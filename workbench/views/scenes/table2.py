@@ -1,5 +1,4 @@
-"""Table 2 with the paper's figures beside ours: markdown, a page and a picture, from the assembled
-values."""
+"""Table 2 with the paper's figures beside ours: markdown, page, picture, from plain values."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,7 +28,7 @@ NOTES = (
 
 
 def coverings(values: Mapping[str, Any]) -> Rows:
-    """The paper's columns, theirs and ours."""
+    """Rows of coverings: the paper's, ours, with their intervals."""
     header = [
         "column", "cut", "paper", "best", "95 %", "± seeds", "average", "95 %", "± seeds", "seeds",
     ]  # fmt: skip
@@ -48,7 +47,7 @@ def coverings(values: Mapping[str, Any]) -> Rows:
 
 
 def measures(values: Mapping[str, Any]) -> Rows:
-    """The benchmark's measures, ranks and seconds."""
+    """Rows of the benchmark's measures, ranks and seconds."""
     header = [
         "column", "cut", "ODS", "OIS", "best (benchmark)", "PRI ODS", "PRI OIS", "VI ODS",
         "VI OIS", "rank of W", "effective", "before → after", "s", "s, with backbone",
@@ -69,7 +68,7 @@ def measures(values: Mapping[str, Any]) -> Rows:
 
 
 def tests(values: Mapping[str, Any]) -> Rows:
-    """Who leads whom, by how much, how surely."""
+    """Rows of tests: leads of a row on another, with interval and probability."""
     header = ["lead of", "on", "test", "images", "best", "p", "average", "p"]
     body = []
     for test in values["tests"]:
@@ -82,7 +81,7 @@ def tests(values: Mapping[str, Any]) -> Rows:
 
 
 def reduced(values: Mapping[str, Any]) -> list[str]:
-    """Which columns were trained with convolutions in less than float32."""
+    """Sentences that name the columns trained with convolutions in less than float32."""
     titles: dict[str, dict[str, None]] = {}  # without repetition, in the table's order
     for row in values["rows"]:
         for precision in row["reduced"]:
@@ -91,16 +90,16 @@ def reduced(values: Mapping[str, Any]) -> list[str]:
 
 
 def heading(values: Mapping[str, Any]) -> str:
-    """What the table is of."""
+    """Heading: number of images and split."""
     return f"Table 2 on {values['images']} images of “{values['split']}”"
 
 
 def table_view(values: Mapping[str, Any], figure: str | None = None) -> TableView:
-    """All that there is to see of Table 2.
+    """View of Table 2: rows, notes and chart.
 
     Args:
-        values: of `experiments.tables.assemble`, or table2.json.
-        figure: name of Figure 3's page beside it, to link.
+        values: result of `experiments.tables.assemble`, or table2.json.
+        figure: file name of Figure 3's page, to link.
     """
     tables = {
         "Coverings": coverings(values),
@@ -125,20 +124,20 @@ REFERENCES = {
     "gPb-owt-ucm": {"best": 0.741, "average": 0.634},
     "another human": {"best": 0.832, "average": 0.728},
 }
-"""On BSDS300's test images, by this package's evaluation of the benchmark's own hierarchies, eight
-segmentations each, and of the annotators against each other."""
+"""Coverings on BSDS300's test images: of the benchmark's own hierarchies in this package's
+evaluation, eight segmentations each, and of the annotators by each other."""
 _DASHES = ("dotted", "dashed")
 _DIMENSIONS = ("covering", "row")
 
 
 def covering_chart(values: Mapping[str, Any]) -> hv.Overlay:
-    """A row for each column and way to cut: best and average covering, with 95 % intervals.
+    """Chart with a row a column and way to cut: coverings with 95 % intervals.
 
-    Hollow dots are the paper's figures. Vertical lines are what reference methods reach on the test
-    images.
+    Hollow dots are the paper's figures. Vertical lines are coverings of reference methods on the
+    test images.
 
     Args:
-        values: of `experiments.tables.assemble`, or table2.json.
+        values: result of `experiments.tables.assemble`, or table2.json.
     """
     rows = list(values["rows"])
     heights, top = places(len(rows)), len(rows) + 0.6
@@ -164,7 +163,7 @@ def covering_chart(values: Mapping[str, Any]) -> hv.Overlay:
         [f"{row['title']} · {row['cut']}" for row in rows],
         xlabel="covering of BSDS300's images, eight segmentations each",
         padding=0.03,
-        pixels=(24, 240),  # the legend needs as much
+        pixels=(24, 240),  # smallest height with room for the legend
         inches=(8.4, 0.27, 0.5),
     )
 
