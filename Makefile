@@ -5,8 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 # Processes that share the tests: each begins with a stretch of the files, and takes over from the
-# others when it is through; each takes a gigabyte or two. Those in a browser are alone: JupyterLab,
-# kernel, training and page are processes enough.
+# others when it is through; each takes a gigabyte or two.
 WORKERS ?= 2
 
 .PHONY: help demo test browser check gpu lab lock clean
@@ -29,8 +28,7 @@ demo: $(STAMP)  ## the main job on synthetic scenes: dataset, store, training, r
 # Python may keep compiled files, wherever this is called from: hundreds of processes import torch.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP) browser  ## every test, notebooks included; WORKBENCH_DATA=<folder> adds those on real data
-	@$(BIN)/python -m pytest tests/browser
-	@$(BIN)/python -m pytest --ignore tests/browser --numprocesses $(WORKERS) --dist worksteal
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
 # For the tests in a real browser. Only where it may be installed without asking anybody: by root,
 # on a Debian, and where it is missing. Without it those tests say so.

@@ -14,7 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import nbformat
 import psutil
+
+from tests.notebooks.settings import shortened
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -25,7 +28,7 @@ _MARK = "WORKBENCH_BROWSER_MARK"
 def make_project(folder: Path) -> None:
     """Have a folder that notebooks take for the repository: what they write lands in it.
 
-    `workbench` and `pipelines` are those of the repository, notebooks are copies.
+    `workbench` and `pipelines` are those of the repository, notebooks are copies with less to do.
     """
     for package in ("workbench", "pipelines"):
         (folder / package).symlink_to(ROOT / package)
@@ -33,7 +36,7 @@ def make_project(folder: Path) -> None:
     notebooks.mkdir()
     (notebooks / "results").symlink_to(ROOT / "notebooks" / "results")
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        (notebooks / path.name).write_bytes(path.read_bytes())
+        nbformat.write(shortened(path), notebooks / path.name)
 
 
 @contextmanager
