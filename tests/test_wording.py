@@ -8,17 +8,8 @@ ROOT = Path(__file__).parents[1]
 VAGUE = {"Of", "Those", "It", "They", "That", "What", "One"}
 """First words that mean nothing without the name above them."""
 EXCLUDED = (
-    "pipelines/",
-    "workbench/bench/",
-    "workbench/cli/",
     "workbench/experiments/",
-    "workbench/layers/",
-    "workbench/linalg/",
-    "workbench/models/",
-    "workbench/objectives/",
-    "workbench/segmentation/",
     "workbench/training/",
-    "workbench/data/features.py",
     "workbench/evaluation/scenes/look.py",
     "workbench/evaluation/scenes/networks.py",
     "workbench/evaluation/scenes/snapshots.py",
