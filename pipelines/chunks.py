@@ -24,10 +24,10 @@ ABSENT = 2**64 - 1
 
 
 class ChunkFile:
-    """One uncompressed chunk of `unit` items: their bytes and, after the last one, zeros.
+    """File of one uncompressed chunk of `unit` items: their bytes and, after the last one, zeros.
 
     Args:
-        path: where the chunk will be.
+        path: final path of the chunk.
         part: the file to write until then, on the same filesystem.
         unit: items a chunk; the array's last one may be given fewer.
 
@@ -47,7 +47,7 @@ class ChunkFile:
             self._file = part.open("wb", buffering=0)
 
     def write(self, block: np.ndarray) -> list[int]:
-        """Append items (n, …); gives back their digests."""
+        """Append items (n, …); returns their digests."""
         self.item_bytes = block[0].nbytes
         self.items += len(block)
         with target_errors(self.path):
@@ -88,7 +88,7 @@ class ChunkFile:
 
 
 class ShardFile(ChunkFile):
-    """One shard of `unit` inner chunks of one item each: zstd, crc32c, the index at the end."""
+    """File of one shard of `unit` inner chunks of one item each: zstd, crc32c, index at the end."""
 
     def __init__(self, path: Path, part: Path, unit: int) -> None:
         super().__init__(path, part, unit)

@@ -1,4 +1,4 @@
-"""Plans stores of any source, and reads the items of a plan: pixels or a backbone's features."""
+"""Plans of stores of any source, and the items of a plan: pixels or a backbone's features."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -54,10 +54,10 @@ def prepare(
         product: one of the source's; default: its first, or the features of it with `features`.
         profile: "local" or "remote"; default: by product.
         unit: items a task; default: by product.
-        features: in place of pixels, a backbone and a tap, as in "alexnet:relu5".
-        weights: of features, the backbone's file.
-        enlarge: of features, factor by which images are enlarged before; default: by product.
-        mirrored: of features, whether those of the mirror images are wanted as well.
+        features: backbone and tap, as in "alexnet:relu5", whose features replace the pixels.
+        weights: file of the backbone's weights, for features.
+        enlarge: factor by which images are enlarged before, for features; default: by product.
+        mirrored: whether features of the mirror images are wanted as well.
         parameters: values of the sources' options; those of other sources have no effect.
 
     Raises:

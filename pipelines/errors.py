@@ -2,10 +2,10 @@
 
 
 class UserError(Exception):
-    """A problem whose cause lies in the input or the request, not in the code.
+    """Error whose cause lies in the input or the request, not in the code.
 
-    A command line prints it as one sentence; a program can read its three parts. It travels
-    between processes as it is: its arguments are its parts.
+    A command line prints it as one sentence; a program can read its three parts. It can be pickled:
+    its arguments are its parts.
     """
 
     def __init__(self, expected: str, found: str, remedy: str) -> None:
@@ -19,16 +19,16 @@ class UserError(Exception):
 
 
 class PipelineError(UserError):
-    """A problem on the way from raw files to a store."""
+    """Error on the way from raw files to a store."""
 
 
 class BadInput(PipelineError):
-    """One raw item is unreadable or inconsistent: it is quarantined and the rest goes on."""
+    """Error of a raw item, unreadable or inconsistent: it is quarantined, the rest goes on."""
 
 
 class StoreError(PipelineError):
-    """A store that is missing, foreign, of another version, unfinished, or damaged."""
+    """Error of a store that is missing, foreign, of another version, unfinished, or damaged."""
 
 
 class TargetError(PipelineError):
-    """The place of the store cannot be written: a full disk, no permission. Retrying is no use."""
+    """Error of a store's place that cannot be written: full disk, no permission. No retry helps."""

@@ -1,4 +1,4 @@
-"""Carries out a plan: one Dask task for every unit that the ledger does not have yet.
+"""Execution of a plan: one Dask task for every unit that the ledger does not have yet.
 
 The graph has as many tasks as units are left, however many images they hold, and a task is sent
 three names and a number. A unit that fails does not stop the others, unless the store cannot be
@@ -36,7 +36,7 @@ class Summary:
 
     Attributes:
         store: the store's folder.
-        item: what an item is called: "scene" or "region".
+        item: name of an item: "scene" or "region".
         done: units written by this run.
         skipped: units that were done before.
         items: items in the units written by this run.
@@ -44,7 +44,7 @@ class Summary:
         quarantined: items of the whole store that could not be read.
         seconds: duration.
         digest: SHA-256 of all of the store's arrays.
-        notes: what of the dataset was left out, and why.
+        notes: sentences on parts of the dataset that were left out, and why.
     """
 
     store: Path
@@ -83,11 +83,11 @@ class Summary:
 
 
 class SchedulerLost(PipelineError):
-    """The scheduler went away in the middle of a run; what is marked is done."""
+    """Error of a scheduler that is lost in the middle of a run; marked units are done."""
 
 
 class UnitError(PipelineError):
-    """Units could not be written for another reason than a broken item; the rest is done."""
+    """Error of units that could not be written, other than by a broken item; the rest is done."""
 
 
 def execute(
@@ -103,8 +103,8 @@ def execute(
 
     Args:
         plan: the plan that the store and its ledger were begun with.
-        store: its folder.
-        client: where the tasks run.
+        store: folder of the store.
+        client: client of the cluster on which the tasks run.
         redo: indices of units to write again although they are done.
         table: write the table again although no unit was, to mend damage.
         progress: show a bar.

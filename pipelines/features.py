@@ -87,7 +87,7 @@ def list_features(listing: Listing, request: FeatureRequest, side: int | None) -
     """The listing of the features of a listing's items, slot for slot.
 
     Args:
-        listing: of the pixels; without `side`, its records have `height` and `width`.
+        listing: listing of the pixels; without `side`, its records have `height` and `width`.
         request: the extractor's.
         side: pixels of the square frames of the items; None: items are whole images.
     """

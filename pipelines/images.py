@@ -46,8 +46,8 @@ def decode_upright_image(
     """An image file as (height, width, 3) uint8 RGB, turned upright by its EXIF orientation.
 
     Args:
-        content: of the file; of an animation the first picture is decoded.
-        name: of the file, for errors.
+        content: bytes of the file; of an animation the first picture is decoded.
+        name: name of the file, for errors.
         least_side: pixels that height and width must have.
         most_pixels: pixels that the image may have; a larger one is refused undecoded.
     """
@@ -82,7 +82,7 @@ def open_annotated(content: bytes, name: str, height: int, width: int) -> Image.
 def open_image(
     content: bytes, name: str, *, least_side: int = 1, most_pixels: int = MOST_PIXELS
 ) -> Image.Image:
-    """The decoded image, in the mode of the file; arguments as for `decode_upright_image`."""
+    """Decoded image, in the mode of the file; arguments as for `decode_upright_image`."""
     with _explained(name, most_pixels):
         with warnings.catch_warnings():  # the limit here is `most_pixels`
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -84,7 +84,7 @@ class Ledger:
         return f"Ledger({self.folder}, {len(self.done())} units done)"
 
     def exists(self) -> bool:
-        """Whether it holds a plan."""
+        """Whether the ledger holds a plan."""
         return (self.folder / PLAN).is_file()
 
     @property

@@ -1,8 +1,8 @@
-"""One run at a time on a store: a file beside it, locked while a run goes on.
+"""Lock of a store for one run at a time: a file beside it, locked while a run goes on.
 
-The kernel holds the lock (`flock`) and lets go of it when the process ends, however it ends: a
-lock is never stale. Over NFS Linux carries it to the server, so that it holds between hosts. Where
-a filesystem knows no locks (some mounts of Lustre), a run says so and goes on without.
+The kernel holds the lock (`flock`) and releases it when the process ends, however it ends: a lock
+is never stale. Over NFS Linux takes it at the server, so that it holds between hosts. Where a
+filesystem has no locks (some mounts of Lustre), a run says so and goes on without.
 """
 
 import errno
@@ -29,7 +29,7 @@ def exclusive(store: Path) -> Iterator[None]:
     """Hold a store for the length of the block.
 
     Raises:
-        PipelineError: another run holds it; says where and since when.
+        PipelineError: another run holds it; the message has its host and time.
         TargetError: the folder of the store cannot be written.
     """
     path = store.with_name(f".{store.name}.lock")

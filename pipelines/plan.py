@@ -37,9 +37,9 @@ class Unit:
     """The range of slots that one task writes, and where its records are.
 
     Attributes:
-        index: its number; also that of its chunks.
+        index: number of the unit; also that of its chunks.
         start, stop: slots along the items' dimension.
-        offset, length: of its lines, bytes in the file of records.
+        offset, length: place of its lines, bytes in the file of records.
     """
 
     index: int
@@ -59,21 +59,21 @@ class Plan:
     """A store to be written.
 
     Attributes:
-        dataset: which source reads the records.
+        dataset: name of the source that reads the records.
         product: name of a product of the source.
         root: the dataset's folder, as a string.
         layout: the layout found there.
-        parameters: of the source, sorted by name.
-        profile: how the pixel arrays lie on the disk.
+        parameters: parameters of the source, sorted by name.
+        profile: profile of the pixel arrays on the disk.
         schema: the store's arrays.
         unit: items a unit; the last one may have fewer.
         units: all of them, in order.
         splits: items of each split, in the store's order.
         categories: official id and name of each category, in the order of their contiguous numbers.
-        raw_bytes: of all files that will be read.
+        raw_bytes: size of all files that will be read.
         largest: height and width of the largest image.
         records_sha256: of all records.
-        notes: what was left out, and why.
+        notes: sentences on what was left out, and why.
         attributes: attributes that the product adds to the store, sorted by name.
     """
 

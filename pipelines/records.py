@@ -22,7 +22,7 @@ Value = str | int | bool | float
 
 @dataclass(frozen=True)
 class RawFile:
-    """One file of the dataset: its path relative to the dataset's folder, and its bytes."""
+    """File of the dataset: its path relative to the dataset's folder, and its size in bytes."""
 
     path: str
     size: int
@@ -30,7 +30,7 @@ class RawFile:
 
 @runtime_checkable
 class Record(Protocol):
-    """One image file, which gives one or more items."""
+    """Record of an image file, which gives one or more items."""
 
     @property
     def items(self) -> int:
@@ -47,10 +47,10 @@ class Listing:
     Attributes:
         root: the folder that the records' paths are relative to.
         layout: the layout's name.
-        schema: of the store that the records give.
-        records: in the order in which the store keeps them.
+        schema: schema of the store that the records give.
+        records: records in the order in which the store keeps them.
         splits: items of each split, in the store's order.
-        raw_bytes: of all files that will be read.
+        raw_bytes: size of all files that will be read.
         largest: height and width of the largest image.
         categories: official id and name of each category; its position is its contiguous number.
         notes: sentences about what was left out, and why.

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SCHEMA_VERSION = 2
-"""A store of another version is refused."""
+"""Version of the schemas; a store of another version is refused."""
 STRING = "string"
 
 
@@ -85,7 +85,7 @@ def digest_name(name: str) -> str:
 
 
 KIND = "structured-layers-"
-"""The attribute `kind` of every store of this package begins so."""
+"""Beginning of the attribute `kind` of every store of this package."""
 SCENES, REGIONS, FEATURES = (f"{KIND}{name}" for name in ("scenes", "regions", "features"))
 
 IDENTITY = (
@@ -146,7 +146,7 @@ def features(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Sche
     """Features of whole images, channels × rows × columns: an array for each tap of a backbone.
 
     Args:
-        shapes: by the tap's name, the largest of the dataset.
+        shapes: largest shape of the dataset, by the tap's name.
         mirrored: whether there is an array `<tap>_mirrored` for each tap as well.
     """
     sizes = (Field(f"{tap}_{side}", "int32") for tap in shapes for side in ("rows", "columns"))

@@ -44,8 +44,8 @@ class Verification:
 
     Attributes:
         store: the store's folder.
-        units: how many were compared.
-        faults: what is wrong with them.
+        units: number of units that were compared.
+        faults: faults of these units.
         unfinished: units that have no mark, so that there is nothing to compare.
     """
 

@@ -13,26 +13,26 @@ from pipelines.cluster.memory import keep_buffers
 from pipelines.cluster.request import Request
 
 NEVER = {"distributed.deploy.lost-worker-timeout": "365 days"}
-"""When a worker that died is given up. Its nanny replaces it, however often; the default, fifteen
-seconds, dismisses a nanny whose worker happens to be dead, once more, so long after it had died."""
+"""Time after which a lost worker is given up: never, since its nanny replaces it. With the default,
+fifteen seconds, a nanny is dismissed whose worker is dead again so long after its first death."""
 SELDOM = {"distributed.worker.profile.interval": "100ms"}
 """Interval at which Dask samples what a worker is doing, for its dashboard. The default, ten times
 as often, takes a twenty-fifth of a task's time."""
 
 
 class IgnoreInterrupts(WorkerPlugin):
-    """Leaves Ctrl-C, which a terminal sends to all processes, to the one that owns the cluster."""
+    """Plugin that ignores Ctrl-C in workers: it is handled by the process that owns the cluster."""
 
     name = "ignore-interrupts"
 
     def setup(self, worker: Worker) -> None:
-        """Called in each worker's process as it starts."""
+        """Ignore the signal; called in each worker's process at its start."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
 def connected(request: Request) -> Iterator[Client]:
-    """One worker a process and thread: tasks hold Python's lock for most of their time."""
+    """Client of workers of one process and thread each: tasks mostly hold Python's lock."""
     with dask.config.set(NEVER | SELDOM), keep_buffers():
         cluster = LocalCluster(
             n_workers=request.workers or CPU_COUNT,

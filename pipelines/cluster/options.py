@@ -1,4 +1,4 @@
-"""The cluster's options on a command line: those of `Request`, and `--render`."""
+"""Options of the cluster on a command line: those of `Request`, and `--render`."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -63,7 +63,7 @@ NAMES = tuple(each.name for each in fields(Request))
 
 
 def options(command: Command) -> Command:
-    """Gives a command the keyword arguments of `connect`; under --render it is not called."""
+    """Add the keyword arguments of `connect` to a command; under --render it is not called."""
 
     @wraps(command)
     def wrapped(*arguments: Any, rendered: str | None, **keywords: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`Request`: where the tasks shall run and on how much, checked as a whole."""
+"""`Request`: place, workers and memory for the tasks, checked as a whole."""
 
 from dataclasses import dataclass, fields
 
@@ -22,7 +22,7 @@ USES = {
     | {"interface", "shared_folder"}
     for system in BATCH
 }
-"""Place → what can be asked of it. Anything else in a request is refused, not ignored."""
+"""Place → options that it has. Any other option in a request is refused, not ignored."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,18 @@ class Request:
         workers: processes on this machine (default: its cores), jobs of a batch system or pods
             (default: 1).
         adapt: "MIN:MAX", jobs as there is work for them, in place of `workers`.
-        memory_limit: of each local worker, as in "2GiB"; "auto" shares the machine's memory.
+        memory_limit: memory of each local worker, as in "2GiB"; "auto" shares the machine's memory.
         insecure: speak plain text with other hosts: whoever reaches a port may run code there.
         tls_ca, tls_cert, tls_key: files in PEM format; default: what Dask's configuration names.
         timeout: seconds until a scheduler must answer (default: 10; pods: 600).
-        cores, memory: of one job or pod; its processes share them. Default: 1 core, 2GiB.
-        processes: of one job or pod; default: one a core, each with one thread.
+        cores, memory: cores and memory of a job or pod; its processes share them. Default: 1, 2GiB.
+        processes: number of processes of a job or pod; default: one a core, each with one thread.
         queue, account, walltime: a job's, as its batch system writes them.
         job_extra: further directives of a job, as in "--constraint=haswell".
         interface: network interface that a batch system's nodes can reach, as in "ib0".
         shared_folder: folder that nodes see under the same path, for credentials; default: home.
-        image: of the pods' containers; it must hold this package in this version.
-        namespace: of the pods; default: the current context's.
+        image: image of the pods' containers; it must hold this package in this version.
+        namespace: namespace of the pods; default: the current context's.
         volume: "CLAIM:/path", persistent volume claims that the pods see, with dataset and store.
 
     Raises:
@@ -133,7 +133,7 @@ class Request:
         return _bytes(self.memory or "2GiB", "--memory")
 
     def _refuse_strangers(self) -> None:
-        """An option that its place does not know would be forgotten without a word."""
+        """Refuse options that the place does not have: they would otherwise be ignored."""
         if self.scheduler is not None and self.cluster != LOCAL:
             raise PipelineError(
                 "--scheduler or --cluster", "both", "leave --cluster out to use that scheduler"

@@ -92,13 +92,13 @@ def credentials(request: Request) -> Security:
 
 
 def is_private(address: str) -> bool:
-    """Whether what is sent to an address (`tcp://host:8786`) is hidden from other machines."""
+    """Whether data sent to an address (`tcp://host:8786`) is hidden from other machines."""
     scheme = address.partition("://")[0]
     return scheme in ENCRYPTED or scheme in INSIDE or _is_here(get_address_host(address))
 
 
 def _is_here(host: str) -> bool:
-    """Whether all that a name stands for are addresses of this machine."""
+    """Whether all addresses of a name are those of this machine."""
     try:
         found = {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
     except socket.gaierror:

@@ -25,8 +25,8 @@ class Archive:
     """A file to fetch, and where its contents go.
 
     Attributes:
-        part: its name among the dataset's parts.
-        url: its official address.
+        part: name among the dataset's parts.
+        url: official address.
         size: bytes; an estimate unless `exact`.
         unpacked: bytes on disk afterwards, roughly.
         contents: (folder in the archive, folder below the root): what is unpacked to where. For
@@ -56,10 +56,10 @@ class Dataset:
     """Archives that belong together, and the terms on which they may be used.
 
     Attributes:
-        title: what it is.
-        homepage: where its publishers describe it.
-        terms: their licences, a line each.
-        archives: its parts.
+        title: name in words.
+        homepage: address of the publishers' description.
+        terms: licences, a line each.
+        archives: archives of its parts.
         next: the command that uses it.
     """
 

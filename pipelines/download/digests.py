@@ -27,7 +27,7 @@ def known(archive: Archive, folder: Path, given: dict[str, str]) -> tuple[str | 
 
     Args:
         archive: the archive.
-        folder: where `digests.json` lies.
+        folder: folder of `digests.json`.
         given: part → digest that the user vouches for; it goes before any other.
 
     Raises:

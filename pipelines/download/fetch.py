@@ -75,7 +75,7 @@ class State(Enum):
 
 
 def state(archive: Archive, root: Path) -> State:
-    """Whether an archive was unpacked here.
+    """State of an archive's place: whether it was unpacked there, by us.
 
     The mark is written when all is unpacked and before it is moved to its place: with a mark, what
     lies there is ours and whole.
@@ -102,16 +102,16 @@ def download(
     """Fetch what is missing of a dataset and unpack it below the root.
 
     Args:
-        name: of the dataset in the catalogue.
+        name: name of the dataset in the catalogue.
         root: the folder of datasets, as WORKBENCH_DATA names it; made if need be.
-        parts: which archives; default: all.
+        parts: names of the archives; default: all.
         given: part → SHA-256 that the user vouches for, in place of the catalogue's.
         keep: leave the archives in `.downloads/` after they are unpacked.
         progress: show bars.
-        say: is told each part's outcome as it is reached.
-        catalogue: where the name is looked up.
-        patience: with servers that fail.
-        convert: makes features of weights; default: what `workbench` offers.
+        say: function that is called with each part's outcome, in words.
+        catalogue: datasets by name.
+        patience: patience with servers that fail.
+        convert: converter of weights to features; default: that of `workbench`.
 
     Raises:
         PipelineError: what stands in the way, and what to do. What has arrived stays.
@@ -244,7 +244,7 @@ def _check_space(archives: Sequence[Archive], folder: Path, *, keep: bool) -> No
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two downloads to one root would write into each other's parts."""
+    """Lock of a root: two downloads to it would write into each other's parts."""
     with (folder / "lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

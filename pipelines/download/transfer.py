@@ -1,4 +1,4 @@
-"""One file over HTTP, continued where an earlier transfer stopped.
+"""Transfer of a file over HTTP, continued where an earlier one stopped.
 
 What has arrived lies in `NAME.part`; `NAME.part.json` holds the validator (ETag or Last-Modified)
 of the version that it is part of. A transfer goes on from there only if the server confirms that
@@ -51,10 +51,10 @@ def fetch(
 
     Args:
         client: to ask with.
-        url: its address.
-        target: where it shall lie; until it is whole, it lies in `target`.part.
+        url: address of the file.
+        target: path of the file; until it is whole, it lies in `target`.part.
         size: bytes that it must have, if known.
-        patience: with a server that fails.
+        patience: patience with a server that fails.
         bar: shows the bytes, those of earlier transfers included.
 
     Raises:
@@ -153,7 +153,7 @@ def _extent(answer: httpx.Response) -> tuple[int, int | None]:
 
 
 def _changed(answer: httpx.Response, validator: str) -> bool:
-    """Whether a partial answer is of another version, by a server that overlooks If-Range."""
+    """Whether a partial answer is of another version, from a server that ignores If-Range."""
     seen = {answer.headers.get("ETag"), answer.headers.get("Last-Modified")} - {None}
     return bool(seen) and validator not in seen
 

@@ -1,4 +1,4 @@
-"""Unpacks an archive to folders below the root: all of it, or nothing under its final name.
+"""Unpacking of an archive to folders below the root: all of it, or nothing under its final name.
 
 Members are written to a staging folder on the root's file system, from which whole folders are
 moved to their places at the end. Only regular files below the wanted folders are written; a name
@@ -39,7 +39,7 @@ def unpack(path: Path, archive: Archive, staging: Path, bar: tqdm) -> int:
 
     Args:
         path: the archive.
-        archive: its entry in the catalogue.
+        archive: entry of the archive in the catalogue.
         staging: an empty folder, which stands for the root.
         bar: shows bytes written.
 

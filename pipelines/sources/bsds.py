@@ -51,11 +51,11 @@ NESTED = ("", "data", "BSDS500/data", "BSR/BSDS500/data", "BSDS500", "BSDS300")
 
 @dataclass(frozen=True)
 class SceneRecord:
-    """One image with its human segmentations, before anything is decoded.
+    """Record of an image with its human segmentations, before anything is decoded.
 
     Attributes:
         id: name of the image in its dataset.
-        split: what the image is used for under the chosen protocol ("train", "test", …).
+        split: use of the image under the chosen protocol ("train", "test", …).
         image: the image file.
         annotations: the ground-truth files; none if the ground truth is missing.
         height, width: size in pixels by the header; 0 if the header is unreadable.
@@ -118,7 +118,7 @@ def locate(root: Path) -> tuple[Path, str]:
 
 
 def discover(root: Path, protocol: str = "bsds300") -> Listing:
-    """Every scene of the dataset that the protocol uses, in the order split, id.
+    """Listing of every scene of the dataset that the protocol uses, in the order split, id.
 
     Reads headers only. A scene without ground truth or with an unreadable header is listed all
     the same: `read` says what is wrong with it.
@@ -243,7 +243,7 @@ def read(record: SceneRecord, root: Path) -> Scene:
 
 
 def _check_size(scene: Scene, record: SceneRecord) -> None:
-    """The slot was laid out by the headers: what was decoded must not be more."""
+    """Check that a decoded scene fits into its slot, which was sized by the headers."""
     height, width = scene.image.shape[:2]
     if height > record.height or width > record.width or len(scene.labels) > record.annotators:
         raise BadInput(

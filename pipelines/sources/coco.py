@@ -30,7 +30,7 @@ SOME = 5
 
 
 def discover(root: Path, product: str, parameters: Parameters) -> Listing:
-    """Every object of the dataset, by image.
+    """Listing of every object of the dataset, by image.
 
     Args:
         root: the folder that holds `annotations/` and the image folders.
@@ -198,7 +198,7 @@ def _records(
 
 
 def _check_ids(instances: Instances, path: Path) -> None:
-    """Ids name one thing each, and categories exist."""
+    """Check that ids are unique and that categories exist."""
     for what, things in (("image", instances.images), ("annotation", instances.annotations)):
         if len({each.id for each in things}) != len(things):
             raise PipelineError(

@@ -46,7 +46,7 @@ def regions(
     options: Parameters,
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
-    """One item for each object of an image.
+    """Items of the objects of an image, one each.
 
     Args:
         record: the image.
@@ -88,7 +88,7 @@ def scenes(
     options: Parameters,
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
-    """One item: the image and a map of its instances.
+    """Item of a scene: the image and a map of its instances.
 
     Label k is the k-th object in the order of annotation ids, 0 what no object covers; the row's
     `category` and `annotation_id` list them. Smaller objects lie over larger ones. Objects whose

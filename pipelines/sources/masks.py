@@ -28,7 +28,7 @@ def draw(
     Args:
         segmentation: as the annotation has it.
         size: height and width of the image.
-        name: of the annotation, for errors.
+        name: name of the annotation, for errors.
         columns: first and last but one of those wanted; default: all.
 
     Returns:
@@ -58,7 +58,7 @@ def fit(mask: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Args:
         mask: (rows, columns) uint8, some of it 1.
-        height, width: of the result.
+        height, width: size of the result.
     """
     rows, columns = mask.shape
     grey = Image.fromarray(np.multiply(mask, 255, order="C"))

@@ -42,7 +42,7 @@ def write_sample(
     Args:
         root: a new or empty folder, or one with an earlier sample, which is replaced.
         train, test: number of scenes to train on and held out.
-        seed: of everything that is drawn.
+        seed: seed of everything that is drawn.
         size: height and width of a landscape.
         layout: "bsds500", "bsds300" or "coco".
 

@@ -17,7 +17,7 @@ from pipelines.sources.textures import NAMES
 FOLDERS = {"train": "train2017", "val": "val2017"}
 """Split → the folder of its images."""
 OBJECTS = 100
-"""Annotation ids are the image's times this, plus the object's number."""
+"""Factor of annotation ids: the image's id times this, plus the object's number."""
 GREY_EVERY = 7
 """Period of the grey images."""
 COMPRESSED, RUNS, CROWD = 3, 4, 11

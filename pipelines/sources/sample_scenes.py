@@ -1,8 +1,8 @@
-"""Scenes of a synthetic dataset: what is drawn, whatever the layout that it is written in.
+"""Scenes of a synthetic dataset, for every layout.
 
 A scene is a partition into regions that differ by texture alone. Two smooth fields of colour and
-an uneven light run across the regions' boundaries, and every region's mean is the fields' own:
-colours cluster into the wrong segments, and what tells the regions apart has to be learned. The
+an uneven light run across the regions' boundaries, and every region's mean is that of the fields:
+colours cluster into the wrong segments, and the differences of regions have to be learned. The
 truth is known: the first annotator draws it exactly (`partitions.draw_annotations`).
 """
 

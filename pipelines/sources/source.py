@@ -1,4 +1,4 @@
-"""`Source`: all that the pipelines need to know of a dataset, and the parts that it is made of.
+"""`Source`: description of a dataset for the pipelines, and its parts.
 
 A module of this package describes a dataset by one `Source`; `pipelines.sources.SOURCES` lists
 them. Planning, reading, resuming and the command line follow from the description.
@@ -23,7 +23,7 @@ class Option:
 
     Attributes:
         name: the keyword and the name in plans.
-        default: its value where none is given; its type is the parameter's.
+        default: value where none is given; its type is the parameter's.
         help: text of the command line's help.
         choices: the allowed values; empty: all of the type.
         products: names of the products that depend on it; empty: all of the source's.
@@ -120,7 +120,7 @@ class Source:
     Attributes:
         name: on the command line.
         title: the dataset's name in words.
-        folder: its folder below WORKBENCH_DATA, where `download` puts it.
+        folder: folder of the dataset below WORKBENCH_DATA, where `download` puts it.
         readers: one for each product; the first one is that of the default product.
         discover: (folder, name of the product, parameters) → the listing of what is there. Raises
             PipelineError where there is no dataset or the parameters do not fit together.

@@ -1,4 +1,4 @@
-"""Textures for synthetic scenes: patterns of mean 0 and deviation 1 that colour does not betray.
+"""Textures for synthetic scenes: patterns of mean 0 and deviation 1, independent of colour.
 
 A texture is a family with parameters (orientation, period, scale), not a picture: every drawing
 has its own phase and noise, and covers the whole canvas.
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 Texture = Callable[[np.random.Generator, int, int], np.ndarray]
-"""(generator, height, width) → (height, width) pattern."""
+"""Function (generator, height, width) → (height, width) pattern."""
 
 
 def grating(angle: float, period: float) -> Texture:

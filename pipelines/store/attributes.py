@@ -13,7 +13,7 @@ Place = Path | str
 
 
 def is_url(place: Place) -> bool:
-    """Whether it is a URL and not a folder."""
+    """Whether a place is a URL and not a folder."""
     return "://" in str(place)
 
 

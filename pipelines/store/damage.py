@@ -13,7 +13,7 @@ def damaged(path: Place, array: str, slot: int | None, what: str) -> StoreError:
         path: the store's folder or URL.
         array: name of the array.
         slot: the item, for a pixel array; None for an array of the table.
-        what: what was found, as in "a missing chunk".
+        what: kind of damage, as in "a missing chunk".
     """
     if slot is None:
         return StoreError(

@@ -1,4 +1,4 @@
-"""`ArrayDescription`: where an array of a store lies and what its items are, for its reader."""
+"""`ArrayDescription`: place, layout and items of an array of a store, for its reader."""
 
 import math
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from pipelines.store.damage import damaged
 
 @dataclass(frozen=True)
 class ArrayDescription:
-    """One array of a store.
+    """Description of an array of a store.
 
     Attributes:
         path: the store's folder or URL.
         name: the array's name.
         shape: number of items, then an item's shape.
-        dtype: of the values.
+        dtype: dtype of the values.
         unit: items a chunk (profile `local`) or shard (profile `remote`).
         file: index of a chunk or shard → its path.
     """
@@ -37,11 +37,11 @@ class ArrayDescription:
         return math.prod(self.shape[1:]) * self.dtype.itemsize
 
     def damaged(self, slot: int, what: str) -> StoreError:
-        """The error for an item that is not what was written; `what` says what was found."""
+        """Error for an item that differs from what was written; `what` names the damage."""
         return damaged(self.path, self.name, slot, what)
 
     def unreadable(self, slot: int, error: Exception) -> StoreError:
-        """The error for a read that failed: a missing file is damage, anything else is not."""
+        """Error for a read that failed: a missing file is damage, anything else is not."""
         if isinstance(error, FileNotFoundError):
             return self.damaged(slot, "its chunk is missing")
         return StoreError(

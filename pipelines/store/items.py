@@ -24,8 +24,8 @@ def open_items(path: Place, name: str, digests: np.ndarray | None = None) -> "It
 
     Args:
         path: the store's folder, or its URL for fsspec (profile `remote` only).
-        name: of an array with a digest an item: `image`, `mask`, `label`, `feature`.
-        digests: of the items, where the store's table does not have them yet.
+        name: name of an array with a digest an item: `image`, `mask`, `label`, `feature`.
+        digests: digests of the items, where the store's table does not have them yet.
 
     Raises:
         StoreError: no such array there, or one in a layout that is not a profile's.
@@ -46,7 +46,7 @@ def valid_slots(path: Place) -> np.ndarray:
 
 
 class ItemArray:
-    """One array of a store, read item by item.
+    """Array of a store, read item by item.
 
     Args:
         array: the array.
@@ -57,7 +57,7 @@ class ItemArray:
         path: the store's folder or URL.
         name: the array's name.
         shape: items, then an item's shape.
-        dtype: of the values.
+        dtype: dtype of the values.
         item_bytes: bytes of one item.
     """
 
@@ -82,7 +82,7 @@ class ItemArray:
 
         Args:
             slots: (n,) integers from 0; any order, repeats allowed.
-            out: where to put them: (n, …) of the array's dtype, C-contiguous; made if not given.
+            out: array for the items, (n, …) of the array's dtype, C-contiguous; made if not given.
 
         Returns:
             `out`: (n, …).

@@ -69,9 +69,9 @@ def finish(plan: Plan, path: Path | str, digest: str) -> None:
     """Write the table of the ledger's rows and, after it, declare the store complete.
 
     Args:
-        plan: the store's.
-        path: its folder; all of its units are done.
-        digest: of the units' marks, which the attributes then have.
+        plan: plan of the store.
+        path: folder of the store; all of its units are done.
+        digest: digest of the units' marks, which is kept in the attributes.
     """
     group = zarr.open_group(path, mode="r+", use_consolidated=False)
     ledger = Ledger(path)

@@ -19,11 +19,11 @@ class Origin:
     """Origin of one item.
 
     Attributes:
-        slot: its place in the store, quarantined items counted.
-        source: of the raw file, relative to the dataset's folder.
+        slot: place of the item in the store, quarantined items counted.
+        source: path of the raw file, relative to the dataset's folder.
         sha256: of the raw file when it was read.
         unit: number of the unit that wrote it.
-        file: where the raw file lay; None where there is no ledger.
+        file: path of the raw file at the time; None where there is no ledger.
         mark: digest, bytes and quarantine of the unit; None where there is no ledger.
     """
 
@@ -38,7 +38,7 @@ class Origin:
         """Whether the raw file still is the one that was read.
 
         Raises:
-            StoreError: it is not there any more, or cannot be read.
+            StoreError: the file is missing, or cannot be read.
         """
         if self.file is None:
             raise StoreError(
@@ -94,8 +94,8 @@ class Origins:
         """The origin of an item.
 
         Args:
-            slot: its place in the store.
-            source: its `image_source` in the table.
+            slot: place of the item in the store.
+            source: `image_source` of the item in the table.
             sha256: its `image_sha256` in the table.
         """
         unit = slot // self._unit

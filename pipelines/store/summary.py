@@ -25,7 +25,7 @@ class StoreSummary:
         splits: valid items of each split.
         categories: valid items of each category that has any, the most frequent first.
         quarantined: items that are not valid, of a complete store.
-        pixel_bytes: of the pixel arrays, before compression.
+        pixel_bytes: size of the pixel arrays, before compression.
     """
 
     path: str

@@ -62,7 +62,7 @@ class Device:
 
 @dataclass(frozen=True)
 class Part:
-    """One process.
+    """Part of the work: one process.
 
     Attributes:
         name: of its record.
@@ -75,7 +75,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a part.
+    """Outcome of a part.
 
     Attributes:
         status: `DONE`, `FAILED` or `LATE`.
@@ -108,7 +108,7 @@ def probe() -> Device | None:
 
 
 def missing_packages() -> list[str]:
-    """What the lock file pins and this interpreter lacks, as `name==version`."""
+    """Packages that the lock file pins and this interpreter lacks, as `name==version`."""
     pins = re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.M)
     return [f"{name}=={pin}" for name, pin in pins if not _installed(name)]
 

@@ -22,7 +22,7 @@ def medians(tasks: Mapping[str, Task], repeats: int, patience: float = 5.0) -> d
 
     Args:
         tasks: tasks by name; each runs once before, untimed unless it takes longer than `patience`.
-        repeats: how many rounds; a task that takes longer than `patience` seconds runs only once.
+        repeats: number of rounds; a task that takes longer than `patience` seconds runs only once.
         patience: longest time of a task that is repeated, seconds.
     """
     times: dict[str, list[float]] = {name: [] for name in tasks}

@@ -1,4 +1,4 @@
-"""A frozen backbone's features of scenes and of regions, read from a store, not computed."""
+"""Features of a frozen backbone for scenes and regions, read from a store."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from workbench.errors import WorkbenchError
 
 
 class FeatureCache:
-    """The maps of several taps for every scene of a store of scenes.
+    """Maps at several taps for every scene of a store of scenes.
 
     Args:
-        path: of the store of features (`python -m pipelines run … --features`).
+        path: path of the store of features (`python -m pipelines run … --features`).
 
     Attributes:
-        attributes: what the store says of the backbone, its taps, the enlargement and the weights.
+        attributes: attributes of the store: backbone, taps, enlargement and weights.
         taps: names of the arrays, in the backbone's order.
     """
 
@@ -53,8 +53,8 @@ class FeatureCache:
         """Make sure that these are the features that a network would compute of scenes.
 
         Args:
-            scenes: those that will be asked for.
-            expected: what the store's attributes must be: backbone, taps, enlarge, weights_sha256.
+            scenes: scenes that will be asked for.
+            expected: required attributes of the store: backbone, taps, enlarge, weights_sha256.
 
         Raises:
             WorkbenchError: they are of other scenes or of another backbone, or lack the mirrors.
@@ -75,7 +75,7 @@ class FeatureCache:
             )
 
     def maps(self, scene_id: str, mirrored: bool) -> tuple[Float[Tensor, "_ _ _"], ...]:
-        """(channels, rows, columns) float32 at every tap."""
+        """Maps (channels, rows, columns) float32 of a scene at every tap."""
         row = self._rows[scene_id]
         found = []
         for tap in self.taps:
@@ -93,13 +93,13 @@ REMEDY = (
 
 
 class RegionFeatures:
-    """The maps at one tap for every region of a store of regions, and of their mirror images.
+    """Maps at one tap for every region of a store of regions, and for their mirror images.
 
     Args:
-        path: of the store of features (`python -m pipelines run coco --features …`).
+        path: path of the store of features (`python -m pipelines run coco --features …`).
 
     Attributes:
-        attributes: what the store says of the backbone, its tap, the enlargement and the weights.
+        attributes: attributes of the store: backbone, tap, enlargement and weights.
         shape: channels, rows and columns of the maps.
 
     Raises:
@@ -137,8 +137,8 @@ class RegionFeatures:
         """Make sure that these are the features that a network would compute of regions.
 
         Args:
-            regions: those that will be asked for.
-            expected: what the store's attributes must be: backbone, taps, enlarge, weights_sha256.
+            regions: regions that will be asked for.
+            expected: required attributes of the store: backbone, taps, enlarge, weights_sha256.
 
         Raises:
             WorkbenchError: they are of other regions or of another backbone, or lack the mirrors.
@@ -164,12 +164,12 @@ class RegionFeatures:
     def maps(
         self, regions: Regions, positions: np.ndarray, mirrored: Bool[np.ndarray, "batch"]
     ) -> Float32[Tensor, "batch channels rows columns"]:
-        """The maps of some regions.
+        """Maps of some regions.
 
         Args:
-            regions: those that `check` was asked about, or some of them.
-            positions: among these.
-            mirrored: whose mirror images are wanted.
+            regions: regions that `check` has seen, or some of them.
+            positions: positions among these.
+            mirrored: for each position whether its mirror image is wanted.
 
         Raises:
             StoreError: an item is missing or damaged.

@@ -1,4 +1,4 @@
-"""The convolutional layer as the matrix product that it is: S = Wφ(Z) + b1ᵀ (third seed, Lin)."""
+"""Convolutional layer as a matrix product, S = Wφ(Z) + b1ᵀ: see `linalg.convolution`."""
 
 import math
 from functools import lru_cache
@@ -13,15 +13,15 @@ from workbench.linalg.precision import check_real, uncast, widened
 
 
 class MatrixConvolution(nn.Module):
-    """Wφ(Z) + b1ᵀ, equal to `nn.Conv2d`, with W, φ and P_φ to be looked at.
+    """Layer Wφ(Z) + b1ᵀ, equal to `nn.Conv2d`, with W, φ and P_φ for inspection.
 
     Args:
-        channels: of the input maps.
+        channels: channels of the input maps.
         outputs: channels of the output maps.
-        kernel: rows and columns of the kernel; so are, in this order, stride, padding, dilation.
-        stride: from one place of the kernel to the next.
-        padding: zeros around the map.
-        dilation: between the entries of the kernel.
+        kernel: rows and columns of the kernel.
+        stride: rows and columns from one place of the kernel to the next.
+        padding: rows and columns of zeros on each side of the map.
+        dilation: rows and columns between the entries of the kernel.
         bias: whether there is a b.
 
     Attributes:
@@ -49,7 +49,7 @@ class MatrixConvolution(nn.Module):
 
     @classmethod
     def of(cls, convolution: nn.Conv2d) -> "MatrixConvolution":
-        """The same layer with a copy of the weights.
+        """Layer equal to a convolution, with a copy of its weights.
 
         Raises:
             WorkbenchError: it has groups, padding by name, or padding other than zeros.
@@ -77,7 +77,7 @@ class MatrixConvolution(nn.Module):
         return layer
 
     def operator(self, height: int, width: int) -> PatchOperator:
-        """φ for maps of this size; the last few are kept."""
+        """Operator φ for maps of this size; the last few are kept."""
         # torch's tracer looks through the cache, and warns of it
         make = PatchOperator if torch.compiler.is_compiling() else _operator
         return make(
@@ -106,7 +106,7 @@ class MatrixConvolution(nn.Module):
         return s.reshape(*s.shape[:-1], *phi.output_size).to(maps.dtype)
 
     def extra_repr(self) -> str:
-        """The settings, for print(network)."""
+        """Settings, for print(network)."""
         return (
             f"{self.channels}, {len(self.weight)}, kernel={self.kernel}, stride={self.stride}, "
             f"padding={self.padding}, dilation={self.dilation}, bias={self.bias is not None}"

@@ -17,7 +17,7 @@ from workbench.linalg.vectorise import vectorise
 
 
 class SecondOrderPooling(nn.Module):
-    """log(XᵀX + εI) or (XᵀX + εI)^p of the features X of an image, or of each of its regions.
+    """Pooling log(XᵀX + εI) or (XᵀX + εI)^p of the features X of an image, or of its regions.
 
     A region without a pixel has XᵀX = 0 and pools to log ε · I, or ε^p · I. There is no parameter:
     to reduce the number of features, put a 1×1 convolution in front.
@@ -59,9 +59,9 @@ class SecondOrderPooling(nn.Module):
         """Matrix, or vector, of each map: (batch, features, features) or (batch, entries).
 
         Args:
-            maps: real floating; the result has their dtype. What lies outside the mask is not
-                looked at, NaN neither.
-            masks: which pixels belong to the region; None: all.
+            maps: maps of features, real floating; the result has their dtype. Pixels outside the
+                mask are ignored, NaN too.
+            masks: pixels that belong to the region; None: all.
 
         Raises:
             WorkbenchError: see `linalg.gram_log`.
@@ -92,7 +92,7 @@ class SecondOrderPooling(nn.Module):
         Args:
             features: one tensor (pixels, features) a region; or all of them in one, region after
                 region, with their lengths.
-            lengths: the pixels of each region; only where `features` is one tensor.
+            lengths: number of pixels of each region; only where `features` is one tensor.
 
         Raises:
             WorkbenchError: no regions, or lengths that do not fit; see `linalg.gram_log` for more.
@@ -150,7 +150,7 @@ class SecondOrderPooling(nn.Module):
         return vectorise(pooled.value) if self.vectorised else pooled.value
 
     def extra_repr(self) -> str:
-        """The settings, for print(network)."""
+        """Settings, for print(network)."""
         what = "log" if self.function == "log" else f"power={self.power:g}"
         flags = [name for name in ("centre", "vectorised") if getattr(self, name)]
         return ", ".join([what, f"epsilon={self.epsilon:g}", self.normalisation, *flags])

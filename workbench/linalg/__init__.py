@@ -1,4 +1,4 @@
-"""The mathematics: matrix functions and factored affinities, with their adjoints."""
+"""Linear algebra of the layers: matrix functions and factored affinities, with their adjoints."""
 
 from workbench.linalg.affinity import Affinity
 from workbench.linalg.convolution import PatchOperator

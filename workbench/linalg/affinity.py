@@ -22,11 +22,11 @@ from workbench.linalg.tall_products import degrees
 
 @dataclass(frozen=True)
 class Affinity:
-    """W = XΛXᵀ by its factors.
+    """Affinity W = XΛXᵀ by its factors.
 
     Attributes:
         x: (pixels, features), real floating. float16 and bfloat16 count as the float32 numbers that
-            they are; the products with W come back in the half they came in.
+            they are; products with W have the dtype of the input.
         coupling: Λ, (features, features), symmetric; None means the identity.
 
     Raises:
@@ -53,12 +53,12 @@ class Affinity:
 
     @property
     def single(self) -> Float[Tensor, "pixels features"]:
-        """X, in float32 where it is half precision."""
+        """Factor X, in float32 where it is half precision."""
         return self.x.float() if is_narrow(self.x.dtype) else self.x
 
     @property
     def degrees(self) -> Float64[Tensor, "pixels"]:
-        """W1 = XΛ(Xᵀ1), float64."""
+        """Degrees W1 = XΛ(Xᵀ1), float64."""
         if torch.compiler.is_compiling():  # a tensor of the traced graph must not be kept
             return degrees(self.single, self.coupling)
         return self._kept_degrees
@@ -68,14 +68,14 @@ class Affinity:
         return degrees(self.single, self.coupling)
 
     def __matmul__(self, v: Float[Tensor, "pixels columns"]) -> Float[Tensor, "pixels columns"]:
-        """Wv, in O(pixels · features · columns)."""
+        """Product Wv, in O(pixels · features · columns)."""
         x, wide = widened(self.x), widened(v)
         with uncast(x):
             inner = x.T @ wide
             return (x @ (inner if self.coupling is None else self.coupling.to(x) @ inner)).to(v)
 
     def rows(self, pixels: Int[Tensor, "rows"]) -> Float[Tensor, "rows pixels"]:
-        """The rows of W that belong to the given pixels, for looking at."""
+        """Rows of W that belong to the given pixels, for display."""
         x = widened(self.x)
         left = x[pixels]
         with uncast(x):
@@ -83,12 +83,12 @@ class Affinity:
             return (left @ x.T).to(self.x)
 
     def dense(self) -> Float[Tensor, "pixels pixels"]:
-        """W itself, O(pixels²) memory: for oracles and small pictures."""
+        """Matrix W itself, O(pixels²) memory: for tests and small pictures."""
         return self.rows(torch.arange(self.pixels, device=self.x.device))
 
     @torch.no_grad()
     def effective_rank(self) -> float:
-        """Effective rank of W, in [1, features]; 0 where all features are off.
+        """Effective rank of W, in [1, features]; 0 where all features are zero.
 
         See `linalg.effective_rank`.
 
@@ -118,8 +118,8 @@ class Affinity:
         """Top eigenpairs of D^-½WD^-½ from the d×d Gram matrix of D^-½XΛ^½.
 
         Fewer than `count` pairs come back where the rank is smaller. Pixels of degree zero (all
-        features off) have zero rows. Differentiable, once, in whatever rotations within the
-        subspace of the vectors leave alone, ties included: see `linalg.spectral`.
+        features zero) have zero rows. Differentiable, once, for functions that do not depend on
+        rotations within the subspace of the vectors, ties included: see `linalg.spectral`.
 
         Raises:
             WorkbenchError: a degree is negative, Λ has a negative eigenvalue, or X is not finite.
@@ -139,7 +139,7 @@ torch.export.register_dataclass(Affinity, serialized_type_name="workbench.linalg
 
 
 def within_range(affinity: Affinity) -> Affinity:
-    """The affinity with X and Λ divided by powers of two where squares would leave float64's range.
+    """Affinity with X and Λ divided by powers of two where squares would leave float64's range.
 
     The subspaces and eigenvalues of D^-½WD^-½, and the range of W, do not depend on them, so no
     gradient flows through them. Squares of float32 stay in range: nothing is looked at then.
@@ -162,7 +162,7 @@ def _within_range(factor: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows 
 
 
 def checked_degrees(affinity: Affinity) -> Float64[Tensor, "pixels"]:
-    """The degrees, after making sure that normalized cuts are defined on them.
+    """Degrees, after making sure that normalized cuts are defined on them.
 
     Raises:
         WorkbenchError: X or Λ is not finite, or a degree is negative.

@@ -3,8 +3,8 @@
 After C.-J. Lin's slides on convolutional networks ("Matrix operations", National Taiwan
 University). Z has a row for each channel and a column for each pixel, φ(Z) a column for each place
 where the kernel lies; vec stacks columns, mat undoes it. P_φ is a 0/1 matrix with at most one 1 in
-a row: a row without one reads the padding. It is a structured operator to be inspected, exact and
-with its adjoint; a convolution engine it is not.
+a row: a row without one reads the padding. The operator is exact, has its adjoint, and is meant
+for inspection, not for fast convolution.
 """
 
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ from workbench.linalg.precision import widened
 Pair = tuple[int, int]
 
 DENSE_LIMIT = 10_000_000
-"""Entries of P_φ past which it is not written out."""
+"""Largest number of entries with which P_φ is written out."""
 
 
 @dataclass(frozen=True, repr=False)
 class PatchOperator:
-    """φ: (channels, height, width) → (patch, places), linear, by its matrix P_φ.
+    """Linear operator φ: (channels, height, width) → (patch, places), by its matrix P_φ.
 
     The entries of a patch are in the order (channel, kernel row, kernel column) of
     `Conv2d.weight.flatten(1)`, the places row by row.
 
     Attributes:
         channels: rows of Z.
-        height: of the map; Z has height · width columns, row by row.
-        width: of the map.
+        height: rows of the map; Z has height · width columns, row by row.
+        width: columns of the map.
         kernel: rows and columns of the kernel.
         stride: rows and columns from one place to the next.
         padding: zeros around the map, above and below, left and right.
@@ -77,12 +77,12 @@ class PatchOperator:
 
     @property
     def patch(self) -> int:
-        """Entries of a patch: the rows of φ(Z)."""
+        """Number of entries of a patch: the rows of φ(Z)."""
         return self.channels * self.kernel[0] * self.kernel[1]
 
     @property
     def places(self) -> int:
-        """Positions of the kernel: the columns of φ(Z)."""
+        """Number of positions of the kernel: the columns of φ(Z)."""
         return self.output_size[0] * self.output_size[1]
 
     @property
@@ -92,7 +92,7 @@ class PatchOperator:
 
     @property
     def sources(self) -> Int[Tensor, "patch places"]:
-        """For each entry of φ(Z) its index in vec(Z); in the padding one past the end."""
+        """Index in vec(Z) of each entry of φ(Z); in the padding one past the end."""
         # a tensor made while torch traces belongs to that graph, and must not be kept
         return self._found_sources() if torch.compiler.is_compiling() else self._kept_sources
 
@@ -110,7 +110,7 @@ class PatchOperator:
         return index.reshape(self.patch, self.places)
 
     def _reach(self, axis: int, size: int) -> tuple[Tensor, Tensor]:
-        """(kernel entries, places) along one axis: the line that is read, and whether it is one."""
+        """Lines read along one axis, (kernel entries, places), and whether each lies in the map."""
         entry = torch.arange(self.kernel[axis])[:, None] * self.dilation[axis]
         place = torch.arange(self.output_size[axis]) * self.stride[axis]
         line = entry + place - self.padding[axis]
@@ -119,7 +119,7 @@ class PatchOperator:
     def __call__(
         self, maps: Float[Tensor, "*batch channels height width"]
     ) -> Float[Tensor, "*batch patch places"]:
-        """φ(Z)."""
+        """Patches φ(Z)."""
         if maps.shape[-3:] != (self.channels, self.height, self.width):
             raise WorkbenchError(
                 f"maps of {self.channels}×{self.height}×{self.width}",
@@ -133,7 +133,7 @@ class PatchOperator:
     def adjoint(
         self, patches: Float[Tensor, "*batch patch places"]
     ) -> Float[Tensor, "*batch channels height width"]:
-        """P_φᵀ: each entry of the patches added to the pixel that it was read from."""
+        """Adjoint P_φᵀ: each entry of the patches added to the pixel that it was read from."""
         wide = widened(patches)
         into = wide.new_zeros(*wide.shape[:-2], self.shape[1] + 1)
         sources = self.sources.to(patches.device).flatten()
@@ -141,7 +141,7 @@ class PatchOperator:
         return vec.reshape(*vec.shape[:-1], self.height, self.width, self.channels).movedim(-1, -3)
 
     def sparse(self, dtype: torch.dtype = torch.float64) -> Tensor:
-        """P_φ as a coalesced sparse COO tensor of zeros and ones, with `shape`."""
+        """Matrix P_φ as a coalesced sparse COO tensor of zeros and ones, with `shape`."""
         column = self.sources.T.flatten()
         row = torch.arange(len(column))
         kept = column < self.shape[1]
@@ -152,7 +152,7 @@ class PatchOperator:
         )
 
     def dense(self, dtype: torch.dtype = torch.float64) -> Float[Tensor, "rows columns"]:
-        """P_φ written out, for small sizes.
+        """Matrix P_φ written out, for small sizes.
 
         Raises:
             WorkbenchError: it has more than ten million entries.

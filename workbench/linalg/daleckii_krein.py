@@ -1,7 +1,7 @@
 """The autograd functions behind `matrix_function`: f(A), its adjoint, and the derivative of that.
 
 Each takes its eigenpairs from the one before, so there is one factorisation; each has its own rule
-for `torch.vmap`, so that what reads numbers (or differentiates f) sees plain tensors.
+for `torch.vmap`, so that code that reads numbers (or differentiates f) gets plain tensors.
 """
 
 import math
@@ -24,7 +24,7 @@ OVERFLOW = "scale the matrix, so that f of its eigenvalues stays within float64'
 def spectral_function(
     a: Float64[Tensor, "*batch n n"], f: ScalarFunction, floor: float | None
 ) -> tuple[Float64[Tensor, "*batch n n"], Float64[Tensor, "*batch n"], Float64[Tensor, "*batch"]]:
-    """f(A), twice differentiable, the eigenvalues of A, and τ; see `matrix_function`."""
+    """Value f(A), twice differentiable, the eigenvalues of A, and τ; see `matrix_function`."""
     value, eigenvalues, _, tau = _Spectral.apply(a, f, floor)
     return value, eigenvalues, tau
 
@@ -96,7 +96,7 @@ class _Adjoint(Function):
 
 
 class _Second(Function):
-    """(H, G, A) ↦ V T Vᵀ of the module's docstring: the last derivative there is."""
+    """(H, G, A) ↦ V T Vᵀ, see `matrix_function`; it has no further derivative."""
 
     @staticmethod
     def forward(
@@ -131,7 +131,7 @@ class _Second(Function):
 
 
 def _raises(domain: Domain, floor: float | None) -> bool:
-    """Tells whether eigenvalues up to τ are raised to it; else they are zero."""
+    """Whether eigenvalues up to τ are raised to it; else they are zero."""
     return domain == "positive" or floor is not None
 
 
@@ -145,16 +145,16 @@ def _tau(
 
 
 BLOCK = 1 << 22
-"""Entries of the n×n×n second differences that are held at a time: 32 MiB."""
+"""Number of entries of the n×n×n second differences in memory at a time: 32 MiB."""
 
 
 class Levels(NamedTuple):
-    """Eigenvalues, and what f is given in their place.
+    """Eigenvalues, and the arguments of f in their place.
 
     Attributes:
-        at: where they lie: as found, or zero where they are taken for zero.
+        at: the eigenvalues, zero where they are taken for zero.
         used: the arguments of f.
-        kept: which of them lie above τ.
+        kept: whether each lies above τ.
     """
 
     at: Float64[Tensor, "*shape"]
@@ -169,7 +169,7 @@ class Levels(NamedTuple):
         *,
         raise_to_tau: bool,
     ) -> "Levels":
-        """Eigenvalues up to τ raised to it, or else taken for zero."""
+        """Levels with eigenvalues up to τ raised to it, or else taken for zero."""
         kept = values > tau[..., None]
         if raise_to_tau:
             return cls(values, torch.where(kept, values, tau[..., None]), kept)
@@ -177,12 +177,12 @@ class Levels(NamedTuple):
         return cls(zeroed, zeroed, kept)
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Levels":
-        """The same change of shape for all three."""
+        """Levels after a change of shape of all three."""
         return Levels(change(self.at), change(self.used), change(self.kept))
 
 
 def first_differences(f: ScalarFunction, levels: Levels) -> Float64[Tensor, "*batch n n"]:
-    """L of the Daleckii–Krein adjoint."""
+    """Matrix L of the Daleckii–Krein adjoint."""
     return _first(f, levels.each(lambda t: t[..., :, None]), levels.each(lambda t: t[..., None, :]))
 
 
@@ -192,7 +192,7 @@ def second_derivative(
     h: Float64[Tensor, "*batch n n"],
     g: Float64[Tensor, "*batch n n"],
 ) -> Float64[Tensor, "*batch n n"]:
-    """Σ_k f[λ_i, λ_k, λ_j] (H_ik G_kj + G_ik H_kj), k taken in blocks."""
+    """Sum Σ_k f[λ_i, λ_k, λ_j] (H_ik G_kj + G_ik H_kj), k taken in blocks."""
     n = h.shape[-1]
     step = max(1, BLOCK // max(1, h.numel()))
     total = torch.zeros_like(h)
@@ -210,14 +210,14 @@ def second_derivative(
 
 
 def _first(f: ScalarFunction, x: Levels, y: Levels) -> Tensor:
-    """f[x, y] where both are kept, 0 where none is, by the chain rule through max(·, τ) between."""
+    """Differences f[x, y]; 0 where none is kept, by the chain rule of max(·, τ) where one is."""
     mixed = x.kept != y.kept
     slope = torch.where(mixed, x.used - y.used, 1.0) / torch.where(mixed, x.at - y.at, 1.0)
     return torch.where(x.kept | y.kept, f.difference(x.used, y.used) * slope, 0.0)
 
 
 def _second(f: ScalarFunction, x: Levels, y: Levels, z: Levels) -> Tensor:
-    """f[x, y, z] where all are kept, 0 where none is, the quotient of first differences between."""
+    """Differences f[x, y, z]; 0 where none is kept, the quotient of first ones where some are."""
     all_kept = x.kept & y.kept & z.kept
     some_kept = x.kept | y.kept | z.kept
     smooth = f.second_difference(x.used, y.used, z.used)
@@ -230,7 +230,7 @@ def _second(f: ScalarFunction, x: Levels, y: Levels, z: Levels) -> Tensor:
 
 
 def _swap(x: Levels, y: Levels) -> tuple[Levels, Levels]:
-    """The larger and the smaller, entry by entry."""
+    """Larger and smaller values, entry by entry."""
     right = x.at >= y.at
 
     def pick(one: Levels, other: Levels) -> Levels:

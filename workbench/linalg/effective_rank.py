@@ -1,4 +1,4 @@
-"""In how many directions something really lies, where no eigenvalue is exactly zero."""
+"""Effective rank: a number of directions, where no eigenvalue is exactly zero."""
 
 import torch
 from jaxtyping import Float
@@ -8,13 +8,13 @@ from workbench.linalg.precision import check_real, widened
 
 
 def effective_rank(values: Float[Tensor, "*batch count"]) -> Float[Tensor, "*batch"]:
-    """exp(−Σ p log p) of eigenvalues as fractions p of their sum (Roy and Vetterli, EUSIPCO 2007).
+    """Effective rank exp(−Σ p log p), p = λ/Σλ (Roy and Vetterli, EUSIPCO 2007).
 
-    r equal eigenvalues have r, and those that hardly carry anything hardly count: it lies between 1
-    and their number, and is 0 where all are zero.
+    r equal eigenvalues have rank r, and small ones add little: it lies between 1 and the number of
+    eigenvalues, and is 0 where all are zero.
 
     Args:
-        values: of a positive semidefinite matrix; what rounding made negative counts as zero.
+        values: eigenvalues of a positive semidefinite matrix; negative ones count as zero.
 
     Raises:
         WorkbenchError: the values are not real.

@@ -4,16 +4,16 @@ With M = Uᵀ ∂L/∂U, both methods return
 
     ∂L/∂A = U { (K̃ᵀ ∘ M)_sym + (∂L/∂Λ)_diag } Uᵀ,   K̃_ij = 1/(λ_i − λ_j),
 
-which is equation (14) with its misprint mended (sym encloses the product, and there is no 2).
+which is equation (14) with its misprint corrected (sym encloses the product, and there is no 2).
 
-"paper" evaluates that as it stands, in the dtype of A (float64 for the halves): digits go as a gap
+"paper" evaluates it unchanged, in the dtype of A (float64 for the halves): digits are lost as a gap
 closes, and it is NaN or Inf at a tie. "stable" works in float64, takes the antisymmetric part of M
-first (nothing else of it counts), drops of it what is rounding, and leaves out tied pairs of
+first (no other part counts), drops entries that are rounding errors, and leaves out tied pairs of
 eigenvalues, |λ_i − λ_j| ≤ τ.
 
 **At a tie** the vectors of the eigenspace are an arbitrary choice, and what "stable" returns is:
   * right for L that depends on the eigenspace as a whole (its projector UᵢUᵢᵀ, a symmetric function
-    of its eigenvalues): the part left out is zero. For such L no digits go at a near tie either;
+    of its eigenvalues): the part left out is zero. For such L no digits are lost at a near tie;
   * finite, but without the part that is not defined, for L that depends on the choice. A
     `GaugeWarning` says so during backward;
   * finite, but in general not right for L that pairs tied eigenvalues and vectors, as U f(Λ) Uᵀ
@@ -104,7 +104,7 @@ def _stable(
     tau: Float64[Tensor, "*batch 1 1"],
     eps: float,
 ) -> Float64[Tensor, "*batch n n"]:
-    """(K̃ᵀ ∘ M)_sym = K̃ᵀ ∘ (M − Mᵀ)/2, without the tied pairs."""
+    """Product (K̃ᵀ ∘ M)_sym = K̃ᵀ ∘ (M − Mᵀ)/2, without the tied pairs."""
     turning = (m - m.mT) / 2
     watch_gauge(torch.where(gaps.abs() > tau, 0.0, turning), m, eps)
     return reciprocal(gaps, tau) * without_rounding(turning, m, eps)
@@ -119,9 +119,9 @@ def eig(
     """Eigenvalues and eigenvectors of the symmetric part of A (Proposition 2).
 
     Args:
-        a: (*batch, n, n) real floating; of it (A + Aᵀ)/2 counts.
+        a: (*batch, n, n) real floating; its symmetric part (A + Aᵀ)/2 is used.
         method: "stable", or "paper" for equations (12)–(14); see the module.
-        tolerance: τ, absolute, of "stable"; None: n · 2.2e-16 · max|λ|.
+        tolerance: τ of "stable", absolute; None: n · 2.2e-16 · max|λ|.
 
     Raises:
         WorkbenchError: A is not real, not square, or not finite.

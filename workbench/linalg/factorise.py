@@ -1,4 +1,4 @@
-"""Factorisations that look at their input, as operators of torch: opaque to `torch.compile`.
+"""Factorisations that check their input, as operators of torch: opaque to `torch.compile`.
 
 To refuse NaN and to warn of a small eigenvalue one must read numbers, which a traced graph cannot.
 Behind an operator the tracer sees shapes and strides alone, so a layer compiles into one graph. The
@@ -22,11 +22,11 @@ from workbench.linalg.outcomes import (
 from workbench.linalg.transforms import batch_in_front
 
 INDEFINITE = 1e-4
-"""A negative eigenvalue past this fraction of the largest is no rounding, not even of float32."""
+"""Fraction of the largest eigenvalue beyond which a negative one is no rounding of float32."""
 
 
 class EpsilonWarning(IllConditionedWarning):
-    """ε is so small beside XᵀX that float64 cannot tell the smallest eigenvalues from zero."""
+    """Warning of an ε so small that float64 cannot tell the smallest eigenvalues from zero."""
 
 
 LARGEST_GRAM = 1e80
@@ -68,13 +68,13 @@ def svd(
 def smallest_allowed(
     values: Float64[Tensor, "*batch n"], positive: bool
 ) -> Float64[Tensor, "*batch"]:
-    """τ, up to which the eigenvalues of a semidefinite matrix are zero up to rounding.
+    """Tolerance τ, up to which the eigenvalues of a semidefinite matrix count as zero.
 
     n · 2.2e-16 · max|values|, or n · 2.2e-16 where all are zero.
 
     Args:
         values: eigenvalues.
-        positive: whether one at or below τ is worth an `IllConditionedWarning`.
+        positive: whether one at or below τ brings an `IllConditionedWarning`.
 
     Raises:
         WorkbenchError: an eigenvalue is so negative that the matrix was not semidefinite.
@@ -101,7 +101,7 @@ def gram_eigh(
 
 
 def finite(x: Float[Tensor, "*shape"], what: str, remedy: str) -> Float[Tensor, "*shape"]:
-    """x, after making sure that it has stayed within the range of its dtype; no gradient.
+    """Tensor x, after making sure that it has no NaN or Inf; no gradient.
 
     Raises:
         WorkbenchError: an entry is NaN or Inf.
@@ -113,11 +113,11 @@ def finite(x: Float[Tensor, "*shape"], what: str, remedy: str) -> Float[Tensor, 
 def watch_gauge(
     turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"], eps: float
 ) -> Float[Tensor, "*batch n n"]:
-    """`turning`, after a `GaugeWarning` where it is more than 1e-4 of the largest of `scale`.
+    """Tensor `turning`, after a `GaugeWarning` where it is over 1e-4 of the largest of `scale`.
 
     Args:
         turning: the part of a gradient that turns vectors of one eigenspace into each other.
-        scale: what it is small against, if the function did not depend on their choice.
+        scale: reference for its size: small against this, the function does not depend on them.
         eps: rounding error of the gradient; four times it must not bring a warning.
     """
     tolerance = max(1e-4, 4 * eps)

@@ -1,9 +1,9 @@
 """Gram matrices accumulated in float64, and the root of their pseudo-inverse.
 
 A Gram matrix squares the condition number κ of X: in float32 at κ = 1e5 it is wrong in every digit.
-So everything d×d is summed in float64, in chunks of pixels (a float64 copy of X is never held
-whole), and where κ² would still cost digits the Gram matrix is taken a second time, of the features
-that the first one has all but orthonormalised. That is the idea of CholeskyQR2 (Yamamoto et al.,
+So everything d×d is summed in float64, in chunks of pixels (there is never a whole float64 copy of
+X), and where κ² would still cost digits the Gram matrix is taken a second time, of the features
+that the first one has nearly orthonormalised. That is the idea of CholeskyQR2 (Yamamoto et al.,
 ETNA 44, 2015) with an eigendecomposition, which finds the rank as well: the error falls from κ²ε to
 κε, at twice the cost and only where it is needed.
 """
@@ -18,17 +18,17 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 
 CHUNK = 2**18
-"""Entries of X converted to float64 at a time on a CPU: 2 MiB, what a core's cache holds."""
+"""Entries of X converted to float64 at a time on a CPU: 2 MiB, the size of a core's cache."""
 
 DEVICE_CHUNK = 2**25
-"""The same on an accelerator, where it is launches that cost: 256 MiB."""
+"""Entries converted at a time on an accelerator, where launches take the time: 256 MiB."""
 
 REFINE_ABOVE = 1e8
 """Condition number of a Gram matrix past which it is taken twice: there κ²ε is 1e-8."""
 
 
 Visit = Callable[[slice, Tensor], None]
-"""Sees the rows of X in a slice, float64."""
+"""Function that is called with a slice and its rows of X, float64."""
 
 
 def pixel_chunks(x: Float[Tensor, "pixels features"]) -> Iterator[slice]:
@@ -45,9 +45,9 @@ def gram(
     mix: Float64[Tensor, "features mixed"] | None = None,
     visit: Visit | None = None,
 ) -> Float64[Tensor, "mixed mixed"]:
-    """`(X mix)ᵀ diag(weight) (X mix)` in float64; O(md²) time, O(d²) memory beside one chunk.
+    """Gram matrix (X mix)ᵀ diag(weight) (X mix), float64; O(md²) time, O(d²) memory and a chunk.
 
-    `visit` is shown each chunk of X in float64 on the way, while it is in the cache.
+    `visit` is called with each chunk of X in float64 while it is in the cache.
     """
     size = x.shape[1] if mix is None else mix.shape[1]
     total = x.new_zeros(size, size, dtype=torch.float64)
@@ -64,13 +64,13 @@ def gram(
 
 @dataclass(frozen=True)
 class InverseRoot:
-    """R with RRᵀ = G⁺ for a Gram matrix G, and what was found on the way.
+    """Root R with RRᵀ = G⁺ for a Gram matrix G, with the rank, tolerance and condition found.
 
-    The product RRᵀ is better not formed: S ↦ (SR)Rᵀ keeps digits that S ↦ S(RRᵀ) loses.
+    Do not form RRᵀ: S ↦ (SR)Rᵀ keeps digits that S ↦ S(RRᵀ) loses.
 
     Attributes:
         root: (features, rank) float64, R; with a ridge ρ, RRᵀ = (G + ρI)⁻¹ on the range of G.
-        rank: how many eigenvalues of G exceed `tolerance`.
+        rank: number of eigenvalues of G that exceed `tolerance`.
         tolerance: the threshold used, in the units of G.
         condition: largest over smallest eigenvalue above the tolerance, the ridge included: κ² of
             the weighted features (1 at rank 0).
@@ -105,7 +105,7 @@ def inverse_root(
         relative_tolerance: eigenvalues of G up to this fraction of the largest count as zero;
             default: features · 2.2e-16, the rounding error of G.
         ridge: this fraction of the mean eigenvalue, tr(G)/features, is added to those kept.
-        visit: see `gram`; each chunk is shown once.
+        visit: see `gram`; it gets each chunk once.
 
     Raises:
         WorkbenchError: X is not finite.

@@ -1,4 +1,4 @@
-"""f(XᵀX) and its adjoint, through the smaller side of X; f is log(ε + t) or (ε + t)^p.
+"""Functions f(XᵀX) and their adjoints, by the smaller side of X; f is log(ε + t) or (ε + t)^p.
 
 With A = XᵀX, B = XXᵀ and q(t) = (f(t) − f(0))/t = f[t,0] the matrix is
 
@@ -34,7 +34,7 @@ from workbench.linalg.transforms import batch_in_front
 def function_of_gram(
     x: Float64[Tensor, "*batch rows features"], function: Shifted
 ) -> tuple[Float64[Tensor, "*batch features features"], Float64[Tensor, "*batch side"]]:
-    """f(XᵀX), and the eigenvalues t ≥ 0 of the smaller side, ascending.
+    """Value f(XᵀX), and the eigenvalues t ≥ 0 of the smaller side, ascending.
 
     Raises:
         WorkbenchError: XᵀX is not finite; in a double backward at ε = 0, X is rank-deficient.
@@ -146,10 +146,10 @@ class _Derivative(torch.autograd.Function):
 
 
 class _SecondDerivative(torch.autograd.Function):
-    """The adjoint of `_Derivative` in A and K, for an upstream E.
+    """Adjoint of `_Derivative` in A and K, for an upstream E.
 
-    Not `once_differentiable`: under `torch.autograd.grad` with named inputs that gives a third
-    derivative with a part missing, and says nothing.
+    Not `once_differentiable`: under `torch.autograd.grad` with named inputs that gives, without an
+    error, a third derivative with a part missing.
     """
 
     @staticmethod
@@ -177,7 +177,7 @@ class _SecondDerivative(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        """Nothing to keep."""
+        """Save nothing."""
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> None:
@@ -191,6 +191,6 @@ class _SecondDerivative(torch.autograd.Function):
 
 
 def _raised(a: Float64[Tensor, "*batch n n"], by: float) -> Float64[Tensor, "*batch n n"]:
-    """a + by · I, in place: a has just been made."""
+    """Sum a + by · I, in place: a is a new tensor."""
     a.diagonal(dim1=-2, dim2=-1).add_(by)
     return a

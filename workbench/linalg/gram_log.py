@@ -32,10 +32,10 @@ Normalisation = Literal["sum", "mean"]
 
 @dataclass(frozen=True)
 class GramFunction:
-    """A function of XᵀX + εI and what was found while computing it.
+    """Function of XᵀX + εI with the spectrum found while computing it.
 
-    Where "mean" was asked for, XᵀX stands for XᵀX/rows. Everything but the value comes from the
-    eigenvalues at hand, without another factorisation, and stays on the device.
+    With normalisation "mean", XᵀX stands for XᵀX/rows. Everything but the value follows from the
+    eigenvalues, without another factorisation, and stays on the device.
 
     Attributes:
         value: (batch…, features, features) in the dtype of X, symmetric, differentiable in X.
@@ -58,7 +58,7 @@ class GramFunction:
 
     @cached_property
     def tolerance(self) -> Float64[Tensor, "*batch"]:
-        """Eigenvalues of XᵀX up to it cannot be told from zero."""
+        """Tolerance: eigenvalues of XᵀX up to it count as zero."""
         return rounding_tolerance(self.eigenvalues)
 
     @cached_property
@@ -82,7 +82,7 @@ class GramFunction:
 
     @property
     def condition(self) -> Float64[Tensor, "*batch"]:
-        """largest / smallest."""
+        """Condition number, largest / smallest."""
         return self.largest / self.smallest
 
 
@@ -98,7 +98,7 @@ def gram_log(
         x: (batch…, rows, features) real floating; any size may be 0. Without rows: log ε · I.
         epsilon: ε > 0.
         normalisation: "sum": XᵀX; "mean": XᵀX/rows.
-        lengths: (batch…,) how many rows "mean" divides by, where X ends in rows of zeros; default:
+        lengths: (batch…,) number of rows "mean" divides by, where X ends in rows of zeros; default:
             all of them. A length of 0 counts as 1.
 
     Returns:
@@ -173,7 +173,7 @@ def _gram_function(
 def _homogeneous(
     x: Float64[Tensor, "*batch rows features"], function: Shifted, power: float
 ) -> tuple[Float64[Tensor, "*batch features features"], Float64[Tensor, "*batch side"]]:
-    """(XᵀX)^p = s^2p ((X/s)ᵀ(X/s))^p for any scale s, where XᵀX would leave float64's range.
+    """Power (XᵀX)^p as s^2p ((X/s)ᵀ(X/s))^p, s ≠ 1 where XᵀX would leave float64's range.
 
     Value and gradient do not depend on s, so no gradient flows through it.
     """

@@ -1,4 +1,4 @@
-"""(AᵀA + ρI)⁺B as a function that can be differentiated as often as one likes.
+"""Solution (AᵀA + ρI)⁺B, differentiable to any order.
 
 On matrices A of constant rank r the pseudo-inverse is smooth, and its derivative is Golub and
 Pereyra's (SIAM J. Numer. Anal. 10, 1973, eq. 4.12), here for K = (G + ρI)⁺ on the range of G = AᵀA,
@@ -60,13 +60,13 @@ def gram_solve(
     root: Float64[Tensor, "features rank"],
     ridge: Float64[Tensor, ""] | None = None,
 ) -> Float64[Tensor, "features columns"]:
-    """(AᵀA + ρI)⁺B on the range of AᵀA, differentiable to any order in A, B and ρ.
+    """Solution (AᵀA + ρI)⁺B on the range of AᵀA, differentiable to any order in A, B and ρ.
 
     Args:
         a: (rows, features) float64, A.
         b: (features, columns) float64, B.
         root: (features, rank) float64, R with RRᵀ = (AᵀA)⁺, as `gram.inverse_root` finds it without
-            a ridge; no gradient flows through it, since A's own says all.
+            a ridge; no gradient flows through it, since that of A is complete.
         ridge: ρ ≥ 0, scalar float64; None: 0.
     """
     if ridge is None:

@@ -7,7 +7,7 @@ Double backward takes the second divided differences: with upstream H of that ad
 
     ∂/∂A = V T Vᵀ,   T_ij = Σ_k f[λ_i, λ_k, λ_j] (H_ik G_jk + G_ki H_kj)   (in the eigenbasis).
 
-All of it is computed in float64, whatever the dtype that comes and goes.
+All of it is computed in float64, whatever the dtype of input and result.
 
 **Eigenvalues that are zero up to rounding**, λ ≤ τ. By default τ = n · 2.2e-16 · max|λ| (for A = 0,
 n · 2.2e-16); `floor` sets τ as an absolute number.
@@ -34,12 +34,12 @@ from workbench.linalg.scalar_function import Domain, ScalarFunction
 
 
 class MatrixFunction(NamedTuple):
-    """f(A), and what was found on the way.
+    """Matrix function f(A), with the eigenvalues and the floor found.
 
     Attributes:
         value: (*batch, n, n) f(A), in the dtype of A, differentiable twice.
         eigenvalues: (*batch, n) float64, of A, ascending, before any floor; no gradient.
-        floor: (*batch) float64, τ: eigenvalues up to it were set to it, or to zero (see the
+        floor: (*batch) float64, τ: eigenvalues up to it were set to τ, or to zero (see the
             module); −inf where f is defined everywhere.
     """
 
@@ -72,16 +72,16 @@ def matrix_function(
     domain: Domain = "all",
     floor: float | None = None,
 ) -> MatrixFunction:
-    """f of the symmetric part of A, for any scalar function f.
+    """Matrix function of the symmetric part of A, for any scalar function f.
 
     Args:
-        a: (*batch, n, n) real floating; of it (A + Aᵀ)/2 counts.
-        f: elementwise, of a float64 tensor; or a `ScalarFunction`, which brings the rest along.
+        a: (*batch, n, n) real floating; its symmetric part (A + Aᵀ)/2 is used.
+        f: elementwise function of a float64 tensor, or a `ScalarFunction`, which has the rest.
         divided_difference: (a, b) ↦ (f(a) − f(b))/(a − b) of tensors that broadcast, without
-            cancellation, f'(a) at a = b: the gradient is as good as this is. Double backward
+            cancellation, f'(a) at a = b: the gradient is as exact as this is. Double backward
             derives the second one, to about 10 digits, from this and from f by autograd;
-            a `ScalarFunction` with `second` keeps them all.
-        domain: where f is defined: "all" of ℝ, "nonnegative" (f(0) is finite) or "positive".
+            a `ScalarFunction` with `second` keeps all digits.
+        domain: domain of f: "all" of ℝ, "nonnegative" (f(0) is finite) or "positive".
         floor: τ, absolute; see the module. None: rounding.
 
     Raises:

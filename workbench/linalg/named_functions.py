@@ -1,4 +1,4 @@
-"""log, sqrt, inverse sqrt, exp and powers, with the divided differences of `scalar_function`."""
+"""Scalar functions log, sqrt, inverse sqrt, exp and powers, with divided differences."""
 
 import math
 
@@ -8,11 +8,11 @@ from torch import Tensor
 from workbench.linalg.scalar_function import ScalarFunction, second_by_series
 
 TERMS = 17
-"""Terms of the Taylor series: over an eighth of its radius the rest is below rounding."""
+"""Number of terms of the Taylor series: over an eighth of its radius the rest is below rounding."""
 
 
 def _ratio(numerator: Tensor, denominator: Tensor, limit: float) -> Tensor:
-    """The quotient, or its limit where the denominator is zero."""
+    """Quotient, or its limit where the denominator is zero."""
     zero = denominator == 0
     return torch.where(zero, limit, numerator / torch.where(zero, 1.0, denominator))
 
@@ -81,7 +81,7 @@ INVERSE_SQRT = ScalarFunction(
 
 
 def power_function(p: float | int) -> ScalarFunction:
-    """a ↦ aᵖ: on all of ℝ for p = 0, 1, 2, …, on a ≥ 0 for other p > 0, on a > 0 for p < 0."""
+    """Power a ↦ aᵖ: on ℝ for p = 0, 1, 2, …, on a ≥ 0 for other p > 0, on a > 0 for p < 0."""
     if p >= 0 and p == int(p):
         return _whole_power(int(p))
 
@@ -107,7 +107,7 @@ def power_function(p: float | int) -> ScalarFunction:
 
 
 def _whole_power(p: int) -> ScalarFunction:
-    """Σ aⁱbʲ over i + j = p − 1, and Σ aⁱbʲcᵏ over i + j + k = p − 2."""
+    """Power aᵖ, p whole, with Σ aⁱbʲ over i + j = p − 1 and Σ aⁱbʲcᵏ over i + j + k = p − 2."""
 
     def difference(a: Tensor, b: Tensor) -> Tensor:
         return _homogeneous(p - 1, a, b)

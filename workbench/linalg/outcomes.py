@@ -13,18 +13,18 @@ from workbench.errors import WorkbenchError
 
 
 class IllConditionedWarning(UserWarning):
-    """Eigenvalues were so small that a floor stood in for them.
+    """Warning of eigenvalues so small that they were raised to a floor.
 
     `warnings.simplefilter("error", IllConditionedWarning)` makes it an error.
     """
 
 
 class GaugeWarning(UserWarning):
-    """A gradient was asked for that depends on an arbitrary choice of vectors at a tie."""
+    """Warning of a gradient that depends on an arbitrary choice of vectors at a tie."""
 
 
 def rounding_tolerance(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
-    """n · eps · max|values|: what rounding leaves of a zero eigenvalue or singular value.
+    """Tolerance n · eps · max|values|: size of a zero eigenvalue or singular value after rounding.
 
     eps is that of the dtype, 2.2e-16 for float64.
     """
@@ -42,25 +42,25 @@ def neighbour_gap(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch"]:
 
 
 def reciprocal(x: Tensor, tolerance: Tensor | float = 0.0) -> Tensor:
-    """1/x, and 0 where |x| is not above the tolerance: finite, and so is its derivative."""
+    """Reciprocal 1/x, and 0 where |x| is not above the tolerance: finite, with its derivative."""
     there = x.abs() > tolerance
     return torch.where(there, 1.0 / torch.where(there, x, 1.0), 0.0)
 
 
 def rsqrt(x: Tensor) -> Tensor:
-    """x^-½ where x > 0, else 0, also in its derivatives: D^-½ with pixels of degree zero."""
+    """Power x^-½ where x > 0, else 0, also in its derivatives: D^-½ with pixels of degree zero."""
     return torch.where(x > 0, torch.where(x > 0, x, 1.0).rsqrt(), 0.0)
 
 
 def without_rounding(
     turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"], eps: float
 ) -> Float[Tensor, "*batch n n"]:
-    """`turning`, zero where it is not above n · eps · max|scale|; its derivative stays as it was.
+    """Tensor `turning`, zero where it is not above n · eps · max|scale|; its derivative is kept.
 
     eps is at most that of float32: half of a bfloat16 gradient lies below n times its own.
 
-    It is about to be divided by a gap. What is zero but for rounding would come out as
-    rounding/gap; what is left out errs by no more than that.
+    The result is divided by a gap afterwards. Entries that are rounding errors would become
+    rounding/gap; leaving them out has no larger error.
     """
     n = scale.shape[-1]
     largest = scale.detach().abs().amax((-2, -1), keepdim=True) if n else scale
@@ -74,7 +74,7 @@ def check_finite(
     what: str,
     remedy: str = "lower the learning rate, or look for NaN in the input",
 ) -> None:
-    """Factorisations of NaN end in an unnamed error, a hang, or (on CUDA) in silence: say it first.
+    """Refuse NaN and Inf: a factorisation would fail without a name, hang, or (CUDA) say nothing.
 
     Raises:
         WorkbenchError: an entry is NaN or Inf.
@@ -88,10 +88,10 @@ def check_finite(
 
 
 def check_square(a: Tensor) -> None:
-    """A matrix function, and an eigendecomposition, need a square matrix.
+    """Refuse a matrix that is not square.
 
     Raises:
-        WorkbenchError: it is not.
+        WorkbenchError: the matrix is not square.
     """
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise WorkbenchError(
@@ -112,24 +112,24 @@ rounding error is ε/gap, its derivative 1/gap."""
 
 
 class RankCollapseWarning(UserWarning):
-    """Nothing is left of the features: the rank is zero."""
+    """Warning of features that are all zero: the rank is zero."""
 
 
 class UncertainRankWarning(UserWarning):
-    """The smallest singular value that counts is of the size of rounding errors."""
+    """Warning of a smallest singular value that is of the size of rounding errors."""
 
 
 class ClosedGapWarning(UserWarning):
-    """The subspace of the leading eigenvectors is cut through (almost) equal eigenvalues."""
+    """Warning of leading eigenvectors that end between (almost) equal eigenvalues."""
 
 
 def warn_of_rank(rank: int, condition: float, stacklevel: int = 4) -> None:
-    """Say where a rank, found in a Gram matrix of that condition number, means little.
+    """Warn where rounding decides a rank found in a Gram matrix of that condition number.
 
     Args:
-        rank: of the features.
-        condition: of their Gram matrix, over the eigenvalues that count.
-        stacklevel: of `warnings.warn`: the caller's caller's caller by default.
+        rank: rank of the features.
+        condition: condition number of their Gram matrix, over the eigenvalues that count.
+        stacklevel: level for `warnings.warn`: the caller's caller's caller by default.
 
     Warns:
         RankCollapseWarning: the rank is zero.
@@ -153,7 +153,7 @@ def warn_of_rank(rank: int, condition: float, stacklevel: int = 4) -> None:
 
 
 def warn_of_gap(gap: float, count: int, stacklevel: int = 4) -> None:
-    """Say where `count` leading eigenvectors are not determined by a gap relative to the largest.
+    """Warn where `count` leading eigenvectors are not determined by a gap relative to the largest.
 
     Warns:
         ClosedGapWarning: the gap is below `CLOSED_GAP`.

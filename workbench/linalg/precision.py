@@ -1,10 +1,9 @@
-"""Dtypes at the entrances: what is taken, what it is computed in, and how exact it counts as.
+"""Dtypes of input, of computation and of results, and the rounding error of the input.
 
-float16, bfloat16, float32 and float64 are taken, float64 is computed in, and what comes back has
-the input's dtype. A half-precision number counts as the float32 number that it is: a tolerance
+Inputs are float16, bfloat16, float32 or float64; computation is in float64, and results have the
+input's dtype. A half-precision number counts as the float32 number that it is: a tolerance
 taken from its own rounding error, 8e-3 for bfloat16, would call every matrix of a hundred rows
-singular. Under `torch.autocast` products of float64 stay float64; the few of float32 stand behind
-`uncast`.
+singular. Under `torch.autocast` products of float64 stay float64; the few of float32 use `uncast`.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -15,12 +14,12 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 
 LARGEST_ROOT = 2.0**100
-"""Entries between 1/LARGEST_ROOT and LARGEST_ROOT, 1.3e30, are safe: what the adjoints multiply on
-the way (fourth powers, and the e^185 of the tails of `stieltjes`) stays within float64's range."""
+"""Bound of safe entries, between 1/LARGEST_ROOT and LARGEST_ROOT, 1.3e30: the products in adjoints
+(fourth powers, and the e^185 of the tails of `stieltjes`) stay within float64's range."""
 
 
 def check_real(x: Tensor, what: str) -> None:
-    """The mathematics here is that of real numbers.
+    """Refuse a tensor that is not real floating.
 
     Raises:
         WorkbenchError: x is complex, of integers or boolean.
@@ -37,12 +36,12 @@ def check_real(x: Tensor, what: str) -> None:
 
 
 def is_narrow(dtype: torch.dtype) -> bool:
-    """Tells float16 and bfloat16 from the dtypes that one can compute in."""
+    """Whether a dtype is float16 or bfloat16, in which nothing is computed here."""
     return dtype.is_floating_point and dtype.itemsize < torch.float32.itemsize
 
 
 def widened(x: Tensor) -> Tensor:
-    """x in float64 if it is float16 or bfloat16; otherwise x itself."""
+    """Tensor x in float64 if it is float16 or bfloat16; otherwise x itself."""
     return x.double() if is_narrow(x.dtype) else x
 
 
@@ -52,23 +51,23 @@ def rounding_unit(dtype: torch.dtype) -> float:
 
 
 def uncast(x: Tensor) -> AbstractContextManager[object]:
-    """A region in which autocast leaves products of float32 alone, on the device of x."""
+    """Context in which autocast does not change products of float32, on the device of x."""
     if x.device.type == "meta":
         return nullcontext()
     return torch.autocast(x.device.type, enabled=False)
 
 
 def unit_of(x: Tensor) -> Tensor:
-    """`power_of_two` of the largest entry of each matrix, (*batch); no gradient."""
+    """Unit of each matrix, `power_of_two` of its largest entry, (*batch); no gradient."""
     if 0 in x.shape[-2:]:
         return x.new_ones(x.shape[:-2])
     return power_of_two(x.detach().abs().amax((-2, -1)))
 
 
 def power_of_two(largest: Tensor) -> Tensor:
-    """A power of two near `largest` where that is not safe, see `LARGEST_ROOT`; 1 elsewhere.
+    """Power of two near `largest` where that is not safe, see `LARGEST_ROOT`; 1 elsewhere.
 
-    To divide by it loses no digit, and 1 changes nothing. Zero, NaN and Inf bring 1 too.
+    Dividing by it loses no digit, and 1 changes nothing. Zero, NaN and Inf give 1 too.
     """
     extreme = (largest < 1 / LARGEST_ROOT) | (largest > LARGEST_ROOT)
     extreme = extreme & (largest > 0) & torch.isfinite(largest)

@@ -1,4 +1,4 @@
-"""Π_A, the orthogonal projector on the range of a matrix, and A⁺ (paper §4.2, Lemma 1).
+"""Orthogonal projector Π_A on the range of a matrix, and A⁺ (paper §4.2, Lemma 1).
 
 Lemma 1 differentiates Π_A through A⁺. On matrices of constant rank both are smooth (Golub and
 Pereyra, SIAM J. Numer. Anal. 10, 1973, eq. 4.11 and 4.12):
@@ -27,16 +27,16 @@ from workbench.linalg.outcomes import UncertainRankWarning, check_finite
 from workbench.linalg.precision import check_real, rounding_unit, unit_of
 
 UNCERTAIN = 10.0
-"""A singular value within this factor above the tolerance makes the rank uncertain."""
+"""Factor above the tolerance within which a singular value makes the rank uncertain."""
 
 
 @dataclass(frozen=True)
 class RangeResult:
-    """A function of the range of A, and what its one factorisation found.
+    """Function of the range of A, with rank, tolerance and condition from its factorisation.
 
     Attributes:
         value: Π_A, (*batch, rows, rows), or A⁺, (*batch, columns, rows), in the dtype of A.
-        rank: (*batch,) how many singular values exceed the tolerance.
+        rank: (*batch,) number of singular values that exceed the tolerance.
         tolerance: (*batch,) in the units of A.
         condition: (*batch,) largest over smallest singular value that counts; 1 at rank 0.
         gap: (*batch,) the smallest singular value that counts less the next, as a fraction of the
@@ -53,7 +53,7 @@ class RangeResult:
 def projector(
     a: Float[Tensor, "*shape"], *, relative_tolerance: float | None = None
 ) -> RangeResult:
-    """Π_A = AA⁺, the orthogonal projector on the range of A, differentiable to any order.
+    """Orthogonal projector Π_A = AA⁺ on the range of A, differentiable to any order.
 
     Args:
         a: (*batch, rows, columns) real floating, of any shape and rank.
@@ -77,7 +77,7 @@ def projector(
 def pseudo_inverse(
     a: Float[Tensor, "*shape"], *, relative_tolerance: float | None = None
 ) -> RangeResult:
-    """A⁺, of Moore and Penrose, differentiable to any order.
+    """Pseudo-inverse A⁺ of Moore and Penrose, differentiable to any order.
 
     Arguments, errors and warnings are those of `projector`.
     """
@@ -88,7 +88,7 @@ def pseudo_inverse(
 
 @dataclass(frozen=True)
 class _Factors:
-    """A/unit = left diag(values) rightᵀ on its range: columns beyond the rank are zero.
+    """Factors A/unit = left diag(values) rightᵀ on its range: columns beyond the rank are zero.
 
     The unit is 1 but for matrices of extreme scale, whose cubes would leave float64's range.
     """
@@ -101,7 +101,7 @@ class _Factors:
     unit: Float64[Tensor, "*batch"]
 
     def result(self, value: Float[Tensor, "*batch out rows"]) -> RangeResult:
-        """The value with what was found."""
+        """Result with a value, and the figures of the factorisation."""
         padded = torch.nn.functional.pad(self.values, (1, 1))  # 0, σ_1, …, σ_least, 0
 
         def at(index: Tensor) -> Tensor:

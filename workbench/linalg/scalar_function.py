@@ -23,14 +23,14 @@ Domain = Literal["all", "nonnegative", "positive"]
 
 @dataclass(frozen=True)
 class ScalarFunction:
-    """f with its divided differences; all three take float64 tensors that broadcast.
+    """Scalar function f with its divided differences, of float64 tensors that broadcast.
 
     Attributes:
         value: a ↦ f(a).
         difference: (a, b) ↦ f[a, b], f'(a) at a = b.
         second: (a, b, c) ↦ f[a, b, c], f''(a)/2 at a = b = c, for double backward; None: derived
             from the other two, see `derived_second`.
-        domain: decides what becomes of eigenvalues that are zero up to rounding.
+        domain: domain of f; decides how eigenvalues that are zero up to rounding are treated.
     """
 
     value: Callable[[Tensor], Tensor]
@@ -39,7 +39,7 @@ class ScalarFunction:
     domain: Domain = "all"
 
     def second_difference(self, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-        """f[a, b, c], given or derived."""
+        """Difference f[a, b, c], given or derived."""
         if self.second is not None:
             return self.second(a, b, c)
         return derived_second(self.value, self.difference, a, b, c)
@@ -52,7 +52,7 @@ def derived_second(
     b: Tensor,
     c: Tensor,
 ) -> Tensor:
-    """f[a, b, c] of a function of which only f and f[a, b] are known, to about 10 digits.
+    """Difference f[a, b, c] from f and f[a, b] alone, to about 10 digits.
 
     The quotient over the widest of the three gaps; where that is below 6e-6 (the cube root of
     rounding, which balances the two errors) of the argument, f''/2 at the mean, by autograd.
@@ -67,7 +67,7 @@ def derived_second(
 
 
 def _curvature(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """f'' by autograd, entry by entry."""
+    """Second derivative f'' by autograd, entry by entry."""
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         y = f(x)
@@ -79,7 +79,7 @@ def _curvature(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
 
 
 def descending(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The three, sorted entry by entry."""
+    """Three tensors, sorted entry by entry."""
     more, less = torch.maximum(a, b), torch.minimum(a, b)
     return (
         torch.maximum(more, c),
@@ -95,7 +95,7 @@ def second_by_series(
     factor: Callable[[Tensor], Tensor],
     reach: float,
 ) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """f[a, b, c] by the quotient, or by a series where a − c is within `reach` units.
+    """Difference f[a, b, c] by the quotient, or by a series where a − c is within `reach` units.
 
     With x, y, z the distances from the mean m, f[a, b, c] = Σ_k f⁽ᵏ⁺²⁾(m)/(k+2)! h_k(x, y, z), h_k
     the complete symmetric polynomials: h_k = −e₂h_{k−2} + e₃h_{k−3}, since e₁ = x + y + z = 0.
@@ -104,8 +104,8 @@ def second_by_series(
         difference: f[a, b].
         coefficients: f⁽ᵏ⁺²⁾(m)/(k+2)! · unit(m)ᵏ / factor(m), k = 0, 1, 2, …, whatever m.
         unit: the length in which distances from m are measured.
-        factor: of the whole series.
-        reach: in units; the series converges like (2 reach/3)ᵏ, the quotient loses a factor
+        factor: factor of the whole series.
+        reach: bound in units; the series converges like (2 reach/3)ᵏ, the quotient loses a factor
             2/reach of its digits.
     """
 

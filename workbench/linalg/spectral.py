@@ -91,10 +91,10 @@ class _Leading(torch.autograd.Function):
 
 
 class _LeadingAdjoint(torch.autograd.Function):
-    """The adjoint of `_Leading` in X, Λ and the degrees; a second derivative is refused.
+    """Adjoint of `_Leading` in X, Λ and the degrees; a second derivative is refused.
 
-    A `once_differentiable` would not do: torch.autograd.grad with named inputs walks around it, and
-    returns what is left of the second derivative without a word.
+    `once_differentiable` is not enough: torch.autograd.grad with named inputs bypasses it, and
+    returns, without an error, a part of the second derivative.
     """
 
     @staticmethod
@@ -166,7 +166,7 @@ def leading_eigenpairs(
         coupling: (features, features) symmetric, Λ; None: the identity.
         root: (features, features) float64, symmetric Λ^½; None: the identity.
         degrees: (pixels,) float64, nonnegative; a pixel of degree zero gets a zero row.
-        count: how many; fewer come back where the rank is smaller.
+        count: number of pairs; fewer are returned where the rank is smaller.
 
     Warns:
         ClosedGapWarning: the gap is of the size of rounding, and a derivative may be asked for.

@@ -1,4 +1,4 @@
-"""log(ε + t) and (ε + t)^p on t ≥ 0, with divided differences of every order free of cancellation.
+"""Functions log(ε + t) and (ε + t)^p, t ≥ 0, with divided differences free of cancellation.
 
 Both are integrals of resolvents with a positive weight (Bhatia, Matrix Analysis, §V.4),
 
@@ -23,16 +23,16 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 NODES = 128
-"""Points of the quadrature: a step of 0.2 to 0.5 in log s, from condition 1 to 1e26."""
+"""Number of points of the quadrature: a step of 0.2 to 0.5 in log s, from condition 1 to 1e26."""
 
 SLOPE, MARGIN = 0.5, 3.0
-"""The substitution u = v + 2(e^{(v−L−3)/2} − e^{−(v+3)/2}): almost v between 0 and L = log κ, where
+"""Parameters of u = v + 2(e^{(v−L−3)/2} − e^{−(v+3)/2}): almost v between 0 and L = log κ, where
 the poles are, and exponential outside. Found by search over both numbers against exact values."""
 
 
 @dataclass(frozen=True)
 class Resolvents:
-    """The factors of the divided differences at given points.
+    """Factors of the divided differences at given points.
 
     Attributes:
         factor: (…, points, nodes), 1/(ε + tᵢ + sₙ).
@@ -47,7 +47,7 @@ class Resolvents:
     kept: Bool[Tensor, "*batch points"] | None
 
     def first(self, anchored: bool) -> Float64[Tensor, "*batch points points"]:
-        """f[tᵢ,tⱼ], or anchored f[tᵢ,tⱼ,0]; zero where f has no slope."""
+        """Differences f[tᵢ,tⱼ], or anchored f[tᵢ,tⱼ,0]; zero where f has no slope."""
         weight = -self.weight * self.pole if anchored else self.weight
         table: Tensor = (self.factor * weight) @ self.factor.mT
         if self.kept is None:
@@ -61,7 +61,7 @@ class Resolvents:
         right: Float64[Tensor, "*batch points points"],
         anchored: bool,
     ) -> Float64[Tensor, "*batch points points"]:
-        """Σₖ f[tᵢ,tₖ,tⱼ](leftᵢₖ rightₖⱼ + rightᵢₖ leftₖⱼ) for symmetric arguments.
+        """Sum Σₖ f[tᵢ,tₖ,tⱼ](leftᵢₖ rightₖⱼ + rightᵢₖ leftₖⱼ) for symmetric arguments.
 
         Anchored: with f[tᵢ,tₖ,tⱼ,0]. All points must be kept.
         """
@@ -76,7 +76,7 @@ class Resolvents:
 
 @dataclass(frozen=True)
 class Shifted:
-    """f(t) = log(ε + t), or (ε + t)^p.
+    """Function f(t) = log(ε + t), or (ε + t)^p.
 
     Attributes:
         shift: ε; positive for the logarithm, not negative for the power.
@@ -88,11 +88,11 @@ class Shifted:
 
     @property
     def at_zero(self) -> float:
-        """f(0)."""
+        """Value f(0)."""
         return math.log(self.shift) if self.power is None else self.shift**self.power
 
     def rise(self, t: Float64[Tensor, "*points"]) -> Float64[Tensor, "*points"]:
-        """f(t) − f(0)."""
+        """Rise f(t) − f(0)."""
         if self.power is None:
             return torch.log1p(t / self.shift)
         if self.shift == 0:
@@ -100,7 +100,7 @@ class Shifted:
         return self.at_zero * torch.expm1(self.power * torch.log1p(t / self.shift))
 
     def slope(self, t: Float64[Tensor, "*points"]) -> Float64[Tensor, "*points"]:
-        """f[t,0] = (f(t) − f(0))/t, and f′(0) at t = 0 (zero where that is infinite)."""
+        """Slope f[t,0] = (f(t) − f(0))/t, and f′(0) at t = 0 (zero where that is infinite)."""
         if self.shift == 0:
             assert self.power is not None
             return torch.where(t > 0, torch.where(t > 0, t, 1.0).pow(self.power - 1), 0.0)
@@ -108,7 +108,7 @@ class Shifted:
         return torch.where(t > 0, self.rise(t) / torch.where(t > 0, t, 1.0), steepest)
 
     def resolvents(self, t: Float64[Tensor, "*batch points"]) -> Resolvents:
-        """The factors of the divided differences at the points t ≥ 0."""
+        """Factors of the divided differences at the points t ≥ 0."""
         kept = t > 0 if self.shift == 0 else None
         if t.shape[-1] == 0:
             least = most = t.new_ones(*t.shape[:-1], 1)
@@ -144,7 +144,7 @@ class Shifted:
 
 
 def _overhang(reach: float) -> float:
-    """The v at which v + 2e^{(v−3)/2} = reach, by bisection."""
+    """Solution v of v + 2e^{(v−3)/2} = reach, by bisection."""
     low, high = 0.0, reach
     while high - low > 1e-3:
         middle = (low + high) / 2

@@ -1,23 +1,23 @@
 """The SVD layer: X ↦ (U, Σ, V) with X = UΣVᵀ (paper, Proposition 1).
 
-U: (m, k), V: (n, k), k = min(m, n): the thin factorisation. What a full one adds is a basis of a
-null space, of which only the projector I − UUᵀ is determined.
+U: (m, k), V: (n, k), k = min(m, n): the thin factorisation. A full one would add a basis of a null
+space, of which only the projector I − UUᵀ is determined.
 
 "paper" is equation (11), in the dtype of X (float64 for the halves), for m ≥ n:
 
     ∂L/∂X = DVᵀ + U(∂L/∂Σ − UᵀD)_diag Vᵀ + 2UΣ(Kᵀ ∘ (Vᵀ(∂L/∂V − VDᵀUΣ)))_sym Vᵀ,
     D = ∂L/∂U Σ⁻¹,   K_ij = 1/(σ_i² − σ_j²):
 
-digits go with the square of the gap, and it is NaN or Inf at a tie or a zero singular value.
+digits are lost with the square of the gap; it is NaN or Inf at a tie or a zero singular value.
 
 "stable" works in float64, for any m and n. With a, b the antisymmetric parts of Uᵀ ∂L/∂U and
-Vᵀ ∂L/∂V it splits 1/(σ_j² − σ_i²) into what is left of it:
+Vᵀ ∂L/∂V it splits 1/(σ_j² − σ_i²) into partial fractions:
 
     ∂L/∂X = U {(a + b) ∘ 1/(σ_j − σ_i) + (a − b) ∘ 1/(σ_j + σ_i) + (∂L/∂Σ)_diag} Vᵀ
             + (I − UUᵀ) ∂L/∂U Σ⁻¹Vᵀ + UΣ⁻¹(∂L/∂V)ᵀ(I − VVᵀ),
 
-in which no square is taken; of a + b what is rounding is dropped. Reciprocals of what is not above
-τ count as zero, which means:
+in which no square is taken; entries of a + b that are rounding errors are dropped. Reciprocals of
+values that are not above τ count as zero, which means:
   * **at a tie** U and V may turn together, and the part a + b that turns them is left out. It is
     zero, and the gradient right, for L that depends on the space as a whole (projectors, UVᵀ);
     for L that depends on the choice of vectors the gradient is not defined, this part of it is
@@ -47,15 +47,15 @@ from workbench.linalg.transforms import batch_in_front
 
 
 class SingularTriplets(NamedTuple):
-    """The thin SVD, and how well it is determined; k = min(m, n).
+    """Thin SVD, and how well it is determined; k = min(m, n).
 
     Attributes:
         u: (*batch, m, k) orthonormal columns, in the dtype of X, differentiable twice.
         sigma: (*batch, k) descending, in the dtype of X, differentiable twice.
         v: (*batch, n, k) orthonormal columns, in the dtype of X, differentiable twice.
         gap: (*batch) smallest distance between two singular values; inf for k < 2. No gradient.
-        tolerance: (*batch) τ: what is not above it counts as zero. No gradient.
-        rank: (*batch) how many singular values exceed τ.
+        tolerance: (*batch) τ: values that are not above it count as zero. No gradient.
+        rank: (*batch) number of singular values that exceed τ.
     """
 
     u: Float[Tensor, "*batch m k"]
@@ -113,7 +113,7 @@ def _stable(
     tau: Tensor,
     eps: float,
 ) -> Tensor:
-    """The stable adjoint of the module's docstring."""
+    """Stable adjoint of the module's docstring."""
     turn_u, turn_v = u.mT @ to_u, v.mT @ to_v
     a, b = (turn_u - turn_u.mT) / 2, (turn_v - turn_v.mT) / 2
     gaps, sums = (sigma[..., None, :] + sign * sigma[..., :, None] for sign in (-1, 1))
@@ -130,7 +130,7 @@ def _stable(
 def _paper(
     u: Tensor, sigma: Tensor, v: Tensor, to_u: Tensor, to_sigma: Tensor, to_v: Tensor
 ) -> Tensor:
-    """Equation (11), with U's first n columns alone: U₂ of (10) is not part of the thin SVD."""
+    """Adjoint by equation (11), with U's first n columns: U₂ of (10) is not in the thin SVD."""
     d = to_u / sigma[..., None, :]
     squares = sigma.square()
     # equation (9), transposed: nothing on the diagonal
@@ -152,7 +152,7 @@ def svd(
     Args:
         x: (*batch, m, n) real floating.
         method: "stable", or "paper" for equations (8)–(11), m ≥ n; see the module.
-        tolerance: τ, absolute, of "stable"; None: max(m, n) · 2.2e-16 · σ₁.
+        tolerance: τ of "stable", absolute; None: max(m, n) · 2.2e-16 · σ₁.
 
     Raises:
         WorkbenchError: X is not real, not finite, or is wider than high with "paper".

@@ -1,8 +1,8 @@
-"""Products with a tall X, in float64 and in chunks, differentiable as often as one likes.
+"""Products with a tall X, in float64 and in chunks, differentiable to any order.
 
-A float64 copy of X is never held, neither for the value nor for the adjoint: what is saved is X
-itself. The products Xv and Xᵀg are each other's adjoints, so each one's backward pass is made of
-the other, and derivatives of any order come out.
+There is no float64 copy of X, neither for the value nor for the adjoint: X itself is saved. The
+products Xv and Xᵀg are each other's adjoints, so each one's backward pass is made of the other, and
+derivatives have any order.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from workbench.linalg.gram import pixel_chunks
 
 
 class _Forward(torch.autograd.Function):
-    """Xv."""
+    """Product Xv."""
 
     @staticmethod
     def forward(
@@ -40,7 +40,7 @@ class _Forward(torch.autograd.Function):
 
 
 class _Transposed(torch.autograd.Function):
-    """Xᵀg."""
+    """Product Xᵀg."""
 
     @staticmethod
     def forward(
@@ -73,7 +73,7 @@ def _outer(
 def degrees(
     x: Float[Tensor, "pixels features"], coupling: Float[Tensor, "features features"] | None
 ) -> Float64[Tensor, "pixels"]:
-    """W1 = XΛ(Xᵀ1) in float64, differentiable in X and Λ; Λ = None is the identity."""
+    """Degrees W1 = XΛ(Xᵀ1) in float64, differentiable in X and Λ; Λ = None is the identity."""
     ones = torch.ones(len(x), dtype=torch.float64, device=x.device)
     total: Tensor = _Transposed.apply(x, ones)
     if coupling is not None:

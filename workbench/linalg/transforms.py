@@ -1,4 +1,4 @@
-"""`torch.vmap` for autograd functions that take leading batch dimensions anyway."""
+"""Rules of `torch.vmap` for autograd functions that take leading batch dimensions anyway."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from torch import Tensor
 
 
 def batch_in_front(info: Any, in_dims: tuple[int | None, ...], args: tuple[Any, ...]) -> list[Any]:
-    """A function's arguments with the mapped dimension first; a tensor without it is expanded.
+    """Arguments of a function with the mapped dimension first; a tensor without it is expanded.
 
     Args:
-        info: torch's, with `batch_size`.
-        in_dims: torch's, where each argument has the mapped dimension.
-        args: tensors, and others that pass as they are.
+        info: torch's record, with `batch_size`.
+        in_dims: torch's tuple, the mapped dimension of each argument.
+        args: tensors, and other values, which are returned unchanged.
     """
     front = []
     for arg, dim in zip(args, in_dims, strict=True):

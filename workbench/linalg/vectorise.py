@@ -15,7 +15,7 @@ from workbench.linalg.precision import check_real, widened
 
 
 def vectorise(a: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch entries"]:
-    """(batch…, n(n+1)/2): the upper triangle of symmetric matrices, row by row.
+    """Vectors (batch…, n(n+1)/2): the upper triangle of symmetric matrices, row by row.
 
     Raises:
         WorkbenchError: the matrices are not real.
@@ -27,7 +27,7 @@ def vectorise(a: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch entries"]
 
 
 def unvectorise(v: Float[Tensor, "*batch entries"]) -> Float[Tensor, "*batch n n"]:
-    """The symmetric matrices of which these are the vectors.
+    """Symmetric matrices of which these are the vectors.
 
     Raises:
         WorkbenchError: the number of entries is not n(n+1)/2 for any n, or they are not real.

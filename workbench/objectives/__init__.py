@@ -1,4 +1,4 @@
-"""Objectives of training: J1 and J2, agreement of pixels, contours, regularised sums."""
+"""Objectives of training: J1 and J2, agreement of pixels, contours, regularised losses."""
 
 from workbench.objectives.agreement import Agreement
 from workbench.objectives.contours import contour_loss, drawn_contours

@@ -1,12 +1,12 @@
 """Agreement of two pixels, whether they lie in one segment, learned through eigenvectors.
 
-J1 and J2 compare whole subspaces. What segmentation uses of them is the angle between the rows of
-two pixels (`segmentation.spectral.unit_rows`), and this objective trains that very quantity: with
+J1 and J2 compare whole subspaces. Segmentation uses the angles between the rows of two pixels
+(`segmentation.spectral.unit_rows`), and this objective trains these angles: with
 θ_K the angle within the first K eigenvectors and d = mean over K of 2 − 2 cos θ_K,
 
     P(same segment) = σ(a − b d),
 
-held by the logistic loss against the fraction of the annotators who put both pixels in one segment.
+compared by the logistic loss with the fraction of annotators who put both pixels in one segment.
 Its gradient reaches X through the spectrum (matrix backpropagation, `linalg.spectral`): one
 spectrum for every K, as only a function of the whole leading subspace has an exact derivative.
 """
@@ -27,11 +27,11 @@ NEAREST, FARTHEST = 2.0, 30.0
 
 
 class Agreement(nn.Module):
-    """The logistic loss of pairs of pixels; a and b are learned.
+    """Logistic loss of pairs of pixels; a and b are learned.
 
     Args:
-        dimensions: every K.
-        pairs: how many are drawn an image, from torch's global generator.
+        dimensions: all values of K.
+        pairs: number of pairs drawn for an image, from torch's global generator.
     """
 
     def __init__(self, dimensions: Sequence[int] = (2, 4, 8, 16), pairs: int = 6000) -> None:
@@ -49,8 +49,8 @@ class Agreement(nn.Module):
         """Mean loss, nats.
 
         Args:
-            affinity: of the cells of a map, row-major.
-            labels: of those cells, a row for each annotator.
+            affinity: affinity of the cells of a map, row-major.
+            labels: labels of those cells, a row for each annotator.
             shape: rows and columns of the map.
         """
         first, second = draw_pairs(shape, self.pairs, labels.device)
@@ -69,7 +69,7 @@ def draw_pairs(
     """Pairs of different cells, the first anywhere, the second at distances of all scales.
 
     The offset is Gaussian, its deviation log-uniform from `NEAREST` to `FARTHEST` cells; at the
-    map's edge it is cut off. Pairs that fall together are left out.
+    map's edge it is cut off. Pairs of a cell with itself are left out.
     """
     rows, columns = shape
     y = torch.randint(rows, (count,), device=device)

@@ -38,14 +38,14 @@ class Assignment:
         return len(self.columns)
 
     def volumes(self, delta: Float64[Tensor, "pixels"] | None) -> Float64[Tensor, "segments 1"]:
-        """Eᵀδ as a column; without δ, how many pixels each segment has."""
+        """Volumes Eᵀδ as a column; without δ, the number of pixels of each segment."""
         if delta is not None:
             return self.gather(delta[:, None])
         counts = torch.bincount(self.columns.flatten(), minlength=self.segments)
         return counts.double()[:, None]
 
     def gather(self, x: Float[Tensor, "pixels features"]) -> Float64[Tensor, "segments features"]:
-        """EᵀX, summed in float64; differentiable, though then X is best float64."""
+        """Product EᵀX, summed in float64; differentiable, preferably with X in float64."""
         total = x.new_zeros(self.segments, x.shape[1], dtype=torch.float64)
         for part in pixel_chunks(x):
             self.add_chunk(total, part, x[part].double())
@@ -64,7 +64,7 @@ class Assignment:
     def scatter(
         self, rows: Float64[Tensor, "segments features"], part: slice = slice(None)
     ) -> Float64[Tensor, "chunk features"]:
-        """E · rows, for a chunk of the pixels: to each the sum of its segments' rows."""
+        """Product E · rows for a chunk of the pixels: for each the sum of its segments' rows."""
         total = rows[self.columns[0, part]]
         for column in self.columns[1:, part]:
             total += rows[column]

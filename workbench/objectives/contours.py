@@ -8,13 +8,13 @@ from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d
 from workbench.linalg.precision import check_real, widened
 
 DRAWN_WEIGHT = 3.0
-"""Blocks that somebody drew through count this many times: they are few."""
+"""Weight of blocks with a drawn contour: they are few."""
 
 
 def drawn_contours(
     labels: Int[Tensor, "annotators height width"], step: int
 ) -> Float[Tensor, "rows columns"]:
-    """For each block of step×step pixels the fraction of the annotators with a contour in it.
+    """Fraction of the annotators with a contour in each block of step×step pixels.
 
     A pixel is on a contour if its right or lower neighbour has another label. Blocks at the lower
     and right edge may be smaller.

@@ -1,8 +1,8 @@
-"""The gradient of J1 and J2 as a differentiable function: what second derivatives go through.
+"""Gradient of J1 and J2 as a differentiable function, for second derivatives.
 
-The formulas are those of `objectives.projector`, whose first-order pass is made for speed: chunks,
-and numbers that autograd does not see. Here the same gradient is written in float64 with Ẑ a
-differentiable function of X and δ. It holds a few float64 copies of X.
+The formulas are those of `objectives.projector`, whose first-order pass is written for speed, in
+chunks and outside of autograd. Here the same gradient is written in float64 with Ẑ a differentiable
+function of X and δ. It needs the memory of a few float64 copies of X.
 """
 
 from dataclasses import dataclass

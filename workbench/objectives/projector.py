@@ -11,10 +11,10 @@ each pixel,
 J2 at δ = 1 and J1 at the degrees δ = XΛXᵀ1, through which autograd then reaches X and Λ. Value and
 adjoint cost O(md²) time and O(md) memory; products with E are segment sums. Everything d×d is
 accumulated in float64 whatever the dtype of X: rank collapse is the normal end of training, and
-condition numbers grow with it. Derivatives of higher order are there too (`objectives.curvature`).
+condition numbers grow with it. `objectives.curvature` has derivatives of higher order.
 
 Several human segmentations of one image share all but E, so with labels of shape
-(annotators, pixels) the mean over the annotators comes at the price of one.
+(annotators, pixels) the mean over the annotators costs as much as one.
 
 The rank r is an integer: it is part of the value and has no gradient.
 """
@@ -37,7 +37,7 @@ from workbench.objectives.curvature import Inversion, misalignment_gradient
 
 @dataclass(frozen=True)
 class ProjectorObjective:
-    """An objective's value and what was found while computing it.
+    """Value of an objective, with the figures found while computing it.
 
     Attributes:
         value: scalar float64, differentiable in X (and in Λ, for J1), in [0, (r + k)/2].
@@ -60,7 +60,7 @@ class ProjectorObjective:
 
 
 class _Misalignment(torch.autograd.Function):
-    """−Tr(ẐᵀSv^-½), averaged over annotators, as a function of X and δ (None: all ones).
+    """Function −Tr(ẐᵀSv^-½) of X and δ (None: all ones), averaged over annotators.
 
     Adjoints (Y = diag(δ)⁻¹XẐ, c_j = (SᵀẐ)_jj v_j^(-3/2)):
         ∂/∂X = −2(Ev^-½ − Y)Ẑᵀ,   ∂/∂δ_i = c_label(i) − ‖Y_i‖².
@@ -124,11 +124,11 @@ def j1(
     relative_tolerance: float | None = None,
     ridge: float = 0.0,
 ) -> ProjectorObjective:
-    """J1 = ½‖Π_M − Π_Ω‖²_F, differentiable in X and Λ (equations 18, 19; Λ invertible).
+    """Objective J1 = ½‖Π_M − Π_Ω‖²_F, differentiable in X and Λ (equations 18, 19; Λ invertible).
 
     Args:
-        affinity: the factors of W; its degrees must not be negative. A pixel of degree zero, where
-            every feature is off, belongs to no cut and contributes nothing.
+        affinity: factors of W; its degrees must not be negative. A pixel of degree zero, where
+            every feature is zero, belongs to no cut and contributes nothing.
         labels: integers of any values, (pixels,) or, for the mean over annotators,
             (annotators, pixels).
         relative_tolerance: see `linalg.gram.inverse_root`.
@@ -153,7 +153,7 @@ def j2(
     relative_tolerance: float | None = None,
     ridge: float = 0.0,
 ) -> ProjectorObjective:
-    """J2 = ½‖Π_W − Π_Ψ‖²_F, differentiable in X (equations 20, 21; Λ invertible).
+    """Objective J2 = ½‖Π_W − Π_Ψ‖²_F, differentiable in X (equations 20, 21; Λ invertible).
 
     The range of W is that of X, so Λ does not enter and cannot be trained by J2.
     Arguments and errors are those of `j1`.

@@ -1,4 +1,4 @@
-"""The regularised objective of a network, f(θ) = θᵀθ/(2C) + (1/l) Σ ξ(zᵢ; yᵢ) (third seed, Lin).
+"""Regularised objective of a network, f(θ) = θᵀθ/(2C) + (1/l) Σ ξ(zᵢ; yᵢ) (C.-J. Lin's slides).
 
 θ is all parameters together, biases too; l the number of samples, zᵢ the network's output for the
 i-th and ξ its loss. Over a mini-batch the second term is that batch's mean, so that averaging
@@ -16,7 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.linalg.precision import check_real, widened
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""ξ: outputs (samples, classes) and labels (samples,) to a loss for each sample, (samples,)."""
+"""Loss ξ: outputs (samples, classes) and labels (samples,) to a loss of each sample, (samples,)."""
 
 
 def logistic(
@@ -41,7 +41,7 @@ def squared_hinge(
 def squared(
     z: Float[Tensor, "samples classes"], y: Int[Tensor, "samples"]
 ) -> Float[Tensor, "samples"]:
-    """‖z − e_y‖², Lin's choice."""
+    """Squared loss ‖z − e_y‖², as in Lin's slides."""
     wide = widened(z)
     return (wide - one_hot(y, z.shape[1]).to(wide.dtype)).square().sum(1).to(z.dtype)
 
@@ -54,18 +54,18 @@ LOSSES: dict[str, Loss] = {
 
 
 def penalty(parameters: Iterable[Tensor], cost: float) -> Float[Tensor, ""]:
-    """θᵀθ/(2C), summed in float64 over all parameters."""
+    """Penalty θᵀθ/(2C), summed in float64 over all parameters."""
     squares = [p.double().square().sum() for p in parameters]
     return torch.stack(squares).sum() / (2 * cost) if squares else torch.zeros(()).double()
 
 
 class RegularisedObjective(nn.Module):
-    """A network with its objective: what `training.Task.network` should be.
+    """Network with its objective, for `training.Task.network`.
 
     Args:
-        network: gives (samples, classes) for its input; its trainable parameters are θ.
-        cost: C > 0; the smaller, the stronger θ is held to zero.
-        loss: ξ, one of LOSSES by name, or a function of one's own.
+        network: network with outputs (samples, classes); its trainable parameters are θ.
+        cost: C > 0; the smaller, the stronger the penalty.
+        loss: ξ, one of LOSSES by name, or another function.
 
     Raises:
         WorkbenchError: C is not positive, or there is no loss of that name.
@@ -83,10 +83,10 @@ class RegularisedObjective(nn.Module):
         self.loss = LOSSES[loss] if isinstance(loss, str) else loss
 
     def forward(self, inputs: Tensor, labels: Int[Tensor, "samples"]) -> dict[str, Tensor]:
-        """f(θ) as "loss", and its two terms, "penalty" and "data": scalars, float64.
+        """Objective f(θ) as "loss", and its terms "penalty" and "data": scalars, float64.
 
         Args:
-            inputs: what the network takes, l samples.
+            inputs: input of the network, l samples.
             labels: (l,) int64, classes from 0.
 
         Raises:

@@ -1,4 +1,4 @@
-"""One normalized cut of all images of a probe: a colour means the same on every photograph.
+"""Normalized cut of all images of a probe together: a colour means the same on every photograph.
 
 The cells of all images are the pixels of one affinity W = XXᵀ with d factors. Its degrees need the
 sum of the rows of X, its spectrum the d×d matrix G = Σ xᵢxᵢᵀ/δᵢ: two passes over the kept features
@@ -25,19 +25,19 @@ from workbench.segmentation.clustering import nearest, nested_kmeans
 from workbench.segmentation.spectral import unit_rows
 
 SAMPLE = 50_000
-"""Cells that are clustered, at most, evenly spread over all images."""
+"""Largest number of cells that are clustered, evenly spread over all images."""
 _LANDMARK_CELLS = 64
-"""Cells of each image among which landmarks are drawn, at most."""
+"""Largest number of cells of an image among which landmarks are drawn."""
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """A cell that is like another.
+    """Cell of another image that is similar to a given one.
 
     Attributes:
-        image: id.
+        image: id of the image.
         pixel: (y, x) of the cell's centre.
-        affinity: W between the two.
+        affinity: entry of W between the two.
     """
 
     image: str
@@ -62,7 +62,7 @@ class JointSpectrum:
     basis: Float64[Tensor, "d count"]
 
     def degrees(self, rows: Float64[Tensor, "cells d"]) -> Float64[Tensor, "cells"]:
-        """Degrees of cells; infinite where they are tied to none."""
+        """Degrees of cells; infinite where a cell has no affinity to any."""
         return degrees_of(rows, self.total)
 
     def vectors(self, rows: Float64[Tensor, "cells d"]) -> Float64[Tensor, "cells count"]:
@@ -76,8 +76,8 @@ def joint_spectrum(parts: Callable[[], Iterable[Tensor]], dimensions: int) -> Jo
     """Spectrum of the affinity of all rows, in two passes over their parts and O(d²) memory.
 
     Args:
-        parts: gives (cells, d) float64 factors, part by part; called twice.
-        dimensions: eigenpairs, fewer where the rank is smaller.
+        parts: function that gives (cells, d) float64 factors, part by part; called twice.
+        dimensions: number of eigenpairs, fewer where the rank is smaller.
 
     Raises:
         WorkbenchError: a degree is negative.
@@ -100,10 +100,10 @@ def joint_spectrum(parts: Callable[[], Iterable[Tensor]], dimensions: int) -> Jo
 def degrees_of(
     rows: Float64[Tensor, "cells d"], total: Float64[Tensor, "d"]
 ) -> Float64[Tensor, "cells"]:
-    """Degrees of cells, infinite where they are zero: such a cell is tied to none.
+    """Degrees of cells, infinite where they are zero: such a cell has no affinity to any.
 
     Raises:
-        WorkbenchError: one is negative.
+        WorkbenchError: a degree is negative.
     """
     degrees: Tensor = rows @ total
     if float(degrees.min()) < 0:
@@ -119,14 +119,14 @@ class AcrossImages:
     """Normalized cut of all kept images of a probe at a layer.
 
     Args:
-        probe: recorded.
-        layer: its name.
-        affinity: of the cells, see `affinities`.
-        dimensions: eigenvectors, the constant first one included.
+        probe: record of a network.
+        layer: name of the layer.
+        affinity: kind of the cells' affinity, see `affinities`.
+        dimensions: number of eigenvectors, the constant first one included.
         progress: show a bar over the images.
 
     Attributes:
-        spectrum: of the affinity of all cells.
+        spectrum: spectrum of the affinity of all cells.
 
     Raises:
         WorkbenchError: no features are kept, or a degree is negative.
@@ -172,8 +172,8 @@ class AcrossImages:
         """Label map of every image at full size; equal labels mean the same on all images.
 
         Args:
-            count: clusters over all images together.
-            seed: of k-means.
+            count: number of clusters over all images together.
+            seed: seed of k-means.
         """
         return {image: self.labels(image, count, seed) for image in self.images}
 
@@ -198,9 +198,9 @@ class AcrossImages:
         """The most similar cell of each other image, best images first.
 
         Args:
-            image: id.
+            image: id of the image.
             pixel: (y, x) in it.
-            count: images.
+            count: number of images.
         """
         found = []
         for other in self.images:

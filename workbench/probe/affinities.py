@@ -1,6 +1,6 @@
 """Affinities of cells from features of any sign, as factors: W = XXᵀ, never formed.
 
-Normalized cuts want nonnegative affinities. Features of a ReLU give them as they are; those of a
+Normalized cuts need nonnegative affinities. Features of a ReLU give them directly; those of a
 transformer have both signs. Three choices, each a function of two cells' features a, b:
 
 - linear: ⟨a, b⟩. Exact; negative where features point apart, and then cuts may be undefined.
@@ -29,9 +29,9 @@ CHOICES: dict[Choice, str] = {
 TEMPERATURE = 0.1
 """τ of the exponential affinity."""
 LANDMARKS = 256
-"""Cells through which the exponential affinity is approximated."""
+"""Number of cells through which the exponential affinity is approximated."""
 _PAIRS = 4096
-"""Pairs of cells on which the approximation's error is measured."""
+"""Number of pairs of cells on which the approximation's error is measured."""
 
 
 Rows = Float[Tensor, "cells factors"]
@@ -39,7 +39,7 @@ Rows = Float[Tensor, "cells factors"]
 
 @runtime_checkable
 class FactorMap(Protocol):
-    """From features of cells to the factors X of their affinity W = XXᵀ, cell by cell."""
+    """Map from features of cells to the factors X of their affinity W = XXᵀ, cell by cell."""
 
     def __call__(self, values: Float[Tensor, "cells channels"]) -> Rows:
         """Factors of some cells, float32."""
@@ -47,12 +47,12 @@ class FactorMap(Protocol):
 
 @dataclass(frozen=True)
 class Factors:
-    """Affinity by its factors, with what there is to say of them.
+    """Affinity by its factors, with its errors.
 
     Attributes:
         affinity: W = XXᵀ, float32.
-        largest_error, rms_error: of the entries of W, measured on random pairs; 0 where exact.
-        warning: what limits the use of this affinity; empty where nothing does.
+        largest_error, rms_error: errors of entries of W, on random pairs; 0 where exact.
+        warning: sentence on limits of this affinity; empty where there are none.
     """
 
     affinity: Affinity
@@ -72,7 +72,7 @@ def factors(values: Float[Tensor, "cells channels"], choice: Choice = "cosine") 
 
     Args:
         values: features of the cells, of any sign.
-        choice: see the module.
+        choice: kind of affinity, see the module.
 
     Raises:
         WorkbenchError: there is no such choice.
@@ -129,8 +129,8 @@ class Exponential:
     Args:
         sample: cells among which the landmarks are drawn.
         temperature: τ.
-        landmarks: their number; all cells where there are fewer, and then it is exact.
-        seed: of the draw.
+        landmarks: number of landmarks; all cells where there are fewer, and then it is exact.
+        seed: seed of the draw.
     """
 
     def __init__(

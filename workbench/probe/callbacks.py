@@ -19,7 +19,7 @@ from workbench.probe.training import TrainingRecord
 def lightning_callback(training: TrainingRecord) -> Any:
     """Callback for Lightning's `Trainer`: a step of the record after every batch.
 
-    What the module logged for the batch is recorded with it, under the same names.
+    Values that the module logged for the batch are recorded with it, under the same names.
 
     Raises:
         WorkbenchError: Lightning is not installed.
@@ -41,7 +41,7 @@ def lightning_callback(training: TrainingRecord) -> Any:
 def transformers_callback(training: TrainingRecord) -> Any:
     """Callback for Hugging Face's `Trainer`: a step of the record after every optimiser step.
 
-    What the trainer logs (loss, learning rate, …) is recorded at its own steps.
+    Values that the trainer logs (loss, learning rate, …) are recorded at its own steps.
 
     Raises:
         WorkbenchError: transformers is not installed.
@@ -62,7 +62,7 @@ def transformers_callback(training: TrainingRecord) -> Any:
 
 
 def _imported(*names: str) -> Any:
-    """The first of some modules that is installed."""
+    """First of some modules that is installed."""
     for name in names:
         try:
             return import_module(name)

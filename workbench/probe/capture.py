@@ -18,20 +18,20 @@ from torch.utils.hooks import RemovableHandle
 from workbench.errors import WorkbenchError
 
 Select = Callable[[Any], Tensor]
-"""From a module's output to its tensor of features."""
+"""Function from a module's output to its tensor of features."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Candidate for a probe.
+    """Layer that can be probed.
 
     Attributes:
-        name: as `named_modules` has it.
-        module: class name.
+        name: name in `named_modules`.
+        module: name of the class.
         output: shape of the output tensor, or the types and shapes of a composed output.
         layout: "maps" (batch, channels, rows, columns), "tokens" (batch, tokens, features),
             "vectors" (batch, features) or "other".
-        calls: runs in one forward pass.
+        calls: number of runs in one forward pass.
     """
 
     name: str
@@ -70,7 +70,7 @@ def list_layers(model: nn.Module, batch: Tensor) -> LayerList:
     """Layers that run in a forward pass, with the shapes of their outputs.
 
     Args:
-        model: any module; it is left in the mode it is in.
+        model: any module; its mode is not changed.
         batch: (batch, 3, rows, columns) input of the model, on its device.
     """
     found: dict[str, Layer] = {}
@@ -139,13 +139,13 @@ class Capture:
 
     Args:
         model: any module.
-        names: of its layers.
-        select: from a module's output to its tensor, for outputs that are not one tensor.
-        call: which of several runs of a layer in one pass counts, from 0 (−1: the last); None: a
-            layer must run once.
+        names: names of its layers.
+        select: function from a module's output to its tensor, where that is not one tensor.
+        call: index of the run that counts of several in one pass (−1: the last); None: a layer must
+            run once.
 
     Attributes:
-        outputs: of the last forward pass since `clear`, by layer.
+        outputs: outputs of the last forward pass since `clear`, by layer.
     """
 
     def __init__(
@@ -172,14 +172,14 @@ class Capture:
         self._handles = []
 
     def clear(self) -> None:
-        """Forget what was captured; to be called before every forward pass."""
+        """Forget captured outputs; to be called before every forward pass."""
         for runs in self._runs.values():
             runs.clear()
 
     def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, _: Any, output: Any) -> None:
             found = only_tensor(output) if self.select is None else self.select(output)
-            # A copy: an activation that works in place would overwrite what its layer gave.
+            # A copy: an activation that works in place would overwrite the output of its layer.
             self._runs[name].append(found.clone() if isinstance(found, Tensor) else output)
 
         return keep
@@ -227,7 +227,7 @@ class Capture:
 
 
 def only_tensor(output: Any) -> Tensor | None:
-    """The tensor that an output is, or the only one that it holds; None where there is no one."""
+    """Tensor that an output is, or the only one in it; None where there is none, or several."""
     if isinstance(output, Tensor):
         return output
     held = [part for _, part in _parts(output) if isinstance(part, Tensor)]

@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 
 MOST_EXTRA = 16
-"""Most tokens that are taken for class and register tokens where the grid is not given."""
+"""Largest number of class and register tokens that is assumed where the grid is not given."""
 _SQUARE = 0.02
 """Largest relative difference of a cell's sides where the grid of tokens is not given."""
 
@@ -25,8 +25,8 @@ class TokenGrid:
     """Tokens of an image as a grid.
 
     Attributes:
-        rows, columns: of the grid.
-        extra: tokens before it (class, registers), which are left out.
+        rows, columns: size of the grid.
+        extra: number of tokens before it (class, registers), which are left out.
     """
 
     rows: int
@@ -41,7 +41,7 @@ class Arranged:
     Attributes:
         values: (batch, cells, channels), cells row-major.
         shape: rows and columns of the cells; (1, 1) of vectors.
-        extra: tokens that were left out.
+        extra: number of tokens that were left out.
         maps: whether the output was maps.
     """
 
@@ -63,10 +63,10 @@ def arranged(
     """Cells of an output.
 
     Args:
-        output: of a layer.
+        output: output of a layer.
         size: rows and columns of the input, pixels.
-        name: of the layer, for messages.
-        tokens: rows and columns of the grid of tokens; None: found.
+        name: name of the layer, for messages.
+        tokens: rows and columns of the grid of tokens; None: it is found.
         patch: side of a token's patch, pixels, where the model says so.
         channels_last: maps are (batch, rows, columns, channels), as Swin has them.
 
@@ -99,14 +99,14 @@ def token_grid(
 ) -> TokenGrid:
     """Grid of tokens over an image.
 
-    Given or with a known patch it is what that says, and the tokens beside it come first. Otherwise
-    it is the grid of nearly square cells that leaves the fewest tokens out.
+    A given grid or patch decides it, and the tokens beside the grid come first. Otherwise it is the
+    grid of nearly square cells that leaves the fewest tokens out.
 
     Args:
-        count: tokens.
+        count: number of tokens.
         size: rows and columns of the input, pixels.
-        name: of the layer, for messages.
-        given: rows and columns.
+        name: name of the layer, for messages.
+        given: rows and columns, where given.
         patch: side of a token's patch, pixels.
 
     Raises:
@@ -116,7 +116,7 @@ def token_grid(
     shape = given or (None if patch is None else (height // patch, width // patch))
     if shape is not None:
         extra = count - math.prod(shape)
-        # A hierarchical network merges patches: then the patch of its first layer says little.
+        # A hierarchical network merges patches: later layers have larger ones than the first.
         if extra >= 0 and (given is not None or extra <= MOST_EXTRA):
             return TokenGrid(*shape, extra)
         if given is not None:
@@ -141,10 +141,10 @@ def _no_grid(name: str, count: int, why: str) -> WorkbenchError:
 
 
 def refuse_infinite(values: Tensor, name: str, image: str) -> None:
-    """Make sure that features are finite.
+    """Refuse features that are not finite.
 
     Raises:
-        WorkbenchError: they are not.
+        WorkbenchError: a feature is NaN or infinite.
     """
     if not bool(torch.isfinite(values).all()):
         raise WorkbenchError(

@@ -24,7 +24,7 @@ from workbench.errors import WorkbenchError
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image that its dataset has prepared for the network already.
+    """Image that its dataset has prepared for the network already.
 
     Attributes:
         tensor: (3, height, width), the input of the network.
@@ -34,7 +34,7 @@ class Prepared:
 
     @property
     def shown(self) -> Pixels:
-        """The input as a picture: values stretched to 0 … 255, channels together."""
+        """Picture of the input: values stretched to 0 … 255, channels together."""
         low, high = self.tensor.min(), self.tensor.max()
         scaled = (self.tensor - low) / (high - low).clamp(min=1e-12) * 255
         found: Pixels = scaled.round().byte().permute(1, 2, 0).numpy(force=True)
@@ -46,23 +46,23 @@ class ImageSource(Protocol):
     """Images by number.
 
     Attributes:
-        title: what they are, in words.
-        ids: of the images, unique, usable as file names.
+        title: description in words.
+        ids: ids of the images, unique, usable as file names.
     """
 
     title: str
     ids: list[str]
 
     def read(self, number: int) -> Pixels | Prepared:
-        """An image.
+        """Image of a number.
 
         Raises:
-            UserError: it cannot be read.
+            UserError: the image cannot be read.
         """
 
 
 def image_source(images: Any) -> ImageSource:
-    """The source that a user's images are.
+    """Source of a user's images.
 
     Args:
         images: a folder (nested; files that Pillow reads), a list of files, a store of scenes
@@ -148,7 +148,7 @@ class _SceneImages:
 
 
 class _Dataset:
-    """A torch dataset: each item an image, or a tuple or mapping that begins with one."""
+    """Images of a torch dataset: items are images, or tuples or mappings that begin with one."""
 
     def __init__(self, dataset: Any) -> None:
         if not len(dataset):
@@ -166,7 +166,7 @@ class _Dataset:
 
 
 def picture(item: Any, name: str) -> Pixels | Prepared:
-    """An image in any of its usual forms.
+    """Image from any of the usual forms.
 
     Pillow images and uint8 arrays are images; float tensors are inputs of the network as they are.
 
@@ -194,7 +194,7 @@ def picture(item: Any, name: str) -> Pixels | Prepared:
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """Names that can be files', numbered where they repeat."""
+    """Names for files, numbered where they repeat."""
     plain = [re.sub(r"[^\w-]", "_", name) or "image" for name in names]
     counts, seen, found = Counter(plain), Counter[str](), []
     for name in plain:

@@ -19,7 +19,7 @@ _SHOWN = 3
 
 
 def network_of(spec: str, checkpoint: Path | None = None) -> nn.Module:
-    """The network that a specification builds, in evaluation mode.
+    """Network that a specification builds, in evaluation mode.
 
     Args:
         spec: `package.module:function`, where the function gives a `torch.nn.Module`; modules are

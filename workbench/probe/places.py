@@ -1,6 +1,6 @@
 """Places of a layer's cells in the image: stride and offset of their grid, in pixels.
 
-A convolutional layer's cells lie where its strides and paddings put them, which shapes do not tell
+Strides and paddings of convolutions decide where cells lie, which shapes do not show
 (ResNet's last cells lie half a stride off an even division of the image). They are measured: the
 gradient of a cell's features for a random image is strongest around the cell's place, and its
 centre of mass is that place. Tokens of patches divide the image evenly.
@@ -17,7 +17,7 @@ from workbench.probe.capture import Capture
 from workbench.segmentation import Grid
 
 _DRAWS = 4
-"""Random directions in feature space for each cell."""
+"""Number of random directions in feature space for each cell."""
 _NEAR_POWER, _NEAR_INTEGER = 0.12, 0.05
 """Relative distance within which a measured stride is taken for a power of two, or an integer."""
 
@@ -28,7 +28,7 @@ class Places:
 
     Attributes:
         grid: stride and offset, pixels of the network's input.
-        how: "measured", "even" (a division of the image) or "given".
+        how: origin: "measured", "even" (a division of the image) or "given".
         spread: standard deviation of the measured places about the grid, pixels; 0 otherwise.
     """
 
@@ -59,16 +59,16 @@ def measured_places(
     """Places of the cells of a layer of maps.
 
     Args:
-        model: in evaluation mode.
-        capture: of the layer, active.
-        name: of the layer.
+        model: network in evaluation mode.
+        capture: capture of the layer, active.
+        name: name of the layer.
         size: rows and columns of the input, pixels.
-        maps_of: from the layer's output to (batch, channels, rows, columns).
-        seed: of the random image and directions.
+        maps_of: function from the layer's output to (batch, channels, rows, columns).
+        seed: seed of the random image and directions.
 
     Returns:
-        Measured ones; an even division where there is no gradient (dead units, an operation without
-        one) or a single cell.
+        Measured places; an even division where there is no gradient (dead units, an operation
+        without one) or a single cell.
     """
     parameter = next(model.parameters(), None)
     device = "cpu" if parameter is None else parameter.device
@@ -98,12 +98,12 @@ def measured_places(
 
 
 def usual_stride(measured: float, even: float) -> float:
-    """Stride that a measurement stands for: strides multiply, and are mostly powers of two.
+    """Stride of a grid from its measurement: strides multiply, and are mostly powers of two.
 
     Args:
-        measured: pixels.
-        even: of an even division of the image; the stride where the measurement is far from it,
-            as it is where cells see beyond the image's borders.
+        measured: measured stride, pixels.
+        even: stride of an even division of the image; the result where the measurement is far from
+            it, as it is where cells see beyond the image's borders.
     """
     if not even / 1.35 <= measured <= even * 1.35:
         return even
@@ -133,7 +133,7 @@ def _centre(
 
 
 class _no_parameter_gradients:  # noqa: N801 - reads as a context
-    """Parameters without gradients inside; as they were after it."""
+    """Context in which parameters have no gradients; their state is restored at its end."""
 
     def __init__(self, model: nn.Module) -> None:
         self._wanted = [p for p in model.parameters() if p.requires_grad]

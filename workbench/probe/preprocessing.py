@@ -1,8 +1,8 @@
-"""Preprocessing of images for a network: stated by the user, or taken from what the model carries.
+"""Preprocessing of images for a network: stated by the user, or taken from the model.
 
-What was applied is plain values and goes into the record. Sources that carry it: an image processor
+The applied values are plain and are kept in the record. Sources of them: an image processor
 of Hugging Face `transformers` (its `size`, `crop_size`, `image_mean`, …), timm's `pretrained_cfg`,
-torchvision's `weights.transforms()`; the last two by their documented attributes, untried here.
+torchvision's `weights.transforms()`; the last two by their documented attributes, untested here.
 """
 
 from collections.abc import Mapping
@@ -26,17 +26,17 @@ _LEAST = 32
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From an image to the input of a network: resize, crop the middle, scale, normalise.
+    """Preprocessing of an image: resize, crop the middle, scale, normalise.
 
     Attributes:
-        shorter: side to which the shorter side is brought, pixels; None: as it is.
-        longest: the image is reduced until its longer side is no longer than this; None: no limit.
+        shorter: length to which the shorter side is resized, pixels; None: unchanged.
+        longest: largest length of the longer side, to which an image is reduced; None: no limit.
         size: height and width to which the image is stretched, in place of `shorter`.
         crop: height and width of the middle that is kept; None: all of it.
-        multiple: both sides are cropped to a multiple of this, as patches ask for.
-        mean, std: of the channels, in units of [0, 1].
+        multiple: number to a multiple of which both sides are cropped, as patches require.
+        mean, std: mean and deviation of the channels, in units of [0, 1].
         resample: Pillow's number of the interpolation (2 bilinear, 3 bicubic).
-        source: where these values are from, in words.
+        source: origin of these values, in words.
     """
 
     shorter: int | None = None
@@ -110,7 +110,7 @@ class Preprocessing:
 
 
 def preprocessing_of(model: nn.Module, given: Any = None) -> Preprocessing:
-    """Preprocessing that a user states, or that a model carries; else ImageNet's normalisation.
+    """Preprocessing that a user states, or that of the model; else ImageNet's normalisation.
 
     Args:
         model: the network; timm's carry a `pretrained_cfg`, Hugging Face's a patch size.
@@ -118,7 +118,7 @@ def preprocessing_of(model: nn.Module, given: Any = None) -> Preprocessing:
             `weights.transforms()`, timm's `pretrained_cfg`; None: the model's own.
 
     Raises:
-        WorkbenchError: what was given is none of these.
+        WorkbenchError: the value given is none of these.
     """
     if isinstance(given, Preprocessing):
         return given
@@ -146,7 +146,7 @@ def preprocessing_of(model: nn.Module, given: Any = None) -> Preprocessing:
 
 
 def patch_of(model: nn.Module) -> int | None:
-    """Side of a patch in pixels, where the model's configuration says so."""
+    """Side of a patch in pixels, where the model's configuration has it."""
     found = getattr(getattr(model, "config", None), "patch_size", None)
     if isinstance(found, list | tuple) and len(set(found)) == 1:
         found = found[0]

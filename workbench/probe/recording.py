@@ -45,19 +45,19 @@ _HALF = float(np.finfo(np.float16).max)
 
 @dataclass(frozen=True)
 class ProbeConfig:
-    """What is recorded.
+    """Configuration of a recording.
 
     Attributes:
         network: class of the model.
-        digest: of its parameters and buffers.
-        layers: names.
-        preprocessing: as plain values.
-        images: what they are, in words.
-        ids: of the images.
+        digest: digest of its parameters and buffers.
+        layers: names of the layers.
+        preprocessing: preprocessing as plain values.
+        images: description of the images, in words.
+        ids: ids of the images.
         tokens: rows and columns of the grid of tokens, where given.
         channels_last: whether maps are (batch, rows, columns, channels).
-        keep: bytes of features that are kept at most.
-        batch: images in a forward pass, where they have one size.
+        keep: largest number of bytes of features that are kept.
+        batch: number of images in a forward pass, where they have one size.
     """
 
     network: str
@@ -75,7 +75,7 @@ class ProbeConfig:
 
 @dataclass(frozen=True)
 class _Input:
-    """An image ready for the network: its number from 0, what is shown of it, and the tensor."""
+    """Image ready for the network: its number from 0, the pixels to show, and the tensor."""
 
     number: int
     shown: Pixels
@@ -83,17 +83,17 @@ class _Input:
 
 
 class Recorder:
-    """Records a network over images.
+    """Recorder of a network over images.
 
     Args:
-        model: in evaluation mode.
-        source: of images.
-        config: what is recorded.
-        run: where to.
-        preprocessing: of the images.
-        select: from a layer's output to its tensor.
-        call: which run of a layer in a pass counts.
-        statistics: of the images that are done.
+        model: network in evaluation mode.
+        source: source of images.
+        config: configuration of the recording.
+        run: run that keeps the record.
+        preprocessing: preprocessing of the images.
+        select: function from a layer's output to its tensor.
+        call: index of the run of a layer in a pass that counts.
+        statistics: statistics of the images that are done.
         done: number of these.
     """
 
@@ -125,7 +125,7 @@ class Recorder:
         self._dtype = torch.float32 if parameter is None else parameter.dtype
 
     def record(self, progress: bool = True) -> None:
-        """Go through the images that are left.
+        """Record the images that are left.
 
         Raises:
             WorkbenchError: no image could be probed, or a layer's output has no use.
@@ -220,7 +220,7 @@ class Recorder:
         )  # fmt: skip
 
     def _describe(self, name: str, found: Arranged, size: tuple[int, int]) -> None:
-        """Say once what a layer's output is, and where its cells lie."""
+        """Write, once, the shape of a layer's output and the grid of its cells."""
         if name in self._described:
             return
         self._described.add(name)

@@ -5,7 +5,7 @@
     found.prediction("beach", "blocks.9", "cosine")  # affinity and places of its cells
     found.statistics["blocks.9"].effective_rank      # over all images
 
-It reads a run folder, and nothing else: the network is not needed any more.
+Only the run folder is read: the network is not needed any more.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class Probe:
     """Record of a network over images.
 
     Args:
-        run: or its folder.
+        run: the run, or its folder.
 
     Raises:
         WorkbenchError: there is no run, or it is no probe.
@@ -69,7 +69,7 @@ class Probe:
 
     @cached_property
     def described(self) -> dict[str, Mapping[str, Any]]:
-        """What each layer's output is: features, shape, stride, offset, tokens left out."""
+        """Description of each layer's output: features, shape, stride, offset, tokens left out."""
         return {e.fields["name"]: e.fields for e in self.run.events(LAYER)}
 
     @property
@@ -78,7 +78,7 @@ class Probe:
         return read_statistics(self.run)[0]
 
     def image(self, image: str) -> np.ndarray:
-        """An image as the network saw it: (height, width, 3) uint8."""
+        """Image as the network saw it: (height, width, 3) uint8."""
         return self._arrays(image)["image"]
 
     def features(self, image: str, layer: str) -> Float[np.ndarray, "channels rows columns"]:

@@ -1,4 +1,4 @@
-"""`workbench.probe`: any torch module on any images, recorded into a run folder."""
+"""`workbench.probe`: record any torch module on any images into a run folder."""
 
 import json
 from collections.abc import Sequence
@@ -49,14 +49,14 @@ def probe(
         model: any module in evaluation mode, on the device where it shall run.
         images: a folder, files, a store of scenes, a torch dataset or loader; see `image_source`.
         layers: names or patterns with wildcards; `probe.layers(model)` lists them.
-        path: of the run folder; None: a new one in `runs/`.
-        preprocessing: see `preprocessing_of`; None: what the model carries, else ImageNet's.
-        output: from a layer's output to its tensor, where that is a tuple or a dataclass.
-        call: which run of a layer in one forward pass counts, where there are several.
+        path: path of the run folder; None: a new one in `runs/`.
+        preprocessing: see `preprocessing_of`; None: that of the model, else ImageNet's.
+        output: function from a layer's output to its tensor, where that is a tuple or a dataclass.
+        call: index of the run of a layer that counts, where there are several in a forward pass.
         tokens: rows and columns of the grid of tokens, where it cannot be found.
-        channels_last: maps are (batch, rows, columns, channels).
-        keep: bytes of features that are kept at most; statistics count all images anyway.
-        batch: images of one size that go through the network at once.
+        channels_last: whether maps are (batch, rows, columns, channels).
+        keep: largest number of bytes of features that are kept; statistics count all images anyway.
+        batch: number of images of one size in a forward pass.
         resume: go on with the record that is there.
         overwrite: delete the record that is there first.
         progress: show a bar.
@@ -97,7 +97,7 @@ def probe(
 def _begun(
     path: Path, config: ProbeConfig, resume: bool, overwrite: bool
 ) -> tuple[Run, dict[str, Any], int]:
-    """The run to record into, with what it has already."""
+    """Run to record into, with its statistics so far."""
     if not resume:
         if overwrite and path.exists():
             Run.delete(path)

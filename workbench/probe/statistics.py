@@ -19,17 +19,17 @@ from workbench.linalg.effective_rank import effective_rank
 from workbench.probe.affinities import unit_length
 
 SKETCHED = 2048
-"""Layers of more features are projected before their Gram matrix is summed."""
+"""Number of features above which a layer is projected before its Gram matrix is summed."""
 SKETCH = 1024
-"""Dimensions of the projection."""
+"""Number of dimensions of the projection."""
 _BLOCK = 1 << 16
-"""Cells whose products are summed in float32 before they are added in float64."""
+"""Number of cells whose products are summed in float32 before they are added in float64."""
 _DEAD = 0.0
 
 
 @dataclass
 class LayerStatistics:
-    """Sums over cells; to be fed by `add`, and merged with `merged`.
+    """Statistics of a layer: sums over cells, by `add` and `merged`.
 
     Attributes:
         cells: number of cells.

@@ -1,4 +1,4 @@
-"""Training loops of one's own, on record: objective, spectrum and ranks of named layers.
+"""Record of a user's own training loop: objective, spectrum and ranks of named layers.
 
     training = workbench.record("runs/mine", model)       # any torch module
     training.probe("encoder.layer3", every=100)
@@ -8,10 +8,10 @@
         training.step(loss=loss)                          # every step; cheap between the probes
     training.finish()
 
-The record is a run, which `workbench.watch` shows while it grows. Layers are looked at on the
-batch that passes anyway: hooks are set for the one forward pass before a probed step, and what they
-see is reduced to a few figures at once. `callbacks` has the same for Lightning and for Hugging
-Face's `Trainer`.
+The record is a run, which `workbench.watch` shows while it grows. Layers are measured on the batch
+of the training: hooks are set for the one forward pass before a probed step, and the outputs are
+reduced to a few figures at once. `callbacks` has the same for Lightning and for Hugging Face's
+`Trainer`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,22 +30,22 @@ from workbench.runs import Run
 
 KIND = "training of one's own"
 CELLS = 4096
-"""Cells of a batch that are looked at, at most; evenly spread."""
+"""Largest number of cells of a batch that are measured; evenly spread."""
 FEATURES = 512
-"""Features that are looked at, at most; the first ones."""
+"""Largest number of features that are measured; the first ones."""
 
 Feed = Callable[[int, Mapping[str, float]], None]
-"""Called with a step and its measurements, as they are recorded: for W&B, MLflow, a file."""
+"""Function that is called with a step and its measurements: for W&B, MLflow, a file."""
 
 
 @dataclass(frozen=True)
 class _Probed:
-    """A layer that is looked at.
+    """Layer that is measured.
 
     Attributes:
-        name: of the layer.
-        every: steps between two looks.
-        select: from its output to a tensor.
+        name: name of the layer.
+        every: number of steps between two measurements.
+        select: function from its output to a tensor.
     """
 
     name: str
@@ -57,10 +57,10 @@ class TrainingRecord:
     """Record of a training loop; as a context manager it is finished at the end of the block.
 
     Args:
-        path: of the run folder, made anew.
-        model: that is trained.
-        config: what is worth keeping of the training, plain values.
-        feed: is given every measurement as well.
+        path: path of the run folder, made anew.
+        model: network that is trained.
+        config: settings of the training to keep, plain values.
+        feed: function that is given every measurement as well.
         overwrite: delete the run that is there first.
 
     Attributes:
@@ -89,12 +89,12 @@ class TrainingRecord:
     def probe(
         self, layers: str | Sequence[str], every: int = 100, output: Select | None = None
     ) -> None:
-        """Look at layers every so many steps, from the first on.
+        """Measure layers every so many steps, from the first on.
 
         Args:
             layers: names or patterns with wildcards.
-            every: steps between two looks.
-            output: from a layer's output to its tensor, where that is a tuple or a dataclass.
+            every: number of steps between two measurements.
+            output: function from a layer's output to its tensor, if that is a tuple or a dataclass.
 
         Raises:
             WorkbenchError: no such layer, or a number that is not positive.
@@ -110,7 +110,7 @@ class TrainingRecord:
 
         Args:
             step: number of the step, from 1; None: one more than the last.
-            metrics: by name; tensors of one element are read.
+            metrics: measurements by name; tensors of one element are read.
         """
         self._steps = self._steps + 1 if step is None else step
         values = {
@@ -131,7 +131,7 @@ class TrainingRecord:
                 self.feed(step, metrics)
 
     def finish(self) -> Run:
-        """Say that the training has reached its end."""
+        """Mark the training as finished."""
         self._remove_hooks()
         self.run.append("finished", self._steps)
         return self.run
@@ -208,7 +208,7 @@ def layer_figures(output: Tensor) -> dict[str, float]:
 
 
 def cells_of(output: Tensor) -> Tensor:
-    """Rows of features, a row a cell, token or image."""
+    """Rows of features, one for each cell, token or image."""
     if output.dim() == 4:
         return output.flatten(2).mT.flatten(0, 1)
     return output.flatten(0, -2)

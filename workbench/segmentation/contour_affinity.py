@@ -35,7 +35,7 @@ def contour_affinity(
 
     Args:
         edges: strength of edges at every pixel.
-        features: features of the cells, row-major, that similar cells share.
+        features: features of the cells, compared between them.
         cell: side of a cell, odd, pixels; cells may reach beyond the image.
         radius: largest distance of two neighbours, cells.
         edge_scale: σ_E, in the unit of `edges`.

@@ -11,7 +11,7 @@ CutConfig = PoolConfig | HierarchyConfig
 
 
 def usual_cut(prediction: Prediction) -> CutConfig:
-    """Settings of a hierarchy where the network predicted contours, otherwise of flat clusterings."""
+    """Settings of a hierarchy where the network predicted contours, else of flat clusterings."""
     return PoolConfig() if prediction.contour is None else HierarchyConfig()
 
 

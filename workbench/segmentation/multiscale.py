@@ -1,8 +1,8 @@
 """Normalized cuts of several grids at once (Cour, Bénézit and Shi, CVPR 2005, §3–4).
 
 The cells of every next grid are three times as large, so that short lines between small cells and
-long lines between large ones cost the same. W is block-diagonal, one block a grid, and the grids are
-held together by a constraint: a large cell has the mean of the small cells in it, CX = 0. With
+long lines between large ones cost the same. W is block-diagonal, one block a grid, and the grids
+are coupled by a constraint: a large cell has the mean of the small cells in it, CX = 0. With
 C̄ = CD^-½ the maximum of tr XᵀWX under XᵀDX = I and CX = 0 is X = D^-½V with V the leading
 eigenvectors of (paper, §4.2)
 

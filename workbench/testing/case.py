@@ -1,4 +1,4 @@
-"""What a layer declares to join the conformance suite."""
+"""Declaration by which a layer joins the conformance suite."""
 
 import math
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Symmetry:
 
 
 def call_once(layer: nn.Module, examples: Tensors) -> None:
-    """One call in training mode: enough for running statistics."""
+    """Call once in training mode: enough for running statistics."""
     layer(*examples)
 
 
@@ -158,17 +158,17 @@ class Case:
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def outputs(self, *inputs: Tensor) -> Tensors:
-        """What the function gives, always as a tuple."""
+        """Outputs of the function, always as a tuple."""
         return as_tuple(self.function(*inputs))
 
     @property
     def proper_sizes(self) -> tuple[tuple[int, ...], ...]:
-        """Those that are neither empty nor 1×1."""
+        """Sizes that are neither empty nor 1×1."""
         return tuple(s for s in self.sizes if math.prod(s) > 1)
 
 
 def as_tuple(outputs: Tensor | Tensors) -> Tensors:
-    """One tensor or several, as a tuple."""
+    """Tuple of one tensor or several."""
     return (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
 
 

@@ -197,7 +197,7 @@ def noting(where: object) -> Iterator[None]:
 
 
 def _draws(case: Case, batch: tuple[int, ...] = (), spectrum: str = "generic") -> list[Draw]:
-    """One for every proper size."""
+    """Draws of inputs, one for every proper size."""
     return [Draw(batch, size, spectrum) for size in case.proper_sizes]
 
 

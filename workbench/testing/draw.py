@@ -9,7 +9,7 @@ TIES = ("tie", "all tied", *(f"gap 1e-{k}" for k in (1, 3, 6, 8, 10, 12, 14)))
 """Two equal eigenvalues, all of them equal, or two at the relative distance named."""
 
 SMALL = tuple(f"smallest 1e-{k}" for k in (4, 6, 8, 10, 12))
-"""One eigenvalue that small beside the largest, which is 1."""
+"""Smallest eigenvalue, beside the largest, which is 1."""
 
 DEFICIENT = ("dead", "rank 0")
 """Half of the channels zero; all of them."""
