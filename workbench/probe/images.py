@@ -148,7 +148,7 @@ class _SceneImages:
 
 
 class _Dataset:
-    """Images of a torch dataset, whose items are images, or tuples or mappings beginning with one."""
+    """Images of a torch dataset: each item an image, or a tuple or mapping that begins with one."""
 
     def __init__(self, dataset: Any) -> None:
         if not len(dataset):
