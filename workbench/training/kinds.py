@@ -87,6 +87,7 @@ def kind_of(config: Mapping[str, Any]) -> Kind:
         raise WorkbenchError(
             f"a run of {' or '.join(KINDS)}",
             f"one of {name}" if name else "one that does not say of what it is",
-            "give another run, or use the version of workbench that made it",
+            "give another run; a probe is looked at by workbench.explore, and a run of a later "
+            "version by that version of workbench",
         )
     return KINDS[name]

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.evaluation.cells import number
+from workbench.probe.recording import KIND
+from workbench.probe.result import Probe
 from workbench.runs import Run
 from workbench.runs.files import atomic_write
 from workbench.training.kinds import KINDS, kind_name
@@ -79,9 +81,17 @@ def evaluated_parts(run: Run, suffix: str = "") -> list[str]:
 
 
 def _any_run(run: Run) -> Content:
-    """A run of a kind that is not known here: its curves."""
+    """A run of a kind that has no page of its own: its curves, and in words what a probe holds."""
     metrics = run.metrics()
     name = kind_name(run.config)
+    if name == KIND:
+        found = Probe(run)
+        return Content(
+            headline=f"A probe of {run.config['network']}",
+            summary=f"Layers {', '.join(found.layers)} on {len(run.config['ids'])} images, "
+            f"{run.config['images']}; features of {len(found.images)} are kept.",
+            curves=[],
+        )
     return Content(
         headline=f"A run of {name}" if name else "A run",
         summary="",
