@@ -82,7 +82,7 @@ def test_a_click_gives_the_cosines_of_the_features(found: Probe, drawn: Draw) ->
     assert len(plots) == 3
     assert explorer.seeds == [(32, 24)]
     explorer.kind = "W"
-    explorer._on_tap(x=40, y=9)
+    explorer._on_tap(x=40.0, y=9.0)
     assert explorer.seeds == [(9, 40)]
     cell = explorer.probe.cell((9, 40))
     row = explorer.probe.rows(np.array([cell]), normalized=False)[0]
@@ -152,7 +152,7 @@ def test_segments_follow_the_slider(found: Probe, drawn: Draw) -> None:
     assert explorer.message == ""
     for name in (name for row in explorer.rows() for name in row):
         drawn(explorer.pictures[name])
-    explorer.segments = 2
+    explorer.step, explorer.segments = 1, 2
     labels = explorer.labels
     dark = explorer.snapshot.image[..., 0] < 100  # the left half
     assert len(np.unique(labels)) >= 2
@@ -221,9 +221,7 @@ def test_explore_shows_what_applies(tokens: Probe, trained_run: Run, sample_stor
     assert workbench.explore(sample_store).titles == ["Dataset"]
 
 
-def test_what_cannot_be_explored_is_one_sentence(
-    tmp_path: Path, started_run: Run, tokens: Probe
-) -> None:
+def test_what_cannot_be_explored_is_one_sentence(tmp_path: Path, tokens: Probe) -> None:
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(WorkbenchError, match="expected a run or a store"):
             workbench.explore(path)

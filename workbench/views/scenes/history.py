@@ -179,7 +179,7 @@ def rank_history(
 
 def _lines(
     now: Float[np.ndarray, "features"] | None,
-    earlier: Sequence[Float[np.ndarray, "earlier_features"]],
+    earlier: Sequence[Float[np.ndarray, "_"]],
     name: str,
     colour: str,
 ) -> hv.Overlay:
