@@ -11,6 +11,9 @@ What a photograph and a training need stands here, and is loaded when it is aske
 
     training = workbench.train(config, "runs/first")  # in a process of its own
     workbench.watch(training)
+
+    found = workbench.probe(model, images="holiday/", layers=["blocks.9"])  # any torch module
+    workbench.explore(found)
 """
 
 from importlib import import_module
@@ -19,36 +22,49 @@ from typing import TYPE_CHECKING, Any
 from workbench.version import __version__
 
 if TYPE_CHECKING:
+    from workbench import probe
     from workbench.experiments.scenes.model_files import export_model, read_model
     from workbench.experiments.scenes.photographs import CutChoice, load_segmenter, segment_photo
     from workbench.launch.train import Training, train
+    from workbench.probe import Probe
+    from workbench.probe import TrainingRecord as record  # noqa: N813 (it is used like a function)
     from workbench.runs import Control, Run
     from workbench.views.scenes.photo import write_photo
+    from workbench.widgets.explore import explore
     from workbench.widgets.monitor.monitor import watch
 
 _HOMES = {
     "Control": "workbench.runs",
     "CutChoice": "workbench.experiments.scenes.photographs",
+    "Probe": "workbench.probe",
     "Run": "workbench.runs",
     "Training": "workbench.launch.train",
+    "explore": "workbench.widgets.explore",
     "export_model": "workbench.experiments.scenes.model_files",
     "load_segmenter": "workbench.experiments.scenes.photographs",
     "read_model": "workbench.experiments.scenes.model_files",
+    "record": "workbench.probe",
     "segment_photo": "workbench.experiments.scenes.photographs",
     "train": "workbench.launch.train",
     "watch": "workbench.widgets.monitor.monitor",
     "write_photo": "workbench.views.scenes.photo",
 }
+_NAMES = {"record": "TrainingRecord"}
+"""Names in their homes, where they differ."""
 
 __all__ = [
     "Control",
     "CutChoice",
+    "Probe",
     "Run",
     "Training",
     "__version__",
+    "explore",
     "export_model",
     "load_segmenter",
+    "probe",
     "read_model",
+    "record",
     "segment_photo",
     "train",
     "watch",
@@ -57,6 +73,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "probe":  # the package, which is callable
+        return import_module("workbench.probe")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES[name]), _NAMES.get(name, name))

@@ -18,8 +18,15 @@ CONFIGS = [DeepNCutsConfig(store="scenes.zarr"), RegionConfig(store="regions.zar
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_everything_that_a_kind_names_is_there(kind: Kind) -> None:
-    assert all(callable(kind.find(part)) for part in get_args(Part))
-    assert kind.find("config").kind == kind.name
+    stated = [part for part in get_args(Part) if getattr(kind, part) is not None]
+    assert "report" in stated
+    assert all(callable(kind.find(part)) for part in stated)
+    assert kind.config is None or kind.find("config").kind == kind.name
+
+
+def test_what_a_kind_does_not_have_is_refused() -> None:
+    with pytest.raises(WorkbenchError, match="can be evaluated, found one of kind probe"):
+        KINDS["probe"].find("evaluate")
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: str(config.kind))
@@ -33,7 +40,7 @@ def test_a_run_says_its_kind(config: LoopConfig, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", [{}, {"kind": "clouds"}])
 def test_an_unknown_kind_is_refused_by_name(values: dict[str, Any]) -> None:
-    with pytest.raises(WorkbenchError, match=r"scenes or regions.*found one (of clouds|that does)"):
+    with pytest.raises(WorkbenchError, match=r"or probe, found one (of clouds|that does)"):
         kind_of(values)
     assert kind_name(values) not in KINDS
 

@@ -42,7 +42,7 @@ def test_every_explorer_becomes_a_panel_and_a_notebook_cell(
 ) -> None:
     evaluate(trained_run, ("untrained", "trained"))
     explorer = make(trained_run)
-    assert len(widgets_of(explorer)) == len(explorer.controls)
+    assert len(widgets_of(explorer)) == len(explorer.offered_controls())
     layout = explorer.panel()
     layout.get_root()
     assert len(layout.select(pn.pane.HoloViews)) == len(explorer.pictures)

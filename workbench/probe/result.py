@@ -40,6 +40,8 @@ class Probe:
 
     def __init__(self, run: Run | Path | str) -> None:
         self.run = run if isinstance(run, Run) else Run.open(run)
+        # Arrays of the last image that was read: each question reads several of them.
+        self._read: tuple[tuple[int, str], dict[str, np.ndarray]] | None = None
         if self.run.config.get("kind") != KIND:
             raise WorkbenchError(
                 f"a probe at {self.run.path}",
@@ -156,7 +158,9 @@ class Probe:
                 repr(image),
                 f"name one of its {len(self.images)}: {near} …",
             )
-        return self.run.load_snapshot(steps[-1], image)
+        if self._read is None or self._read[0] != (steps[-1], image):
+            self._read = (steps[-1], image), self.run.load_snapshot(steps[-1], image)
+        return self._read[1]
 
     def _array(self, image: str, layer: str, what: str) -> np.ndarray:
         arrays = self._arrays(image)

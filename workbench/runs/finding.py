@@ -23,6 +23,12 @@ def is_run(folder: Path | str) -> bool:
     return all((Path(folder) / name).is_file() for name in _RECORD)
 
 
+def is_store(path: Path | str) -> bool:
+    """Whether a path is a store of scenes or regions."""
+    path = Path(path)
+    return path.suffix == ".zarr" and (path / "zarr.json").is_file()
+
+
 def resolved_path(run: Run, name: str) -> Path | str:
     """Path that a run's configuration names, resolved from here.
 

@@ -22,24 +22,36 @@ class Kind:
 
     Attributes:
         name: name in a run's config.json.
-        config: class of the configurations, a `LoopConfig`.
+        report: `report(run)` gives a `views.report.Content`.
+        config: class of the configurations, a `LoopConfig`; None of what is not trained.
         train: `train(config, path, *, resume, overwrite, progress, began)` gives the run.
         evaluate: `evaluate(path, split, **options)` gives scores with `to_dict` and `to_text`.
-        report: `report(run)` gives a `views.report.Content`.
         mark: a setting that no other kind has, which identifies runs of versions that recorded no
             kind; None for newer kinds.
     """
 
     name: str
-    config: str
-    train: str
-    evaluate: str
     report: str
+    config: str | None = None
+    train: str | None = None
+    evaluate: str | None = None
     mark: str | None = None
 
     def find(self, part: Part) -> Any:
-        """Class or function that an attribute names."""
-        module, _, name = getattr(self, part).partition(":")
+        """Class or function that an attribute names.
+
+        Raises:
+            WorkbenchError: runs of this kind have none.
+        """
+        place: str | None = getattr(self, part)
+        if place is None:
+            wanted = {"config": "read as a training", "train": "trained", "evaluate": "evaluated"}
+            raise WorkbenchError(
+                f"a run that can be {wanted.get(part, part)}",
+                f"one of kind {self.name}",
+                "look at it by workbench.explore, or give another run",
+            )
+        module, _, name = place.partition(":")
         return getattr(import_module(module), name)
 
 
@@ -62,6 +74,7 @@ KINDS = {
             report="workbench.views.regions.report:content",
             mark="protocol",
         ),
+        Kind("probe", report="workbench.views.probe:content"),
     )
 }
 
@@ -70,7 +83,7 @@ def kind_name(config: Mapping[str, Any]) -> str:
     """Name of the kind in a run's configuration; "" where it has none and no `mark` fits."""
     if "kind" in config:
         return str(config["kind"])
-    return next((kind.name for kind in KINDS.values() if kind.mark in config), "")
+    return next((kind.name for kind in KINDS.values() if kind.mark and kind.mark in config), "")
 
 
 def kind_of(config: Mapping[str, Any]) -> Kind:

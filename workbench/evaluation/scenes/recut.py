@@ -85,7 +85,9 @@ class Recut:
         return grow_hierarchy(embedding, contour.astype(np.float64), config)
 
     def coverings(self, labels: Labels) -> Float[np.ndarray, "annotators"]:
-        """How well labels cover what each annotator drew."""
+        """How well labels cover what each annotator drew; empty where there is no annotator."""
+        if not len(self._snapshot.truths):
+            return np.zeros(0)
         return np.asarray(evaluate_pool([labels], list(self._snapshot.truths)).coverings[0])
 
     @cached_property

@@ -4,7 +4,7 @@ Snapshots are made, described, written as arrays and read here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int, Integer, UInt8
 
 from workbench.data import Scene, Scenes
+from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
 from workbench.linalg.affinity import Affinity
@@ -131,26 +132,44 @@ def look_at_prediction(
     found: Prediction, scene: Scene, config: CutConfig | None = None
 ) -> tuple[PoolScores, Snapshot]:
     """`look_at_scene` for what a network predicted before."""
+    looked = snapshot_of(found, scene.pixels, config)
+    truths = scene.truths.numpy(force=True)
+    scores = evaluate_pool(list(looked.segmentations), list(truths))
+    return scores, replace(looked, truths=truths.astype(np.uint16), coverings=scores.coverings)
+
+
+def snapshot_of(found: Prediction, pixels: Pixels, config: CutConfig | None = None) -> Snapshot:
+    """Snapshot of a prediction of an image that nobody has annotated.
+
+    Args:
+        found: affinity of the image, of any network.
+        pixels: the image, (height, width, 3) uint8.
+        config: flat clusterings or a hierarchy; default: `usual_cut`.
+
+    Returns:
+        A snapshot with zero annotators.
+
+    Raises:
+        WorkbenchError: normalized cuts are not defined on the affinity.
+    """
     config = config or usual_cut(found)
     pool = cut(found, config)
-    truths = scene.truths.numpy(force=True)
-    scores = evaluate_pool(pool.segmentations, list(truths))
     spectrum, coupling, contour = pool.embedding.spectrum, found.affinity.coupling, found.contour
-    counts = config.counts if isinstance(config, PoolConfig) else scores.segments
-    return scores, Snapshot(
-        image=scene.pixels,
-        truths=truths.astype(np.uint16),
+    segments = [len(np.unique(labels)) for labels in pool.segmentations]
+    return Snapshot(
+        image=pixels,
+        truths=np.zeros((0, *found.image), np.uint16),
         maps=found.affinity.x.T.unflatten(1, found.shape).numpy(force=True),
         grid=found.grid,
         eigenvalues=spectrum.values.numpy(force=True),
         eigenvectors=pool.embedding.maps.numpy(force=True),
         rank=spectrum.rank,
         segmentations=np.stack(pool.segmentations),
-        coverings=scores.coverings,
+        coverings=np.zeros((len(pool.segmentations), 0)),
         effective_rank=found.affinity.effective_rank(),
         coupling=None if coupling is None else coupling.numpy(force=True),
         contour=None if contour is None else contour.sigmoid().numpy(force=True),
-        counts=np.array(counts, np.int64),
+        counts=np.array(config.counts if isinstance(config, PoolConfig) else segments, np.int64),
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 
 from workbench.evaluation.scenes.snapshots import Snapshot
+from workbench.linalg import Affinity
 from workbench.linalg.gram import gram
 from workbench.views.style import AFTER, BEFORE, INK, as_chart, styled
 
@@ -54,25 +55,29 @@ class SpectrumAt:
 
     @property
     def summary(self) -> str:
-        """Text of step, rank, effective rank and widest gap."""
+        """Text of rank, effective rank and widest gap."""
         k, gap = self.widest
         return (
-            f"step {self.step}: rank {self.rank}, effective rank {self.effective_rank:.1f}, "
+            f"rank {self.rank}, effective rank {self.effective_rank:.1f}, "
             f"widest gap λ{k} − λ{k + 1} = {gap:.3f}"
         )
 
 
 def spectrum_at(step: int, snapshot: Snapshot) -> SpectrumAt:
-    """Complete spectrum of a snapshot, from its factors.
+    """Complete spectrum of a snapshot, see `spectrum_of`."""
+    return spectrum_of(step, snapshot.prediction.affinity)
+
+
+def spectrum_of(step: int, affinity: Affinity) -> SpectrumAt:
+    """Complete spectrum of an affinity, from its factors.
 
     Args:
-        step: step of the snapshot.
-        snapshot: snapshot of a scene.
+        step: step at which a network predicted it.
+        affinity: of the cells of an image.
 
     Raises:
         WorkbenchError: normalized cuts are not defined on its factors.
     """
-    affinity = snapshot.prediction.affinity
     squares = torch.linalg.eigvalsh(gram(affinity.x)).flip(0).clamp(min=0.0)
     values = affinity.eigenvalues()
     tolerance = affinity.features * torch.finfo(torch.float64).eps  # as `Spectrum.tolerance`
@@ -142,7 +147,10 @@ def singular_history(
 
 
 def rank_history(
-    all_steps: Sequence[SpectrumAt], now: int | None = None, colour: str = AFTER
+    all_steps: Sequence[SpectrumAt],
+    now: int | None = None,
+    colour: str = AFTER,
+    along: str = "step",
 ) -> hv.Overlay:
     """Chart of the effective rank of W by step, with a ring around the selected step.
 
@@ -150,9 +158,10 @@ def rank_history(
         all_steps: spectra, in order.
         now: selected step.
         colour: colour of the line.
+        along: what the steps are.
     """
     points = [(each.step, each.effective_rank) for each in all_steps]
-    dimensions = ("step", "effective rank")
+    dimensions = (along, "effective rank")
     line = styled(
         hv.Curve(points, *dimensions),
         common={"color": colour},
@@ -170,7 +179,7 @@ def rank_history(
 
 def _lines(
     now: Float[np.ndarray, "features"] | None,
-    earlier: Sequence[Float[np.ndarray, "earlier_features"]],
+    earlier: Sequence[Float[np.ndarray, "_"]],
     name: str,
     colour: str,
 ) -> hv.Overlay:

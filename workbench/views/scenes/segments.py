@@ -50,16 +50,17 @@ def best_segmentation(snapshot: Snapshot, method: str = "") -> hv.RGB:
 def pool(snapshot: Snapshot) -> hv.Layout:
     """Pool of segmentations, each with its number of segments and mean covering; ★: the best.
 
-    Where they are flat, and the snapshot says of how many clusters, k stands first.
+    Where they are flat, and the snapshot says of how many clusters, k stands first. An image that
+    nobody has annotated has neither coverings nor a best one.
     """
     counts = snapshot.counts if snapshot.contour is None else None
-    means = snapshot.coverings.mean(axis=1)
+    means = snapshot.coverings.mean(axis=1) if len(snapshot.truths) else np.zeros(0)
     panels = []
     for i, labels in enumerate(snapshot.segmentations):
-        words = [_segments(labels), f"{means[i]:.2f}"]
+        words = [_segments(labels), *(f"{mean:.2f}" for mean in means[i : i + 1])]
         if counts is not None:
             words.insert(0, f"k = {counts[i]}")
-        star = "★ " if i == means.argmax() else ""
+        star = "★ " if len(means) and i == means.argmax() else ""
         panels.append(segmentation(snapshot.image, labels, star + " · ".join(words)))
     return row(panels)
 

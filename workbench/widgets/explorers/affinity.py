@@ -6,7 +6,6 @@ one place, and a click costs the same for one seed as for six.
 (`views.scenes.affinity.affinity_rows` draws seeds side by side.)
 """
 
-from pathlib import Path
 from typing import Any
 
 import holoviews as hv
@@ -15,7 +14,6 @@ from holoviews.streams import PointerXY, Tap
 from traitlets import Bool, Int, List, Tuple, Unicode, observe
 
 from workbench.evaluation.scenes.snapshots import Snapshot
-from workbench.runs import Run
 from workbench.views.paint import TRANSPARENT, LabelMap
 from workbench.views.panels import AXES, heatmap, photo
 from workbench.views.scenes.affinity import (
@@ -28,6 +26,7 @@ from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
 from workbench.views.style import SEEDS, SEQUENTIAL, interactive
 from workbench.widgets.explorers.scene import SceneExplorer
+from workbench.widgets.explorers.sources import AFFINITY, Explored
 from workbench.widgets.pacing import Latest
 from workbench.widgets.shells.controls import Action, Choice, Options, Player, Toggle
 
@@ -40,6 +39,8 @@ _NEAR = 8
 
 class AffinityExplorer(SceneExplorer):
     """Explorer of the affinity's rows for any pixel of a scene, at any step of a run.
+
+    Of a probe: for any pixel of an image, at any layer.
 
     Attributes:
         seeds: pixels (y, x) whose rows are shown.
@@ -59,6 +60,7 @@ class AffinityExplorer(SceneExplorer):
     controls = (
         Choice("scene", "scene"),
         Player("step", "step"),
+        AFFINITY,
         Choice("kind", "row of"),
         Choice("annotator", "boundaries of"),
         Toggle("hover", "follow the pointer"),
@@ -68,11 +70,11 @@ class AffinityExplorer(SceneExplorer):
         Action("refresh", "refresh"),
     )
 
-    def __init__(self, run: Run | Path | str, cells: int = 400) -> None:
-        """Open a run.
+    def __init__(self, run: Explored, cells: int = 400) -> None:
+        """Open a run or a probe.
 
         Args:
-            run: run or its folder.
+            run: run or its folder, or a probe.
             cells: number of cells in the block picture.
         """
         super().__init__(run)
@@ -97,7 +99,8 @@ class AffinityExplorer(SceneExplorer):
                 f"annotator {i + 1} · {len(np.unique(truth))} segments": i
                 for i, truth in enumerate(truths)
             }
-            return {"the typical annotator": TYPICAL, **each, "nobody": NOBODY}
+            typical = {"the typical annotator": TYPICAL} if each else {}
+            return {**typical, **each, "nobody": NOBODY}
         return super().options(name)
 
     def clear(self) -> None:
@@ -142,19 +145,23 @@ class AffinityExplorer(SceneExplorer):
 
     def _take(self, snapshot: Snapshot) -> None:
         image, truths = snapshot.image, snapshot.truths
+        note = self.snapshots.note(self.scene, self.step)
         self.probe = AffinityProbe(snapshot)
         self._photo = interactive(photo(image))
         height, width = image.shape[:2]
         inside = [(y, x) for y, x in self.seeds if y < height and x < width]
         rows, columns = self.probe.shape
+        factors = f"{self.probe.affinity.features} {'features' if not note else 'factors'}"
         self.readout = (
             "All features are zero: no pixel has any affinity to another."
             if self.probe.dead
-            else f"{self.probe.affinity.features} features of {rows}×{columns} cells"
+            else "; ".join([f"{factors} of {rows}×{columns} cells", *[note] * bool(note)])
         )
         with self.hold_trait_notifications():
-            self.seeds = inside or interior_pixels(typical_annotator(truths), 1)
-            if self.annotator >= len(truths):
+            self.seeds = inside or _first_seed(snapshot)
+            if not len(truths):
+                self.annotator = NOBODY
+            elif self.annotator >= len(truths):
                 self.annotator = TYPICAL
         self._rows = AffinityPicture(self.probe, self._truth(snapshot))
 
@@ -185,7 +192,7 @@ class AffinityExplorer(SceneExplorer):
         if self._rows is None:
             return (self._photo * _blank() * seed_rings([])).relabel("nothing to see")
         drawn = self._photo * self._rows.lines * seed_rings(self.seeds)
-        return drawn.relabel(f"scene {self.scene}, step {self.step}")
+        return drawn.relabel(self.snapshots.title(self.scene, self.step))
 
     def _draw_affinity(self) -> hv.Overlay:
         if self._rows is None:
@@ -201,10 +208,25 @@ class AffinityExplorer(SceneExplorer):
             return interactive((_dark() * hv.Path([], AXES)).relabel("nothing to see"))
         segments = self._truth(self.snapshot)
         if segments is None:
-            segments = typical_annotator(self.snapshot.truths)
+            segments = _order(self.snapshot)
         drawn = block_picture(self.probe, segments, self.cells, self.kind == "M")
         cells = min(self.cells, self.probe.affinity.pixels)
         return interactive(drawn.relabel(f"{self.kind} between {cells} cells, by segment"))
+
+
+def _first_seed(snapshot: Snapshot) -> list[Pixel]:
+    """Innermost pixel of an annotator's largest segment; the centre where nobody has annotated."""
+    if len(snapshot.truths):
+        return interior_pixels(typical_annotator(snapshot.truths), 1)
+    height, width = snapshot.image.shape[:2]
+    return [(height // 2, width // 2)]
+
+
+def _order(snapshot: Snapshot) -> LabelMap:
+    """Segments that order the blocks: an annotator's, or a middle one of the snapshot's cuts."""
+    if len(snapshot.truths):
+        return typical_annotator(snapshot.truths)
+    return np.asarray(snapshot.segmentations[len(snapshot.segmentations) // 2])
 
 
 def _blank() -> hv.RGB:

@@ -1,97 +1,50 @@
-"""Snapshots of a run by scene and step, and the base class of explorers of one scene."""
+"""Base class of explorers of one scene of a run, or of one image of a probe."""
 
-from collections import OrderedDict
-from pathlib import Path
 from typing import Any
 
-from traitlets import Bool, Int, Unicode, observe
+from traitlets import Bool, Enum, Int, Unicode, observe
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
-from workbench.runs import Run
-from workbench.widgets.shells.controls import Options
+from workbench.probe.affinities import CHOICES
+from workbench.widgets.explorers.sources import Explored, affinity_options, snapshots_of
+from workbench.widgets.shells.controls import Control, Options
 from workbench.widgets.shells.explorer import Explorer
-
-_KEPT = 3
-"""Snapshots kept in memory: one of 256 features at full resolution has 160 MB."""
-
-
-class SceneSnapshots:
-    """Snapshots of a run, read on demand.
-
-    Args:
-        run: run or its folder.
-    """
-
-    def __init__(self, run: Run | Path | str) -> None:
-        self.run = run if isinstance(run, Run) else Run.open(run)
-        self._made: dict[str, tuple[int, Snapshot]] = {}
-        self._read: OrderedDict[tuple[str, int, int], Snapshot] = OrderedDict()
-
-    @property
-    def name(self) -> str:
-        """Name of the run folder."""
-        return self.run.path.name
-
-    def scenes(self) -> list[str]:
-        """Names of the scenes that have snapshots, in the order of their first."""
-        return [*self.run.snapshot_names(), *self._made]
-
-    def steps(self, scene: str) -> list[int]:
-        """Steps at which a scene has snapshots, ascending."""
-        return [self._made[scene][0]] if scene in self._made else self.run.snapshots(scene)
-
-    def put(self, scene: str, snapshot: Snapshot) -> None:
-        """Add a snapshot that the run does not keep, at the run's last step."""
-        self._made = {scene: (self.run.step, snapshot)}  # one at a time: they are large
-
-    def version(self, scene: str, step: int) -> int:
-        """Version of a snapshot: a resumed run takes the snapshot of a step again."""
-        taken = self.run.events("snapshot")
-        return max((e.seq for e in taken if (e.fields["name"], e.step) == (scene, step)), default=0)
-
-    def load(self, scene: str, step: int) -> Snapshot:
-        """Read a snapshot.
-
-        Raises:
-            WorkbenchError: the snapshot does not exist or cannot be read.
-        """
-        if scene in self._made:
-            return self._made[scene][1]
-        key = scene, step, self.version(scene, step)
-        if key not in self._read:
-            self._read[key] = Snapshot.load(self.run, step, scene)
-        self._read.move_to_end(key)
-        while len(self._read) > _KEPT:
-            self._read.popitem(last=False)
-        return self._read[key]
 
 
 class SceneExplorer(Explorer):
-    """Explorer of one scene of a run at one step.
+    """Explorer of one scene of a run at one step, or of one image of a probe at one layer.
 
     Attributes:
-        scene: name of the scene.
-        step: step of the optimizer.
+        scene: name of the scene; of a probe: id of the image.
+        step: step of the optimizer; of a probe: number of the layer, from 1.
+        affinity: choice of the affinity of a probe's features, see `probe.affinities`.
         follow: whether `refresh` goes on to the latest step.
         snapshot: snapshot of that scene at that step; None where there is none.
     """
 
     scene = Unicode()
     step = Int()
+    affinity = Enum(tuple(CHOICES), next(iter(CHOICES)))
     follow = Bool(False)
 
-    def __init__(self, run: Run | Path | str) -> None:
+    def __init__(self, run: Explored) -> None:
         super().__init__()
-        self.snapshots = SceneSnapshots(run)
+        self.snapshots = snapshots_of(run)
         self.snapshot: Snapshot | None = None
 
+    def offered_controls(self) -> tuple[Control, ...]:
+        """Controls that mean something for a training, or for a probe."""
+        return self.snapshots.offered(self.controls)
+
     def options(self, name: str) -> Options:
-        """Scenes by name, steps by number."""
+        """Scenes by name, steps by number, layers of a probe by name, affinities."""
+        if name == "affinity":
+            return affinity_options()
         if name == "scene":
             return {scene: scene for scene in self.snapshots.scenes()}
         if name == "step":
-            return {str(step): step for step in self.steps}
+            return {self.snapshots.label(step): step for step in self.steps}
         return super().options(name)
 
     @property
@@ -105,9 +58,9 @@ class SceneExplorer(Explorer):
             scenes = self.snapshots.scenes()
             if not scenes:
                 raise WorkbenchError(
-                    f"snapshots of scenes in {self.snapshots.run.path}",
+                    f"snapshots of {self.snapshots.words[0]}s in {self.snapshots.run.path}",
                     "none yet",
-                    "wait for the first pass of its training, or evaluate it: workbench evaluate",
+                    self.snapshots.advice,
                 )
             if self.scene not in scenes:
                 self.scene = scenes[0]
@@ -134,6 +87,11 @@ class SceneExplorer(Explorer):
             self.step = steps[-1]  # loads
         else:
             self._load()
+
+    @observe("affinity")
+    def _on_affinity(self, change: Any) -> None:
+        self.snapshots.affinity = self.affinity
+        self._load()
 
     @observe("step")
     def _on_step(self, change: Any) -> None:

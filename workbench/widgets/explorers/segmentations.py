@@ -18,12 +18,12 @@ from traitlets import Float, Int, Unicode, observe
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.recut import Labels, Recut
 from workbench.evaluation.scenes.snapshots import Snapshot
-from workbench.runs import Run
 from workbench.views.panels import photo
 from workbench.views.scenes.scores import Ranked, covering_bars, ranked, ranking_chart
 from workbench.views.scenes.segments import pool, segmentation
 from workbench.views.style import interactive
 from workbench.widgets.explorers.scene import SceneExplorer
+from workbench.widgets.explorers.sources import AFFINITY, Explored
 from workbench.widgets.pacing import Latest
 from workbench.widgets.shells.controls import Bounds, Choice, Number, Options, Player
 
@@ -62,6 +62,7 @@ class SegmentationExplorer(SceneExplorer):
     controls = (
         Choice("scene", "scene"),
         Player("step", "step"),
+        AFFINITY,
         Choice("way", "cut"),
         Number("segments", "segments"),
         Number("seed", "seed"),
@@ -72,11 +73,11 @@ class SegmentationExplorer(SceneExplorer):
         Choice("measure", "ranked by"),
     )
 
-    def __init__(self, run: Run | Path | str, look: Look | None = None) -> None:
-        """Open a run.
+    def __init__(self, run: Explored, look: Look | None = None) -> None:
+        """Open a run or a probe.
 
         Args:
-            run: or its folder.
+            run: run or its folder, or a probe.
             look: to see images of an evaluation whose snapshots were not kept, for example
                 `evaluation.scenes.snapshots.looker(run)`.
         """
@@ -85,6 +86,7 @@ class SegmentationExplorer(SceneExplorer):
         self.recut: Recut | None = None
         self.images: list[Ranked] = []
         self._pool: list[hv.RGB] = []
+        self._note = ""
         self._cut = lru_cache(maxsize=16)(self._compute)
         self._soon: Latest[None] = Latest(lambda _: self._show_cut())
         self._picture("image", self._draw_image)
@@ -97,8 +99,10 @@ class SegmentationExplorer(SceneExplorer):
         self._begin()
 
     def rows(self) -> list[list[str]]:
-        """Rows: the live cut, the pool, the ranking of images."""
+        """Rows: the live cut, the pool, the ranking of images; of a probe the first two."""
         names = list(self.pictures)
+        if not self.snapshots.annotated:
+            return [["image", "cut"], names[-POOL:]]
         return [["image", "cut", "coverings"], names[-POOL:], ["ranking"]]
 
     def options(self, name: str) -> Options:
@@ -175,6 +179,7 @@ class SegmentationExplorer(SceneExplorer):
     def _take(self, snapshot: Snapshot) -> None:
         recut = Recut(snapshot)
         self._cut.cache_clear()
+        self._note = self.snapshots.note(self.scene, self.step)
         first, self.recut = self.recut is None, recut
         if first and recut.has_contours:
             self.way = INTO  # such networks are evaluated by their hierarchy
@@ -202,9 +207,11 @@ class SegmentationExplorer(SceneExplorer):
         labels = self.labels
         if labels is None:
             return
-        found, mean = int(labels.max()), float(self.coverings.mean())
-        each = ", ".join(f"{value:.3f}" for value in self.coverings)
-        self.readout = f"{found} segments; covering of the annotators {each}; mean {mean:.3f}"
+        said = [f"{int(labels.max())} segments", *[self._note] * bool(self._note)]
+        if len(self.coverings):
+            each = ", ".join(f"{value:.3f}" for value in self.coverings)
+            said += [f"covering of the annotators {each}", f"mean {self.coverings.mean():.3f}"]
+        self.readout = "; ".join(said)
 
     @observe("drawn_by")
     def _on_annotator(self, change: Any) -> None:
@@ -264,7 +271,7 @@ class SegmentationExplorer(SceneExplorer):
         if self.snapshot is None:
             return _nothing()
         image, truths = self.snapshot.image, self.snapshot.truths
-        title = f"scene {self.scene}, step {self.step}"
+        title = self.snapshots.title(self.scene, self.step)
         if not 0 <= self.drawn_by < len(truths):
             return interactive(photo(image, title))
         return interactive(segmentation(image, truths[self.drawn_by], title, fill=False))
@@ -273,8 +280,9 @@ class SegmentationExplorer(SceneExplorer):
         labels = self.labels
         if labels is None or self.snapshot is None:
             return _nothing()
-        count = int(labels.max())
-        title = f"{count} segments, mean covering {float(self.coverings.mean()):.3f}"
+        title = f"{int(labels.max())} segments"
+        if len(self.coverings):
+            title += f", mean covering {self.coverings.mean():.3f}"
         return interactive(segmentation(self.snapshot.image, labels, title))
 
     def _draw_coverings(self) -> hv.Overlay:

@@ -1,29 +1,38 @@
-"""Explorer of a scene's spectra over the steps of a training, of one run or of two side by side."""
+"""Explorer of a scene's spectra over the steps of a training, of one run or of two side by side.
 
+Of a probe: of an image's spectra over the layers.
+"""
+
+from collections.abc import Hashable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import holoviews as hv
 import numpy as np
-from traitlets import Bool, Int, Unicode, observe
+from traitlets import Bool, Enum, Int, Unicode, observe
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
-from workbench.runs import Run
+from workbench.probe.affinities import CHOICES
 from workbench.views.panels import heatmap
 from workbench.views.scenes.history import (
     SpectrumAt,
     eigenvalue_history,
     rank_history,
     singular_history,
-    spectrum_at,
+    spectrum_of,
 )
 from workbench.views.scenes.spectrum import eigenvectors
 from workbench.views.style import AFTER, DIVERGING, OTHER, interactive
-from workbench.widgets.explorers.scene import SceneSnapshots
-from workbench.widgets.shells.controls import Action, Choice, Options, Player, Toggle
+from workbench.widgets.explorers.sources import (
+    AFFINITY,
+    Explored,
+    SceneSnapshots,
+    affinity_options,
+    snapshots_of,
+)
+from workbench.widgets.shells.controls import Action, Choice, Control, Options, Player, Toggle
 from workbench.widgets.shells.explorer import Explorer
 
 CHARTS = ("eigenvalues", "singular values", "effective rank")
@@ -39,12 +48,13 @@ class _Side:
         self.spectra: list[SpectrumAt] = []  # of the scene, by step, up to the selected one
         self.now: SpectrumAt | None = None
         self.vectors: list[hv.Image] = []
-        self._known: dict[tuple[str, int, int], SpectrumAt] = {}
+        self.note = ""
+        self._known: dict[tuple[str, int, Hashable], SpectrumAt] = {}
 
     def spectrum(self, scene: str, step: int) -> SpectrumAt:
         key = scene, step, self.snapshots.version(scene, step)
         if key not in self._known:
-            self._known[key] = spectrum_at(step, self.snapshots.load(scene, step))
+            self._known[key] = spectrum_of(step, self.snapshots.affinity_of(scene, step))
         return self._known[key]
 
     def go(self, scene: str, step: int) -> None:
@@ -60,42 +70,47 @@ class _Side:
             except UserError:
                 continue
         snapshot: Snapshot = self.snapshots.load(scene, steps[-1])
+        self.note = self.snapshots.note(scene, steps[-1])
         self.now = self.spectrum(scene, steps[-1])
         self.spectra.append(self.now)
         self.vectors = list(eigenvectors(snapshot, VECTORS))
 
 
 class SpectrumExplorer(Explorer):
-    """Explorer of a scene's spectra over the steps of one or two runs.
+    """Explorer of a scene's spectra over the steps of one or two runs, or the layers of probes.
 
     Attributes:
-        scene: name of a scene that all runs have snapshots of.
-        step: selected step; each run shows its last snapshot up to this step.
+        scene: name of a scene that all runs have snapshots of; of probes: id of an image.
+        step: selected step; each run shows its last snapshot up to this step. Of probes: number of
+            the layer, from 1.
+        affinity: choice of the affinity of probes, see `probe.affinities`.
         follow: whether `refresh` goes on to the latest step.
     """
 
     scene = Unicode()
     step = Int()
+    affinity = Enum(tuple(CHOICES), next(iter(CHOICES)))
     follow = Bool(False)
 
     controls = (
         Choice("scene", "scene"),
         Player("step", "step"),
+        AFFINITY,
         Toggle("follow", "follow the training"),
         Action("refresh", "refresh"),
     )
 
-    def __init__(self, run: Run | Path | str, other: Run | Path | str | None = None) -> None:
-        """Open a run, and beside it another one if given.
+    def __init__(self, run: Explored, other: Explored | None = None) -> None:
+        """Open a run or a probe, and beside it another one if given.
 
         Args:
-            run: run or its folder.
-            other: second run or its folder.
+            run: run or its folder, or a probe.
+            other: second run or its folder, or a second probe.
         """
         super().__init__()
         runs = [run] if other is None else [run, other]
         self.sides = [
-            _Side(SceneSnapshots(each), colour)
+            _Side(snapshots_of(each), colour)
             for each, colour in zip(runs, (AFTER, OTHER), strict=False)
         ]
         for i, side in enumerate(self.sides):
@@ -116,12 +131,18 @@ class SpectrumExplorer(Explorer):
             charts = [[name for names in charts for name in names]]
         return [*charts, *vectors]
 
+    def offered_controls(self) -> tuple[Control, ...]:
+        """Controls that mean something for trainings, or for probes."""
+        return self.sides[0].snapshots.offered(self.controls)
+
     def options(self, name: str) -> Options:
-        """Scenes that all runs have, and steps that any run has."""
+        """Scenes that all runs have, steps that any run has, affinities."""
+        if name == "affinity":
+            return affinity_options()
         if name == "scene":
             return {scene: scene for scene in self._scenes()}
         if name == "step":
-            return {str(step): step for step in self._steps()}
+            return {self._label(step): step for step in self._steps()}
         return super().options(name)
 
     def refresh(self) -> None:
@@ -132,7 +153,9 @@ class SpectrumExplorer(Explorer):
                 raise WorkbenchError(
                     f"a scene with snapshots in {names}",
                     "none yet" if len(self.sides) == 1 else "none that both have",
-                    "wait for the first pass of the training, or name runs that watched the same",
+                    "wait for the first pass of the training, or name runs that watched the same"
+                    if self.sides[0].snapshots.annotated
+                    else "wait for the first image, or name probes of the same images",
                 )
         if self._scenes() and (self.follow or self.scene not in self._scenes()):
             self._go_to_latest()
@@ -147,8 +170,10 @@ class SpectrumExplorer(Explorer):
                 self.scene = self.scene if self.scene in scenes else scenes[0]
                 self.step = self._steps()[-1]
 
-    @observe("scene", "step")
+    @observe("scene", "step", "affinity")
     def _on_choice(self, change: Any) -> None:
+        for side in self.sides:
+            side.snapshots.affinity = self.affinity
         if change["name"] == "scene":
             self._update_options()
         self._go()
@@ -160,7 +185,8 @@ class SpectrumExplorer(Explorer):
                 if self.scene:
                     side.go(self.scene, self.step)
         words = [
-            f"{side.snapshots.name}: {side.now.summary}"
+            f"{side.snapshots.name}: {side.snapshots.where(side.now.step)}: {side.now.summary}"
+            + f"; {side.note}" * bool(side.note)
             for side in self.sides
             if side.now is not None
         ]
@@ -175,6 +201,10 @@ class SpectrumExplorer(Explorer):
         steps = {step for side in self.sides for step in side.snapshots.steps(self.scene)}
         return sorted(steps)
 
+    def _label(self, step: int) -> str:
+        """Name of a step; where the runs have different ones, the names of each."""
+        return " | ".join(dict.fromkeys(side.snapshots.label(step) for side in self.sides))
+
     def _draw_eigenvalues(self, side: _Side) -> hv.Overlay:
         drawn = eigenvalue_history(side.now, side.spectra[:-1], side.colour)
         return interactive(drawn.relabel(self._title(side, "eigenvalues of M")), chart=True)
@@ -188,11 +218,12 @@ class SpectrumExplorer(Explorer):
 
     def _draw_rank(self, side: _Side) -> hv.Overlay:
         now = None if side.now is None else side.now.step
-        drawn = rank_history(side.spectra, now, side.colour)
+        drawn = rank_history(side.spectra, now, side.colour, side.snapshots.words[1])
         return interactive(drawn.relabel(self._title(side, "effective rank of W")), chart=True)
 
     def _title(self, side: _Side, what: str) -> str:
-        where = f"step {side.now.step}" if side.now is not None else "nothing to see"
+        now = side.now
+        where = side.snapshots.where(now.step) if now is not None else "nothing to see"
         return (
             f"{side.snapshots.name} · {what} · {where}"
             if len(self.sides) > 1

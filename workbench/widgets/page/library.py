@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
+from workbench.probe.recording import KIND
 from workbench.runs import Run
-from workbench.runs.finding import find_runs, is_run
+from workbench.runs.finding import find_runs, is_run, is_store
+from workbench.training.kinds import kind_name
 
 
 @dataclass(frozen=True)
@@ -92,20 +94,17 @@ def ago(seconds: int | float) -> str:
 def _state_text(run: Run) -> str:
     events = run.events()
     when = ago(time.time() - events[-1].time) if events else "no events"
-    return f"{run.status} · step {run.step} · {when}"
+    unit = "image" if kind_name(run.config) == KIND else "step"
+    return f"{run.status} · {unit} {run.step} · {when}"
 
 
 def _stores(path: Path) -> list[Path]:
     """Stores at a path: the store itself, or the stores in a folder."""
-    if _is_store(path):
+    if is_store(path):
         return [path]
     if is_run(path) or not path.is_dir():
         return []
-    return sorted(each for each in path.iterdir() if _is_store(each))
-
-
-def _is_store(path: Path) -> bool:
-    return path.suffix == ".zarr" and (path / "zarr.json").is_file()
+    return sorted(each for each in path.iterdir() if is_store(each))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

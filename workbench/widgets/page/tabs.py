@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import UserError
+from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.distances import has_matrices
+from workbench.probe.recording import KIND
 from workbench.runs import Run
-from workbench.runs.finding import resolved_path
+from workbench.runs.finding import is_run, is_store, resolved_path
 from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
@@ -41,8 +43,25 @@ class Subject:
     def of_run(cls, run: Run, other: Run | None = None, looker: Looker | None = None) -> "Subject":
         """Subject of a run, with the store that it trained on if that exists."""
         store = resolved_path(run, str(run.config.get("store", "")))
-        there = isinstance(store, Path) and (store / "zarr.json").is_file()
+        there = isinstance(store, Path) and is_store(store)
         return cls(run, other, Path(store) if there else None, looker)
+
+    @classmethod
+    def of_path(cls, path: Path | str) -> "Subject":
+        """Subject of a run folder or a store.
+
+        Raises:
+            WorkbenchError: the path is neither.
+        """
+        if is_store(path):
+            return cls(store=Path(path))
+        if not is_run(path):
+            raise WorkbenchError(
+                f"a run or a store at {path}",
+                "another folder" if Path(path).is_dir() else "none",
+                "name what a training, workbench.probe or a pipeline has written",
+            )
+        return cls.of_run(Run.open(path))
 
     @property
     def opened(self) -> Run:
@@ -81,7 +100,9 @@ def tabs_of(subject: Subject) -> list[Tab]:
 def _watched(subject: Subject) -> bool:
     run = subject.run
     return (
-        run is not None and kind_name(run.config) in ("scenes", "") and bool(run.snapshot_names())
+        run is not None
+        and kind_name(run.config) in ("scenes", KIND, "")
+        and bool(run.snapshot_names())
     )
 
 

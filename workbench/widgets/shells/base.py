@@ -40,6 +40,10 @@ class ExplorerBase(HasTraits):
         self.pictures: dict[str, hv.DynamicMap] = {}
         self._frames: dict[str, Stream] = {}
 
+    def offered_controls(self) -> tuple[Control, ...]:
+        """Controls that mean something for what is explored."""
+        return self.controls
+
     def options(self, name: str) -> Options:
         """Options of a trait now: values by label."""
         raise KeyError(name)

@@ -9,6 +9,7 @@ from typing import Any
 
 import holoviews as hv
 import ipywidgets
+import panel as pn
 from IPython.display import display
 from traitlets import link
 
@@ -42,6 +43,13 @@ def show(explorer: ExplorerBase) -> None:
     display(_words(explorer, "readout", "white-space:pre-line"))
 
 
+def as_widget(explorer: ExplorerBase) -> ipywidgets.VBox:
+    """One widget of an explorer's controls, message, pictures and readout."""
+    plots = pn.ipywidget(explorer.plots())
+    readout = _words(explorer, "readout", "white-space:pre-line")
+    return ipywidgets.VBox([controls_of(explorer), plots, readout])
+
+
 _LOADED_HERE: list[bool] = []
 """Marker: not empty once an explorer, and not the notebook, has loaded the plotting extension."""
 
@@ -60,7 +68,7 @@ def load_plots() -> None:
 def controls_of(explorer: ExplorerBase) -> ipywidgets.VBox:
     """Box of all controls, with the message below them."""
     wrapped = ipywidgets.Layout(flex_flow="row wrap")
-    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
+    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.offered_controls()]
     message = _words(explorer, "message", _ALERT)
     return ipywidgets.VBox([ipywidgets.HBox(made, layout=wrapped), message])
 

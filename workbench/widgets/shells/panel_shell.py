@@ -14,7 +14,7 @@ _NOTHING = "–"
 
 def as_panel(explorer: ExplorerBase) -> pn.Column:
     """Panel layout of an explorer: controls, message, pictures, readout."""
-    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.controls]
+    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.offered_controls()]
     message = pn.pane.Alert("", alert_type="warning", visible=False)
     readout = pn.pane.HTML("")
 
@@ -70,10 +70,12 @@ def _player(explorer: ExplorerBase, control: Control) -> pn.widgets.DiscretePlay
     )  # fmt: skip
 
     def to_widget() -> None:
-        options = list(explorer.options(control.name).values()) or [_NOTHING]
+        labels = {value: label for label, value in explorer.options(control.name).items()}
+        options = list(labels) or [_NOTHING]
         value = getattr(explorer, control.name)
         value = value if value in options else options[-1]
-        widget.param.update(options=options, value=value, label=f"{control.label}: {value}")
+        label = f"{control.label}: {labels.get(value, value)}"
+        widget.param.update(options=options, value=value, label=label)
 
     _follow(explorer, control, widget, to_widget)
     return widget

@@ -1,0 +1,259 @@
+"""Explorers on probes: any network's layers, on images that nobody has annotated."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import holoviews as hv
+import ipywidgets
+import numpy as np
+import panel as pn
+import pytest
+import torch
+
+import workbench
+from tests.probe.networks import Tokens, convolutional, write_images
+from workbench.errors import WorkbenchError
+from workbench.evaluation.scenes.snapshots import snapshot_of
+from workbench.probe import CHOICES, Probe, probe
+from workbench.runs import Run
+from workbench.segmentation import PoolConfig
+from workbench.views.report import write_report
+from workbench.views.scenes.history import spectrum_of
+from workbench.widgets import AffinityExplorer, SegmentationExplorer, SpectrumExplorer
+from workbench.widgets.page.application import Page
+from workbench.widgets.page.library import Library
+from workbench.widgets.shells.explorer import Explorer
+from workbench.widgets.shells.jupyter_shell import controls_of
+
+Draw = Callable[[hv.DynamicMap], Any]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"), count=2)
+
+
+@pytest.fixture(scope="module")
+def convolutions(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Probe:
+    path = tmp_path_factory.mktemp("runs") / "convolutions"
+    return probe(convolutional(), images, ["1", "4", "6"], path=path, progress=False)
+
+
+@pytest.fixture(scope="module")
+def tokens(images: Path, tmp_path_factory: pytest.TempPathFactory) -> Probe:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("runs") / "tokens"
+    return probe(Tokens().eval(), images, "blocks.*", path=path, progress=False)
+
+
+@pytest.fixture(params=["convolutions", "tokens"])
+def found(request: pytest.FixtureRequest) -> Probe:
+    return request.getfixturevalue(request.param)
+
+
+def labels_of(explorer: Explorer) -> list[str]:
+    return [control.label for control in explorer.offered_controls()]
+
+
+def cosines(features: np.ndarray, cell: int) -> np.ndarray:
+    """(1 + cosine)/2 of every cell with one."""
+    x = features.reshape(len(features), -1).T.astype(np.float64)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return (1 + x @ x[cell]) / 2
+
+
+def test_a_snapshot_of_a_prediction_has_no_annotator(tokens: Probe) -> None:
+    image, layer = tokens.images[0], tokens.layers[-1]
+    prediction = tokens.prediction(image, layer)
+    kept = snapshot_of(prediction, tokens.image(image), PoolConfig(counts=(2, 3)))
+    assert kept.truths.shape == (0, *tokens.image(image).shape[:2])
+    assert kept.coverings.shape == (2, 0)
+    np.testing.assert_array_equal(kept.counts, [2, 3])
+    again = kept.from_arrays(kept.to_arrays())
+    np.testing.assert_array_equal(again.segmentations, kept.segmentations)
+    torch.testing.assert_close(again.prediction.affinity.dense(), prediction.affinity.dense())
+
+
+def test_a_click_gives_the_cosines_of_the_features(found: Probe, drawn: Draw) -> None:
+    explorer = AffinityExplorer(found)
+    assert explorer.message == ""
+    plots = [drawn(picture) for picture in explorer.pictures.values()]
+    assert len(plots) == 3
+    assert explorer.seeds == [(32, 24)]
+    explorer.kind = "W"
+    explorer._on_tap(x=40.0, y=9.0)
+    assert explorer.seeds == [(9, 40)]
+    cell = explorer.probe.cell((9, 40))
+    row = explorer.probe.rows(np.array([cell]), normalized=False)[0]
+    np.testing.assert_allclose(
+        row, cosines(found.features(explorer.scene, found.layers[-1]), cell), atol=1e-5
+    )
+    shown = explorer.pictures["affinity"][()].get(0).dimension_values("affinity", flat=False)
+    np.testing.assert_array_equal(shown, explorer.values((9, 40)))
+
+
+def test_layers_are_scrubbed_by_name_in_their_order(convolutions: Probe) -> None:
+    explorer = AffinityExplorer(convolutions.path)
+    assert explorer.options("step") == {"1": 1, "4": 2, "6": 3}
+    assert list(explorer.options("scene")) == convolutions.images
+    for step, layer in enumerate(convolutions.layers, 1):
+        explorer.step = step
+        title = f"image {explorer.scene}, layer {layer}"
+        assert explorer.pictures["image"][()].label == title
+        rows, columns = convolutions.features(explorer.scene, layer).shape[1:]
+        assert f"{rows}×{columns} cells; affinity cosine" in explorer.readout
+    explorer.scene = convolutions.images[1]
+    np.testing.assert_array_equal(explorer.snapshot.image, convolutions.image(explorer.scene))
+
+
+def test_the_affinity_can_be_chosen(tokens: Probe, drawn: Draw) -> None:
+    explorer = AffinityExplorer(tokens.run)
+    assert explorer.options("affinity") == {words: choice for choice, words in CHOICES.items()}
+    before = explorer.snapshot
+    explorer.affinity = "exponential"
+    values = explorer.snapshot.prediction.affinity.dense().numpy()
+    for cell in (0, 17):
+        exact = np.exp(
+            (2 * cosines(tokens.features(explorer.scene, tokens.layers[-1]), cell) - 2) / 0.1
+        )
+        np.testing.assert_allclose(values[cell], exact, atol=1e-3)
+    error = tokens.factors(explorer.scene, tokens.layers[-1], "exponential").largest_error
+    assert f"{error:.2g} at most" in explorer.readout
+    explorer.affinity = "cosine"
+    assert explorer.snapshot is before, "a snapshot that was made is kept"
+    explorer.affinity = "linear"  # of features of both signs: a warning, or cuts are undefined
+    assert "negative" in explorer.readout + explorer.message
+    for picture in explorer.pictures.values():
+        drawn(picture)
+
+
+def test_nothing_that_needs_annotators_is_offered(found: Probe) -> None:
+    assert labels_of(AffinityExplorer(found)) == [
+        "image", "layer", "affinity", "row of", "follow the pointer", "several seeds",
+        "clear seeds", "refresh",
+    ]  # fmt: skip
+    explorer = SegmentationExplorer(found)
+    expected = ["image", "layer", "affinity", "cut", "segments", "seed", "height"]
+    assert labels_of(explorer) == expected
+    assert labels_of(SpectrumExplorer(found)) == ["image", "layer", "affinity", "refresh"]
+    (box, _) = controls_of(explorer).children
+    assert len(box.children) == len(expected)
+    explorer.panel().get_root()
+
+
+def test_a_training_is_offered_no_affinity(trained_run: Run) -> None:
+    for explorer in (AffinityExplorer(trained_run), SpectrumExplorer(trained_run)):
+        assert labels_of(explorer) == [c.label for c in explorer.controls if c.name != "affinity"]
+
+
+def test_segments_follow_the_slider(found: Probe, drawn: Draw) -> None:
+    explorer = SegmentationExplorer(found)
+    assert explorer.message == ""
+    for name in (name for row in explorer.rows() for name in row):
+        drawn(explorer.pictures[name])
+    explorer.step, explorer.segments = 1, 2
+    labels = explorer.labels
+    dark = explorer.snapshot.image[..., 0] < 100  # the left half
+    assert len(np.unique(labels)) >= 2
+    counts = np.array([[np.sum(labels[half] == i) for i in np.unique(labels)]
+                       for half in (dark, ~dark)])  # fmt: skip
+    assert counts.max(axis=0).sum() > 0.8 * labels.size, "two halves are found"
+    explorer._show_cut()
+    assert explorer.readout.startswith(f"{labels.max()} segments; affinity cosine")
+    assert "covering" not in explorer.readout + explorer.pictures["cut"][()].label
+    assert "k = 2" in explorer.pictures["pool 1"][()].label
+    assert "★" not in "".join(explorer.pictures[f"pool {i}"][()].label for i in range(1, 9))
+
+
+def test_spectra_of_layers(found: Probe, drawn: Draw) -> None:
+    explorer = SpectrumExplorer(found)
+    for picture in explorer.pictures.values():
+        drawn(picture)
+    side = explorer.sides[0]
+    assert [each.step for each in side.spectra] == explorer._steps()
+    for spectrum, layer in zip(side.spectra, found.layers, strict=True):
+        affinity = found.prediction(explorer.scene, layer).affinity
+        expected = spectrum_of(spectrum.step, affinity)
+        np.testing.assert_array_equal(spectrum.eigenvalues, expected.eigenvalues)
+    explorer.step = 1
+    assert f"layer {found.layers[0]}: rank" in explorer.readout
+    assert explorer.pictures["effective rank 0"][()].label.endswith(f"layer {found.layers[0]}")
+    before = side.now.eigenvalues
+    explorer.affinity = "exponential"
+    assert side.now.eigenvalues.shape != before.shape
+
+
+def test_two_probes_stand_side_by_side(convolutions: Probe, tokens: Probe, drawn: Draw) -> None:
+    explorer = SpectrumExplorer(convolutions, tokens)
+    assert explorer.message == ""
+    names = ["1 | blocks.0", "4 | blocks.1", "6 | blocks.1"]
+    assert explorer.options("step") == dict(zip(names, (1, 2, 3), strict=True))
+    assert [side.now.step for side in explorer.sides] == [3, 2]
+    for picture in explorer.pictures.values():
+        drawn(picture)
+
+
+def test_a_probe_without_kept_features_says_so(images: Path, tmp_path: Path, drawn: Draw) -> None:
+    found = probe(convolutional(), images, ["1"], path=tmp_path / "p", keep=0, progress=False)
+    for explorer in (AffinityExplorer(found), SpectrumExplorer(found), SegmentationExplorer(found)):
+        if not found.images:
+            assert "image" in explorer.message
+        for picture in explorer.pictures.values():
+            drawn(picture)
+
+
+def test_explore_shows_what_applies(tokens: Probe, trained_run: Run, sample_store: Path) -> None:
+    explored = workbench.explore(tokens)
+    assert explored.titles == ["Affinity", "Spectrum", "Segmentations"]
+    tabs = explored.tabs()
+    assert isinstance(tabs, ipywidgets.Tab)
+    assert list(tabs.titles) == explored.titles
+    assert [bool(box.children) for box in tabs.children] == [True, False, False]
+    tabs.selected_index = 2
+    assert [bool(box.children) for box in tabs.children] == [True, False, True]
+    assert isinstance(explored.explorer("Segmentations"), SegmentationExplorer)
+    layout = explored.panel()
+    assert isinstance(layout, pn.Tabs)
+    layout.get_root()
+    assert workbench.explore(str(tokens.path)).titles == explored.titles
+    assert "Affinity" in workbench.explore(trained_run).titles
+    assert workbench.explore(sample_store).titles == ["Dataset"]
+
+
+def test_what_cannot_be_explored_is_one_sentence(tmp_path: Path, tokens: Probe) -> None:
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(WorkbenchError, match="expected a run or a store"):
+            workbench.explore(path)
+    with pytest.raises(WorkbenchError, match="wait for its first records"):
+        workbench.explore(Run.create(tmp_path / "run", {}))
+    with pytest.raises(WorkbenchError, match="expected a tab out of Affinity, Spectrum"):
+        workbench.explore(tokens).explorer("Monitor")
+
+
+def test_the_public_names_of_probes() -> None:
+    from workbench.probe import TrainingRecord
+
+    assert workbench.Probe is Probe
+    assert workbench.record is TrainingRecord
+    assert callable(workbench.probe)
+    assert workbench.probe.layers is not None
+
+
+def test_the_app_lists_and_shows_probes(tokens: Probe) -> None:
+    library = Library([tokens.path.parent])
+    (entry,) = (each for each in library.entries() if each.path == tokens.path)
+    assert entry.label.startswith("tokens · finished · image 2")
+    page = Page(library)
+    page.chooser.value = entry.path
+    assert [tab.title for tab in page._shown] == ["Affinity", "Spectrum", "Segmentations"]
+    for number in range(3):
+        page.tabs.active = number
+    assert not page.message.visible
+    page.layout().get_root()
+
+
+def test_a_probe_has_a_report(tokens: Probe, tmp_path: Path) -> None:
+    text = write_report(tokens.run, tmp_path / "report.html").read_text()
+    assert "A probe of Tokens" in text
+    assert "Layers blocks.0, blocks.1 on 2 images" in text
