@@ -49,12 +49,4 @@ def test_a_click_in_the_tabs_of_explore_shows_the_row_of_a_pixel(
     page.get_by_label("affinity", exact=True).select_option(index=1)
     titled(page, "M, row of pixel x 20, y 30;")
     page.get_by_text("approximated: error of its entries").wait_for()
-
-    page.get_by_role("tab", name="Segmentations").click()
-    cut = titled(page, "k = 2")
-    assert painted(cut.pixels()) > 0.5
-    keep("segmentations")
-    page.get_by_role("tab", name="Affinity").click()
-    titled(page, f"image {probed.images[0]}, layer 4").click(100, 30)
-    titled(page, "M, row of pixel x 100, y 30;")
     assert (notebook.errors(), notebook.warnings()) == ([], [])

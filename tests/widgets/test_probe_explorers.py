@@ -194,11 +194,10 @@ def test_two_probes_stand_side_by_side(convolutions: Probe, tokens: Probe, drawn
         drawn(picture)
 
 
-def test_a_probe_without_kept_features_says_so(images: Path, tmp_path: Path, drawn: Draw) -> None:
-    found = probe(convolutional(), images, ["1"], path=tmp_path / "p", keep=0, progress=False)
+def test_a_probe_before_its_first_image_says_so(tokens: Probe, tmp_path: Path, drawn: Draw) -> None:
+    found = Probe(Run.create(tmp_path / "begun", tokens.run.config))
     for explorer in (AffinityExplorer(found), SpectrumExplorer(found), SegmentationExplorer(found)):
-        if not found.images:
-            assert "image" in explorer.message
+        assert "wait for" in explorer.message
         for picture in explorer.pictures.values():
             drawn(picture)
 

@@ -44,7 +44,7 @@ def show(explorer: ExplorerBase) -> None:
 
 
 def as_widget(explorer: ExplorerBase) -> ipywidgets.VBox:
-    """One widget of an explorer's controls, message, pictures and readout."""
+    """Widget of an explorer's controls, message, pictures and readout."""
     plots = pn.ipywidget(explorer.plots())
     readout = _words(explorer, "readout", "white-space:pre-line")
     return ipywidgets.VBox([controls_of(explorer), plots, readout])
