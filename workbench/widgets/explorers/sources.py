@@ -17,7 +17,7 @@ from workbench.training.kinds import kind_name
 from workbench.widgets.shells.controls import Choice, Control, Options
 
 Explored = Run | Path | str | Probe
-"""What explorers of one image read: a run, its folder, or a probe."""
+"""Subject of an explorer of one image: a run, its folder, or a probe."""
 _KEPT = 3
 """Snapshots kept in memory: one of 256 features at full resolution has 160 MB."""
 
@@ -75,7 +75,7 @@ class SceneSnapshots:
         return f"{self.words[0]} {scene}, {self.where(step)}"
 
     def note(self, scene: str, step: int) -> str:
-        """What there is to say of the affinity at a step; empty where it is the network's own."""
+        """Note on the affinity at a step; empty where it is the network's own."""
         return ""
 
     def offered(self, controls: Sequence[Control]) -> tuple[Control, ...]:
