@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
 from workbench.data import RegionParts, Regions
 from workbench.errors import WorkbenchError
@@ -23,8 +22,7 @@ from workbench.training.regions.task import RegionTask, opened_features
 from workbench.training.run_folders import train_into
 from workbench.training.trainer import Trainer
 
-Part = Literal["train", "held", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
+PARTS = ("train", "held", "test")
 """Names of the parts of a run's regions, see `data.region_split`."""
 Watch = Callable[[int, Mapping[str, float]], None]
 """Function that is called with a step and the values measured there."""
@@ -33,7 +31,7 @@ Prepared = tuple[RegionNetwork, RegionParts]
 
 
 def score_run(
-    path: Path | str, part: Part = "test", *, store: str | None = None, device: str = "auto"
+    path: Path | str, part: str = "test", *, store: str | None = None, device: str = "auto"
 ) -> RegionScores:
     """Scores of one part of the regions by a run's network.
 
@@ -98,7 +96,7 @@ def fit_regions(
 
 
 def evaluate_regions(
-    path: Path | str, part: Part = "test", *, store: str | None = None, device: str = "auto"
+    path: Path | str, part: str = "test", *, store: str | None = None, device: str = "auto"
 ) -> RecognitionSummary:
     """Errors and calibration of a run's network on one part; also kept in the run.
 
