@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from safetensors.numpy import load_file
 from torch import nn
 
 from tests.probe.networks import Tokens, convolutional
@@ -13,7 +15,8 @@ from workbench.probe import TrainingRecord, transformers_callback
 from workbench.probe.training import layer_figures
 from workbench.runs import Run
 from workbench.runs.alarms import alarms
-from workbench.runs.export import to_safetensors, to_tensorboard
+from workbench.runs.export import to_parquet, to_safetensors, to_tensorboard
+from workbench.views.training.live import measured_charts
 
 
 def _loop(training: TrainingRecord, model: nn.Module, steps: int) -> None:
@@ -40,6 +43,9 @@ def test_named_layers_are_measured_every_so_many_steps(tmp_path: Path) -> None:
     assert table.index[table["blocks.1 effective rank"].notna()].tolist() == [1, 4, 7]
     assert (table["patches effective rank"].dropna() <= 16).all()
     assert [step for step, _ in fed] == list(range(1, 8))
+    titles = [chart.title for chart in measured_charts(table.columns)]
+    assert titles[0] == "Objective"
+    assert "Effective rank of blocks.1" in [title.strip() for title in titles]
     assert not any(module._forward_hooks for module in model.modules())
 
 
@@ -104,7 +110,10 @@ def test_a_run_goes_where_people_look(tmp_path: Path) -> None:
     found = event_accumulator.EventAccumulator(str(tmp_path / "events")).Reload()
     assert [each.value for each in found.Scalars("loss")] == pytest.approx([1, 1 / 2, 1 / 3])
     assert found.Tags()["images"] == ["photo"]
-    assert to_safetensors(tmp_path / "run", tmp_path / "run.safetensors").is_file()
+    arrays = load_file(to_safetensors(tmp_path / "run", tmp_path / "run.safetensors"))
+    table = pd.read_parquet(to_parquet(tmp_path / "run", tmp_path / "run.parquet"))
+    for found in (arrays["loss"], table["loss"]):
+        assert list(found) == pytest.approx([1, 1 / 2, 1 / 3])
 
 
 def test_transformers_trainer_is_recorded(tmp_path: Path) -> None:

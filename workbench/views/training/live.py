@@ -76,6 +76,8 @@ CHARTS = (
     Chart("Condition of the gradient", "κ²", {"condition": ""}, log=True),
     Chart("Gradient", "norm", {"gradient_norm": ""}, log=True),
 )
+LAYER_FIGURES = ("effective rank", "mean cosine")
+"""Figures of layers of a foreign network that get a chart each, see `probe.TrainingRecord`."""
 _COLOURS = (AFTER, OTHER)
 
 
@@ -85,8 +87,20 @@ def measured_charts(names: Iterable[str]) -> tuple[Chart, ...]:
     Args:
         names: names of the measurements.
     """
-    there = set(names)
-    return tuple(chart for chart in CHARTS if there & chart.lines.keys())
+    there = list(names)
+    known = tuple(chart for chart in CHARTS if chart.lines.keys() & set(there))
+    layers = tuple(
+        Chart(
+            f"{figure.capitalize()} of {name.removesuffix(figure).strip()}",
+            figure,
+            {name: ""},
+            False,
+        )
+        for figure in LAYER_FIGURES
+        for name in there
+        if name.endswith(f" {figure}")
+    )
+    return known + layers
 
 
 def live_chart(chart: Chart) -> tuple[hv.Overlay, list[str]]:
