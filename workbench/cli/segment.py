@@ -12,7 +12,10 @@ from workbench.views.scenes.photo import write_photo
 @click.command()
 @click.argument("photos", metavar="PHOTO…", nargs=-1, required=True, type=Path)
 @click.option("--model", required=True,
-              help="Run, file from `workbench export`, or column of Table 2.")  # fmt: skip
+              help="Run, file from `workbench export`, column of Table 2; with --layer "
+              "PACKAGE:FUNCTION, which returns a torch.nn.Module.")  # fmt: skip
+@click.option("--layer", help="Layer of that network, cut by (1 + cosine)/2 of its features.")
+@click.option("--checkpoint", type=Path, help="State dict of that network.")
 @click.option("--out", type=Path, default=Path("segments"), show_default=True,
               help="A folder for each photo goes there.")  # fmt: skip
 @click.option("--segments", type=click.IntRange(min=2),
@@ -27,6 +30,8 @@ from workbench.views.scenes.photo import write_photo
 def segment(
     photos: tuple[Path, ...],
     model: str,
+    layer: str | None,
+    checkpoint: Path | None,
     out: Path,
     segments: int | None,
     height: float | None,
@@ -43,9 +48,10 @@ def segment(
     \b
     Example:
       workbench segment holiday.jpg --model ncuts-vgg16-relu5
+      workbench segment holiday.jpg --model my_package:build_model --layer blocks.9
     """
     choice = CutChoice(segments, height, flat)
-    segmenter = load_segmenter(model, device)
+    segmenter = load_segmenter(model, device, layer, checkpoint)
     refused: list[WorkbenchError] = []
     for photo, folder in zip(photos, _folders(photos, out), strict=True):
         try:

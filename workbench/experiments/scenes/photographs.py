@@ -17,6 +17,8 @@ from workbench.experiments.scenes.columns import COLUMNS
 from workbench.experiments.scenes.model_files import read_model
 from workbench.models import DeepNCuts
 from workbench.models.weights import known_weights
+from workbench.probe.networks import network_of
+from workbench.probe.predict import LayerPredictor
 from workbench.runs import Run
 from workbench.segmentation import HierarchyConfig, Pool, PoolConfig, cut
 from workbench.segmentation.contour_cuts import ContourConfig, segment_contours
@@ -62,23 +64,25 @@ class CutChoice:
 
 @dataclass(frozen=True)
 class Segmenter:
-    """Method that cuts photographs: exactly one of network and contours.
+    """Method that cuts photographs: exactly one of network, contours and layer.
 
     Attributes:
         name: name under which it was loaded.
         model: a network, in evaluation mode.
         contours: configuration of classical normalized cuts.
+        layer: a layer of any network, cut by its affinity.
         height: default height at which hierarchies are cut; None: not known.
     """
 
     name: str
     model: DeepNCuts | None = None
     contours: ContourConfig | None = None
+    layer: LayerPredictor | None = None
     height: float | None = None
 
     def height_of(self, choice: CutChoice) -> float | None:
         """Height at which a hierarchy is cut; None: a number of segments, or no hierarchy."""
-        if choice.segments is not None or choice.flat or self.contours is not None:
+        if choice.segments is not None or choice.flat or self.model is None:
             return None
         return self.height if choice.height is None else choice.height
 
@@ -86,17 +90,17 @@ class Segmenter:
         """Segmentation of an image, as a pool of one.
 
         Raises:
-            WorkbenchError: a hierarchy is asked of contours.
+            WorkbenchError: a hierarchy is asked of contours, or of a layer.
         """
         flat = PoolConfig(counts=(choice.segments or SEGMENTS,))
+        if self.model is None and choice.height is not None:
+            raise WorkbenchError(
+                "a number of segments, as these cuts are flat", "a height", "give --segments"
+            )
         if self.contours is not None:
-            if choice.height is not None:
-                raise WorkbenchError(
-                    "a number of segments, as classical cuts are flat",
-                    "a height",
-                    "give --segments",
-                )
             return segment_contours(pixels, self.contours, flat)
+        if self.layer is not None:
+            return cut(self.layer(pixels), flat)
         assert self.model is not None
         device = next(self.model.parameters()).device
         image = torch.tensor(pixels, device=device).permute(2, 0, 1).float() / 255
@@ -113,19 +117,30 @@ class Segmenter:
         return replace(pool, segmentations=(full_size(labels, found.image),))
 
 
-def load_segmenter(model: str | Path, device: str = "auto") -> Segmenter:
-    """Segmenter of a column's name, a run folder or a model file.
+def load_segmenter(
+    model: str | Path,
+    device: str = "auto",
+    layer: str | None = None,
+    checkpoint: Path | None = None,
+) -> Segmenter:
+    """Segmenter of a column's name, a run folder, a model file, or a layer of any network.
 
     Args:
         model: folder of a run; a file from `workbench export`; or a column of Table 2: classical
             and untrained ones are built here, trained ones read from models/<name>.safetensors, in
-            the working directory or in WORKBENCH_DATA.
+            the working directory or in WORKBENCH_DATA. With a layer: package.module:function, which
+            returns a torch.nn.Module.
         device: "auto", "cpu" or "cuda".
+        layer: name of the network's layer that is cut.
+        checkpoint: state dict of that network.
 
     Raises:
         WorkbenchError: the model does not exist, or cannot be read.
     """
     path, name = Path(model), str(model)
+    if layer is not None:
+        any_network = network_of(name, checkpoint).to(device_of(device))
+        return Segmenter(f"{name}, {layer}", layer=LayerPredictor(any_network, layer))
     column = COLUMNS.get(name)
     height = None
     if path.is_dir():
