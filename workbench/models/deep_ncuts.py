@@ -48,11 +48,6 @@ class ArchitectureConfig:
     enlarge: float = 2.0
     learn_coupling: bool = False
 
-    @property
-    def has_contour(self) -> bool:
-        """Whether the network predicts contours beside the affinity."""
-        return self.contour and self.head == "hypercolumn"
-
 
 class DeepNCuts(nn.Module):
     """DeepNCuts, a network from an image to the factors of its affinity.
