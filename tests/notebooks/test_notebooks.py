@@ -1,6 +1,7 @@
 """Every notebook runs from top to bottom, and is committed without what it put out."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -10,6 +11,10 @@ from nbclient import NotebookClient
 from tests.notebooks.settings import FOLDER, read, shortened
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+FLAGSHIPS = {"00_quickstart", "02_train_live"}
+"""Notebooks that tests/browser/test_flagships.py runs whole, where there is a browser."""
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+HERE = [path for path in NOTEBOOKS if not (BROWSER and path.stem in FLAGSHIPS)]
 
 
 def test_there_are_notebooks() -> None:
@@ -26,7 +31,7 @@ def test_is_valid_and_has_no_outputs(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", HERE, ids=lambda path: path.stem)
 def test_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a folder of its own, to show that it does not depend on the working directory."""
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
