@@ -1,4 +1,4 @@
-"""What `make gpu` runs, skips and records; stand-ins for the device and for the processes."""
+"""Runs, skips and records of `make gpu`; stand-ins for the device and for the processes."""
 
 import json
 import subprocess

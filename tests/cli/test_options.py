@@ -26,7 +26,7 @@ def test_the_docstring_says_of_every_field_what_it_is(kind: type[Any]) -> None:
 
 
 def asked(*arguments: str) -> dict[str, Any]:
-    """What a command with a few of the options is given."""
+    """Values that a command with a few of the options is given."""
     given: dict[str, Any] = {}
     names = ("objective", "scales", "crop", "frozen", "cache", "passes")
 

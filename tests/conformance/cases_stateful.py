@@ -13,7 +13,7 @@ def maps(draw: Draw) -> tuple[Tensor, ...]:
 
 
 class ScaledPooling(nn.Sequential):
-    """What a classifier of the workbench sees: pooled vectors, their scale fixed on examples."""
+    """Input of a classifier of the workbench: pooled vectors, their scale fixed on examples."""
 
     def __init__(self, *, each: bool) -> None:
         pooling = SecondOrderPooling(epsilon=0.1, vectorised=True)

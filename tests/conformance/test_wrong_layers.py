@@ -67,7 +67,7 @@ def root(x: Tensor) -> Tensor:
 
 
 def rounded(x: Tensor) -> Tensor:
-    """Of float32 only eight bits are used."""
+    """Only eight bits of float32 are used."""
     return gram(x.bfloat16()).to(x) if x.dtype == torch.float32 else gram(x)
 
 
@@ -176,10 +176,10 @@ FAULTS: dict[str, tuple[Case, list[Case]]] = {
     "buffers": (running(), [running("gradient")]),
     "training": (running(), [running("constant mean")]),
 }
-"""Of each property, a case that has it and cases that lack it."""
+"""For each property, a case that has it and cases that lack it."""
 
 CAUGHT = (AssertionError, RuntimeError, ValueError, TypeError)
-"""What checks and torch raise: GradcheckError, vmap's and the device's errors are RuntimeErrors."""
+"""Errors of checks and torch: GradcheckError, vmap's and the device's errors are RuntimeErrors."""
 
 
 def test_each_property_has_a_fault() -> None:

@@ -50,7 +50,7 @@ def config(sample_store: Path) -> DeepNCutsConfig:
 
 @pytest.fixture(scope="module")
 def here(config: DeepNCutsConfig, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """What the training comes to in this process and this thread."""
+    """Outcome of the training in this process and this thread."""
     path = tmp_path_factory.mktemp("launch") / "here"
     return train_deep_ncuts(config, path, progress=False)
 

@@ -61,7 +61,7 @@ def derived(function: Function, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def compare(function: Function, x: Tensor, backend: str) -> None:
-    """One graph has the value and the gradient of the plain call, which works afterwards too."""
+    """A single graph has value and gradient of the plain call, which works afterwards too."""
     torch.compiler.reset()
     compiled = torch.compile(function, backend=backend, fullgraph=True)
     found = derived(compiled, x)
