@@ -8,11 +8,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
+from bokeh.models import ColumnDataSource, DataRange1d, LogTicker, Range1d
+from bokeh.plotting import figure
 
-from workbench.views.style import AFTER, BEFORE, OTHER, as_chart, styled
+from workbench.views.style import AFTER, BEFORE, OTHER
 from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned, visible
 
@@ -20,6 +21,9 @@ POINTS = 800
 """Approximate number of drawn points of a line: more than a chart has columns of pixels."""
 SIZE = (225, 140)
 """Width and height of a chart, screen pixels."""
+TOOLS = "xpan,xbox_zoom,xwheel_zoom,reset"
+BORDER = 78
+"""Left margin of every chart, screen pixels: charts below each other are then aligned."""
 SMOOTH = ":smooth"
 """Suffix of a measurement's name for its running mean."""
 
@@ -103,36 +107,62 @@ def measured_charts(names: Iterable[str]) -> tuple[Chart, ...]:
     return known + layers
 
 
-def live_chart(chart: Chart) -> tuple[hv.Overlay, list[str]]:
-    """Chart without values, and the names of its elements' lines.
+def live_chart(chart: Chart, steps: Range1d) -> tuple[figure, dict[str, str]]:
+    """Chart without values.
+
+    The chart is made by bokeh itself: HoloViews is made for one thread, and a monitor makes charts
+    in a thread of its own while cells draw.
+
+    Args:
+        chart: definition of the chart.
+        steps: range of the horizontal axis.
 
     Returns:
-        Chart, and for each of its elements, in order, the name of a line of `live_lines`.
+        Figure, and the name of a line of `live_lines` by the id of its data source.
     """
-    drawn, names = [], []
-    for (name, words), colour in zip(chart.lines.items(), _COLOURS, strict=False):
-        if chart.every_step:
-            drawn += [_curve("", BEFORE, 0.8, 0.45), _curve(words, colour, 2.0)]
-            names += [name, name + SMOOTH]
-        else:
-            drawn += [_curve(words, colour, 2.0)]
-            names += [name]
-            if name != "learning_rate":
-                drawn += [_dots(colour)]
-                names += [name]
     width, height = SIZE
-    whole = as_chart(
-        hv.Overlay(drawn).relabel(chart.title), ylabel=chart.axis, logy=chart.log, xlabel="step"
-    )
-    whole.opts(
-        backend="bokeh",
+    drawn: Any = figure(  # bokeh's own types refuse what it documents
+        title=chart.title,
         frame_width=width,
         frame_height=height,
-        hooks=[_quiet],
-        legend_position=chart.legend,
-        legend_opts={"background_fill_alpha": 0.6, "padding": 3, "label_text_font_size": "8pt"},
+        x_range=steps,
+        y_range=DataRange1d(),
+        y_axis_type="log" if chart.log else "linear",
+        x_axis_label="step",
+        y_axis_label=chart.axis,
+        tools=TOOLS,
+        active_drag="xpan",
+        toolbar_location="above",
+        min_border_left=BORDER,
     )
-    return whole, names
+    drawn.title.text_font_size = "9.5pt"
+    drawn.toolbar.autohide = True
+    for axis in (drawn.xaxis, drawn.yaxis):
+        axis.minor_tick_line_color = None  # they crowd a small chart with a logarithmic axis
+    if chart.log:  # otherwise a range within one decade gets a label at each of its digits
+        drawn.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=4)
+    sources: dict[str, str] = {}
+
+    def source(name: str) -> ColumnDataSource:
+        made = ColumnDataSource({"step": [], "value": []})
+        sources[made.id] = name
+        return made
+
+    for (name, words), colour in zip(chart.lines.items(), _COLOURS, strict=False):
+        label = {"legend_label": words} if words else {}
+        own = source(name)
+        if chart.every_step:
+            drawn.line("step", "value", source=own, color=BEFORE, width=0.8, alpha=0.45)
+            own = source(name + SMOOTH)
+        drawn.line("step", "value", source=own, color=colour, width=2.0, **label)
+        if not chart.every_step and name != "learning_rate":
+            drawn.scatter("step", "value", source=own, color=colour, size=5)
+    if drawn.legend:
+        drawn.legend.location = chart.legend
+        drawn.legend.background_fill_alpha = 0.6
+        drawn.legend.padding = 3
+        drawn.legend.label_text_font_size = "8pt"
+    return drawn, sources
 
 
 def live_lines(
@@ -160,27 +190,3 @@ def live_lines(
             if chart.every_step:
                 found[name + SMOOTH] = thinned(visible(smoothed(values), window), POINTS)
     return found
-
-
-def _quiet(plot: Any, element: hv.Element | hv.Overlay) -> None:
-    """Hook that removes minor ticks, which crowd a small chart with a logarithmic axis."""
-    for axis in (*plot.state.xaxis, *plot.state.yaxis):
-        axis.minor_tick_line_color = None
-
-
-def _curve(label: str, colour: str, width: float, alpha: float = 1.0) -> hv.Curve:
-    return styled(
-        hv.Curve([], "step", "value", label=label),
-        common={"color": colour, "alpha": alpha},
-        bokeh={"line_width": width},
-        matplotlib={"linewidth": width},
-    )
-
-
-def _dots(colour: str) -> hv.Scatter:
-    return styled(
-        hv.Scatter([], "step", "value"),
-        common={"color": colour},
-        bokeh={"size": 5},
-        matplotlib={"s": 14},
-    )

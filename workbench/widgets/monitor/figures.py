@@ -7,19 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import bokeh
-import holoviews as hv
 import numpy as np
 import pandas as pd
 from bokeh.core.json_encoder import serialize_json
 from bokeh.document import Document
-from bokeh.models import DataRange1d, LogTicker, Range1d
+from bokeh.models import Range1d
 
 from workbench.views.training.live import Chart, live_chart
 
-TOOLS = ["xpan", "xbox_zoom", "xwheel_zoom", "reset"]
 VERSION: str = bokeh.__version__
-BORDER = 78
-"""Left margin of every chart, screen pixels: charts below each other are then aligned."""
 
 
 @cache
@@ -40,20 +36,9 @@ def document_of(charts: Sequence[Chart]) -> dict[str, Any]:
     document, steps = Document(), Range1d(start=0, end=1)
     sources: dict[str, str] = {}
     for chart in charts:
-        drawn, names = live_chart(chart)
-        drawn.opts(backend="bokeh", toolbar="above", default_tools=TOOLS, active_tools=["xpan"])
-        figure = hv.render(drawn, backend="bokeh")
-        # HoloViews fixes ranges to the present values; here they follow later ones.
-        figure.x_range, figure.y_range = steps, DataRange1d()
-        figure.toolbar.autohide = True
-        figure.min_border_left = BORDER
-        if chart.log:  # otherwise a range within one decade gets a label at each of its digits
-            figure.yaxis.ticker = LogTicker(mantissas=[1, 2, 5], desired_num_ticks=4)
-        sources |= {
-            renderer.data_source.id: name
-            for renderer, name in zip(figure.renderers, names, strict=True)
-        }
-        document.add_root(figure)
+        drawn, names = live_chart(chart, steps)
+        sources |= names
+        document.add_root(drawn)
     return {
         "document": serialize_json(document.to_json(deferred=False)),
         "sources": sources,

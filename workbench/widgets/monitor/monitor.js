@@ -139,7 +139,7 @@ function render({ model, el }) {
   const draw = () => {
     const before = shown;
     shown = (async () => {
-      (await before)?.remove();
+      (await before?.catch(() => undefined))?.remove();
       if (!model.get("figures").document) return undefined;
       const made = await charts(model, place);
       made.update();
@@ -147,7 +147,8 @@ function render({ model, el }) {
     })();
     shown.catch((error) => make(root, "div", "alarm", `The charts cannot be drawn: ${error}`));
   };
-  const update = async () => (await shown)?.update();
+  const settled = () => shown.catch(() => undefined); // an error was shown when it came
+  const update = async () => (await settled())?.update();
   const said = ["status", "name", "facts", "fraction", "factor", "message", "alarms"];
   const leave = () => root.classList.add("alone"); // ipywidgets sends this event only then
   const hear = () => root.classList.remove("alone");
@@ -165,7 +166,7 @@ function render({ model, el }) {
     for (const name of said) model.off(`change:${name}`, say);
     model.off("change:figures", draw);
     model.off("change:lines", update);
-    (await shown)?.remove();
+    (await settled())?.remove();
   };
 }
 
