@@ -21,6 +21,7 @@ from pipelines.store import open_store, summary
 from pipelines.verify import verify
 from workbench.data import Scenes
 from workbench.data.catalog import Catalog
+from workbench.errors import WorkbenchError
 from workbench.widgets import DatasetBrowser
 
 IDS = {
@@ -200,6 +201,8 @@ def test_readers_of_scenes_do_without_label_maps(done: Summary) -> None:
     scenes = Scenes.open(done.store)
     assert scenes[0].truths.shape == (0, *scenes[0].size)
     assert "annotators" not in scenes._repr_html_()
+    with pytest.raises(WorkbenchError, match="scenes with label maps"):
+        scenes.annotated()
     catalog = Catalog(done.store)
     assert catalog.annotators == []
     assert catalog.item(2).layers.shape == (0, 36, 40)
@@ -207,6 +210,14 @@ def test_readers_of_scenes_do_without_label_maps(done: Summary) -> None:
     assert browser.options("layer") == {"nobody": -1}
     browser.check_raw_file()
     assert "is the recorded one" in browser.readout
+
+
+def test_a_folder_of_nothing_but_broken_images(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"broken")
+    done = jobs.run("images", tmp_path, tmp_path / "a.zarr", client=client, progress=False)
+    assert [each.id for each in done.quarantined] == ["a"]
+    with pytest.raises(WorkbenchError, match="none that could be read; see why: python -m"):
+        Scenes.open(done.store)
 
 
 def test_the_command_line_says_what_it_did(

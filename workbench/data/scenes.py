@@ -104,11 +104,17 @@ class Scenes:
 
         Raises:
             pipelines.errors.PipelineError: there is no finished store of scenes at that path.
-            WorkbenchError: the store has no such split.
+            WorkbenchError: the store has no such split, or no scene at all.
         """
         dataset = open_store(store)
         splits = dataset["split"].values
         indices = np.flatnonzero((splits == split) | (split is None))
+        if not len(splits):
+            raise WorkbenchError(
+                f"scenes in {store}",
+                "none that could be read",
+                f"see why: python -m pipelines status --store {store}",
+            )
         if not len(indices):
             raise WorkbenchError(
                 f"a split out of {', '.join(sorted(set(splits.tolist())))} in {store}",
@@ -147,6 +153,20 @@ class Scenes:
     def ids(self) -> list[str]:
         """Names of the images, in order."""
         return [str(i) for i in self.dataset["id"].values[self.indices]]
+
+    def annotated(self) -> "Scenes":
+        """The same scenes.
+
+        Raises:
+            WorkbenchError: the store has no label maps.
+        """
+        if "label" not in self.dataset:
+            raise WorkbenchError(
+                "scenes with label maps",
+                "a store of images alone",
+                "give a store of BSDS or COCO; workbench.probe needs no label maps",
+            )
+        return self
 
     def first(self, count: int | None) -> "Scenes":
         """First `count` scenes, or all."""
