@@ -10,6 +10,7 @@ __all__ = [
     "errors",
     "estimate",
     "files",
+    "folders",
     "images",
     "jobs",
     "sources",

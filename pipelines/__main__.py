@@ -38,6 +38,7 @@ def main() -> None:
     \b
       python -m pipelines sample --root data/sample
       python -m pipelines run bsds --root data/sample --store stores/sample.zarr
+      python -m pipelines run images --root holiday --store stores/holiday.zarr
       python -m pipelines verify --store stores/sample.zarr
     """
 
@@ -70,6 +71,11 @@ def run(**arguments: Any) -> int:
       python -m pipelines run coco --root coco2017 --product scenes --store stores/coco-scenes.zarr
       python -m pipelines run coco --root coco2017 --features alexnet:relu5 --mirrored \\
         --weights weights/alexnet.safetensors --store stores/coco-relu5.zarr
+      python -m pipelines run images --root holiday --store stores/holiday.zarr
+
+    \b
+    images: all images in a folder and below it, at their own sizes, upright, in one split named
+    all, without label maps. What is not taken is counted, and what does not read is quarantined.
     """
     return _report(jobs.run(**arguments))
 

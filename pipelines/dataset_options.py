@@ -20,7 +20,8 @@ def dataset_options(command: Command) -> Command:
     for source in SOURCES.values():
         products |= {reader.product.name: reader.product for reader in source.readers}
     features = {each.features: each for each in products.values() if each.features}
-    folders = " or ".join(f"{source.folder}/" for source in SOURCES.values())
+    folders = " or ".join(f"{each.folder}/" for each in SOURCES.values() if each.folder)
+    named = ", ".join(source.name for source in SOURCES.values() if not source.folder)
     units = {name: each.unit for name, each in (products | features).items()}
     first = [f"{source.readers[0].product.name} of {source.name}" for source in SOURCES.values()]
     profiles = (
@@ -33,7 +34,7 @@ def dataset_options(command: Command) -> Command:
         click.option(
             "--root",
             type=click.Path(path_type=Path),
-            help=f"The dataset's folder; default: {DATA_VARIABLE}, with {folders}.",
+            help=f"The dataset's folder; default: {DATA_VARIABLE}, with {folders}; {named}: none.",
         ),
         click.option(
             "--product",

@@ -6,6 +6,7 @@ for content that it cannot take, and nothing else.
 """
 
 import io
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,15 @@ SIDEWAYS = range(5, 9)
 """The EXIF orientations that exchange height and width."""
 MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)
 """The most pixels that Pillow decodes."""
+DAMAGE = (
+    ArithmeticError, EOFError, LookupError, OSError, RuntimeError, SyntaxError, TypeError,
+    ValueError, struct.error,
+)  # fmt: skip
+"""Errors that Pillow raises on damaged files, each format its own."""
+LEAST_SIDE = 32
+"""Shortest side of a photograph, pixels; smaller ones leave networks no cells to compare."""
+LARGEST_PHOTO = 80_000_000
+"""The most pixels of a photograph; a working copy of a larger one would take a gigabyte."""
 
 
 def peek_image(path: Path) -> tuple[int, int]:
@@ -30,9 +40,31 @@ def peek_image(path: Path) -> tuple[int, int]:
             width, height = image.size
             if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS:
                 height = width = max(height, width)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (*DAMAGE, Image.DecompressionBombError):
         return 0, 0
     return height, width
+
+
+def peek_photo(path: Path) -> tuple[int, int]:
+    """Height and width of the upright photograph by its header; 0, 0 where it will be refused."""
+    try:
+        with warnings.catch_warnings():  # the limit here is `LARGEST_PHOTO`
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                width, height = image.size
+                # The base class's: PNG's own decodes the image to look behind it.
+                turned = Image.Image.getexif(image).get(EXIF_ORIENTATION) in SIDEWAYS
+                if turned and image.format != "TIFF":  # whose size is that of the upright image
+                    height, width = width, height
+    except (*DAMAGE, Image.DecompressionBombError):
+        return 0, 0
+    refused = min(height, width) < LEAST_SIDE or height * width > LARGEST_PHOTO
+    return (0, 0) if refused else (height, width)
+
+
+def decode_photo(content: bytes, name: str) -> np.ndarray:
+    """A photograph as (height, width, 3) uint8 RGB, upright, within the limits of this module."""
+    return decode_upright_image(content, name, least_side=LEAST_SIDE, most_pixels=LARGEST_PHOTO)
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
@@ -125,7 +157,7 @@ def _explained(name: str, most_pixels: int = MOST_PIXELS) -> Iterator[None]:
         ) from error
     except Image.DecompressionBombError as error:
         raise _too_large(name, str(error), most_pixels) from error
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow raises on damaged files
+    except DAMAGE as error:
         raise BadInput(
             f"a whole image in {name}", f"one that does not decode ({error})", "restore the file"
         ) from error

@@ -19,6 +19,7 @@ from pipelines.execute import Summary, execute
 from pipelines.ledger import Ledger
 from pipelines.lock import exclusive
 from pipelines.plan import Plan, Planned
+from pipelines.sources import SOURCES
 from pipelines.store import layout, read_attributes
 
 DATA_VARIABLE = "WORKBENCH_DATA"
@@ -26,7 +27,7 @@ DATA_VARIABLE = "WORKBENCH_DATA"
 
 
 def data_root(root: Path | str | None = None) -> Path:
-    """The folder given, or the one that WORKBENCH_DATA names.
+    """The folder given, or the one of all datasets that WORKBENCH_DATA names.
 
     Raises:
         PipelineError: neither is given.
@@ -43,8 +44,8 @@ def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
     """The plan that `run` would carry out; writes nothing.
 
     Args:
-        dataset: name of a source: "bsds" (BSDS300 and BSDS500) or "coco".
-        root: the dataset's folder; default: what WORKBENCH_DATA names.
+        dataset: name of a source: "bsds" (BSDS300 and BSDS500), "coco" or "images".
+        root: the dataset's folder; default: what WORKBENCH_DATA names, but for "images".
         request: keyword arguments of `pipelines.datasets.prepare`: product, profile, unit, those
             of features, and the source's own options.
 
@@ -56,6 +57,12 @@ def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
 
 def planned(dataset: str, root: Path | str | None = None, **request: Any) -> Planned:
     """The plan with its records, for `pipelines.estimate`."""
+    if not root and dataset in SOURCES and not SOURCES[dataset].folder:
+        raise PipelineError(
+            f"a folder for {dataset}",
+            "none",
+            f"name one with --root: {DATA_VARIABLE} is for datasets that are downloaded",
+        )
     return prepare(dataset, data_root(root), **request)
 
 

@@ -8,10 +8,10 @@ the item, in C order. `valid` is False for an item that is quarantined: its pixe
     kind      pixel arrays                                  of
     regions   image uint8 (region, y, x, channel),          COCO
               mask uint8 0/1 (region, y, x)
-    scenes    image uint8 (scene, y, x, channel),           BSDS, COCO
-              label uint16 (scene, annotator, y, x)
-    features  <tap> float16 (scene, channel, y, x),         BSDS, COCO: slot for slot the
-              <tap>_mirrored, the same of mirror images     scenes of a store of scenes
+    scenes    image uint8 (scene, y, x, channel),           BSDS, COCO; a folder of images has
+              label uint16 (scene, annotator, y, x)         no label
+    features  <tap> float16 (scene, channel, y, x),         any: slot for slot the scenes of a
+              <tap>_mirrored, the same of mirror images     store of scenes
               the same (region, channel, y, x)              COCO: slot for slot the regions of a
                                                             store of regions
 
@@ -110,6 +110,13 @@ def scenes(canvas: tuple[int, int], annotators: int, *extra: Field) -> Schema:
         ),
         values=(*IDENTITY, Field("id", STRING), Field("annotators", "int32"), *extra),
     )
+
+
+def photographs(canvas: tuple[int, int]) -> Schema:
+    """Whole images without label maps."""
+    height, width = canvas
+    image = Field("image", "uint8", ("y", "x", "channel"), (height, width, 3))
+    return Schema(SCENES, "scene", pixels=(image,), values=(*IDENTITY, Field("id", STRING)))
 
 
 OBJECT = (

@@ -4,7 +4,7 @@ A dataset is one module here, which exports one `Source`, and a line in `SOURCES
 neither Dask nor zarr.
 """
 
-from pipelines.sources import bsds, coco
+from pipelines.sources import bsds, coco, images
 from pipelines.sources.source import REGIONS, SCENES, Option, Parameters, Product, Reader, Source
 
 __all__ = [
@@ -18,5 +18,5 @@ __all__ = [
     "Source",
 ]
 
-SOURCES: dict[str, Source] = {each.name: each for each in (bsds.SOURCE, coco.SOURCE)}
+SOURCES: dict[str, Source] = {each.name: each for each in (bsds.SOURCE, coco.SOURCE, images.SOURCE)}
 """Name on the command line → source."""

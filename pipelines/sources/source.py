@@ -81,7 +81,7 @@ class Product:
 
 SCENES = Product(
     name="scenes",
-    help="whole images with label maps",
+    help="whole images, with label maps where the dataset has them",
     unit=16,
     profile=REMOTE,  # canvases are mostly empty and are read rarely: compressed
     features="features",
@@ -120,7 +120,8 @@ class Source:
     Attributes:
         name: on the command line.
         title: the dataset's name in words.
-        folder: folder of the dataset below WORKBENCH_DATA, where `download` puts it.
+        folder: folder of the dataset below WORKBENCH_DATA, where `download` puts it; empty: it has
+            no place there, and its folder must be named.
         readers: one for each product; the first one is that of the default product.
         discover: (folder, name of the product, parameters) → the listing of what is there. Raises
             PipelineError where there is no dataset or the parameters do not fit together.

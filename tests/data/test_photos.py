@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench.data.photos import LEAST_SIDE, read_photo, resized, working_size
+from pipelines.images import LEAST_SIDE
+from workbench.data.photos import read_photo, resized, working_size
 from workbench.errors import WorkbenchError
 
 RED, GREEN, BLUE = (200, 30, 40), (20, 160, 60), (30, 50, 180)

@@ -33,8 +33,8 @@ def test_a_source_is_described_in_full(name: str) -> None:
     source = SOURCES[name]
     assert source.name == name
     assert source.title
-    assert any(source.folder in to for d in CATALOGUE.values() for a in d.archives
-               for _, to in a.contents)  # fmt: skip
+    places = [to for each in CATALOGUE.values() for a in each.archives for _, to in a.contents]
+    assert not source.folder or any(source.folder in place for place in places)
     assert all(product.profile in PROFILES for product in source.products.values())
     for reader in source.readers:
         assert {"items", "part"} <= set(dir(reader.record))

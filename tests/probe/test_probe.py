@@ -10,6 +10,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from pipelines.jobs import run
 from tests.probe.networks import Tokens, convolutional, write_images
 from workbench.errors import WorkbenchError
 from workbench.probe import LayerStatistics, Preprocessing, Probe, layers, probe
@@ -48,6 +49,22 @@ def test_what_cannot_be_read_is_named_and_the_rest_done(recorded: Probe) -> None
     assert len(recorded.images) == 6
     assert "left out" in repr(recorded)
     assert "broken" in recorded._repr_html_()
+
+
+def test_a_store_of_the_folder_gives_the_same(
+    recorded: Probe, images: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "images.zarr"
+    run("images", images, store, workers=1, progress=False)
+    found = probe(convolutional(), str(store), ["1", "4"], path=tmp_path / "run", progress=False)
+    assert found.images == recorded.images
+    for id in recorded.images:
+        assert np.array_equal(found.image(id), recorded.image(id))
+        for layer in recorded.layers:
+            assert np.array_equal(found.features(id, layer), recorded.features(id, layer))
+    for layer in recorded.layers:
+        ranks = (each.statistics[layer].eigenvalues().numpy() for each in (found, recorded))
+        assert np.array_equal(*ranks)
 
 
 def test_cells_lie_where_strides_and_paddings_put_them(recorded: Probe) -> None:

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int, UInt8
 from PIL import Image
 
 from pipelines.store import Origin, Origins, open_store, valid_slots
+from workbench.data.scenes import label_maps
 from workbench.data.sheet import OUTLINE, outline_of
 from workbench.errors import WorkbenchError
 
@@ -25,7 +26,7 @@ class Item:
 
     Attributes:
         pixels: (height, width, 3) RGB.
-        layers: (layers, height, width): the segments of each annotator, or one mask.
+        layers: (layers, height, width): the segments of each annotator, or one mask; or none.
         facts: values of the item's row in the table, by name.
     """
 
@@ -101,7 +102,7 @@ class Catalog:
 
     @cached_property
     def annotators(self) -> list[int]:
-        """Numbers of annotators that scenes have, ascending; empty for regions."""
+        """Numbers of annotators that scenes have, ascending; empty where nobody drew."""
         if "annotators" not in self.dataset:
             return []
         return sorted(set(self.dataset["annotators"].values.tolist()))
@@ -145,10 +146,7 @@ class Catalog:
         facts = {str(k): v for k, v in self.table.iloc[position].items() if k != "slot"}
         if self.kind == "scene":
             pixels = row["image"].isel(y=slice(height), x=slice(width)).values
-            layers = row["label"].isel(
-                annotator=slice(int(row["annotators"])), y=slice(height), x=slice(width)
-            )
-            return Item(pixels, layers.values.astype(np.int64), facts)
+            return Item(pixels, label_maps(row), facts)
         facts["category"] = self.names[int(row["category"])]
         return Item(row["image"].values, row["mask"].values.astype(np.int64)[None], facts)
 

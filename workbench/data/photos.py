@@ -7,13 +7,8 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from pipelines.errors import BadInput
-from pipelines.images import decode_upright_image
+from pipelines.images import LEAST_SIDE, decode_photo
 from workbench.errors import WorkbenchError
-
-LEAST_SIDE = 32
-"""Shortest side, pixels; smaller images leave the backbones no cells to compare."""
-MOST_PIXELS = 80_000_000
-"""Largest number of pixels, below Pillow's limit; a working copy would take a gigabyte."""
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
 """Image (height, width, 3), RGB."""
@@ -30,9 +25,7 @@ def read_photo(path: Path) -> Pixels:
     if not path.is_file():
         raise WorkbenchError("a photograph", f"no file {path}", "check the path")
     try:
-        return decode_upright_image(
-            path.read_bytes(), str(path), least_side=LEAST_SIDE, most_pixels=MOST_PIXELS
-        )
+        return decode_photo(path.read_bytes(), str(path))
     except BadInput as error:
         raise WorkbenchError(error.expected, error.found, error.remedy) from error
     except OSError as error:

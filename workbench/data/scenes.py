@@ -26,7 +26,8 @@ class Scene:
     Attributes:
         id: name of the image in its dataset.
         pixels: (height, width, 3) uint8 RGB.
-        truths: (annotators, height, width) int64 label maps, labels ≥ 1.
+        truths: (annotators, height, width) int64 label maps, labels ≥ 1; no annotators where the
+            store has no label maps.
     """
 
     id: str
@@ -66,11 +67,23 @@ class Scene:
 
     def tile(self) -> Tile:
         """Tile of the scene for a contact sheet, with its first annotator's segments outlined."""
+        if not len(self.truths):
+            return Tile(self.pixels, self.id)
         caption = f"{self.id}, {len(self.truths)} annotators"
         return Tile(self.pixels, caption, outline_of(self.truths[0].numpy()))
 
     def _repr_html_(self) -> str:
         return contact_sheet([self.tile()])
+
+
+def label_maps(row: xr.Dataset) -> Int[np.ndarray, "annotators height width"]:
+    """Label maps of a row of a store of scenes, int64; none where the store has no label maps."""
+    height, width = int(row["height"]), int(row["width"])
+    if "label" not in row:
+        return np.zeros((0, height, width), np.int64)
+    drawn = slice(int(row["annotators"]))
+    labels = row["label"].isel(annotator=drawn, y=slice(height), x=slice(width))
+    return np.asarray(labels.values, np.int64)
 
 
 class Scenes:
@@ -91,11 +104,17 @@ class Scenes:
 
         Raises:
             pipelines.errors.PipelineError: there is no finished store of scenes at that path.
-            WorkbenchError: the store has no such split.
+            WorkbenchError: the store has no such split, or no scene at all.
         """
         dataset = open_store(store)
         splits = dataset["split"].values
         indices = np.flatnonzero((splits == split) | (split is None))
+        if not len(splits):
+            raise WorkbenchError(
+                f"scenes in {store}",
+                "none that could be read",
+                f"see why: python -m pipelines status --store {store}",
+            )
         if not len(indices):
             raise WorkbenchError(
                 f"a split out of {', '.join(sorted(set(splits.tolist())))} in {store}",
@@ -111,10 +130,7 @@ class Scenes:
         row = self.dataset.isel(scene=int(self.indices[position]))
         height, width = int(row["height"]), int(row["width"])
         image = row["image"].isel(y=slice(height), x=slice(width)).values
-        labels = row["label"].isel(
-            annotator=slice(int(row["annotators"])), y=slice(height), x=slice(width)
-        )
-        truths = torch.from_numpy(labels.values.astype(np.int64))
+        truths = torch.from_numpy(label_maps(row))
         return Scene(str(row["id"].item()), image, truths)
 
     def __iter__(self) -> Iterator[Scene]:
@@ -126,12 +142,10 @@ class Scenes:
     def _repr_html_(self) -> str:
         rows = self.dataset.isel(scene=self.indices)
         splits = dict.fromkeys(rows["split"].values.tolist())
-        annotators = rows["annotators"].values
-        about = {
-            "scenes": len(self),
-            "splits": ", ".join(splits),
-            "annotators": f"{annotators.min()} to {annotators.max()}",
-        }
+        about = {"scenes": len(self), "splits": ", ".join(splits)}
+        if "annotators" in rows:
+            annotators = rows["annotators"].values
+            about["annotators"] = f"{annotators.min()} to {annotators.max()}"
         tiles = [self[position].tile() for position in evenly_spaced(len(self), _SHEET)]
         return facts_table("Scenes", about) + contact_sheet(tiles)
 
@@ -139,6 +153,20 @@ class Scenes:
     def ids(self) -> list[str]:
         """Names of the images, in order."""
         return [str(i) for i in self.dataset["id"].values[self.indices]]
+
+    def annotated(self) -> "Scenes":
+        """The same scenes.
+
+        Raises:
+            WorkbenchError: the store has no label maps.
+        """
+        if "label" not in self.dataset:
+            raise WorkbenchError(
+                "scenes with label maps",
+                "a store of images alone",
+                "give a store of BSDS or COCO; workbench.probe needs no label maps",
+            )
+        return self
 
     def first(self, count: int | None) -> "Scenes":
         """First `count` scenes, or all."""

@@ -4,9 +4,7 @@ Every source gives images by number, each with an id that is unique, as RGB pixe
 cannot be read raises at its own number and leaves the others alone.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +15,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from pipelines.errors import PipelineError
+from pipelines.folders import image_names, search, unique_names
 from workbench.data import Scenes
 from workbench.data.photos import Pixels, read_photo
 from workbench.errors import WorkbenchError
@@ -76,8 +76,9 @@ def image_source(images: Any) -> ImageSource:
         path = Path(images)
         if (path / "zarr.json").is_file():
             return _SceneImages(Scenes.open(str(path)))
-        files = [path] if path.is_file() else files_below(path)
-        return _Files(files, str(path), path)
+        if path.is_file():
+            return _Files([path], str(path), path.parent)
+        return _Files(files_below(path), str(path), path)
     if isinstance(images, Scenes):
         return _SceneImages(images)
     if isinstance(images, DataLoader):
@@ -94,30 +95,15 @@ def image_source(images: Any) -> ImageSource:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Image files below a folder, by their suffix, sorted; hidden ones are left out.
+    """Image files below a folder, as the pipelines' source `images` takes them.
 
     Raises:
         WorkbenchError: there is no folder, or no image in it.
     """
-    if not folder.is_dir():
-        raise WorkbenchError("a folder of images", f"no folder {folder}", "check the path")
-    Image.init()
-    known = Image.registered_extensions()
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in known
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not found:
-        others = sum(path.is_file() for path in folder.rglob("*"))
-        raise WorkbenchError(
-            f"images in {folder} or below it (.jpg, .png, .tif, .webp and others)",
-            f"none among {others} files",
-            "name another folder",
-        )
-    return found
+    try:
+        return search(folder).files
+    except PipelineError as error:
+        raise WorkbenchError(error.expected, error.found, error.remedy) from error
 
 
 class _Files:
@@ -125,12 +111,7 @@ class _Files:
 
     def __init__(self, paths: Sequence[Path], title: str, root: Path = Path()) -> None:
         self.title, self.paths = title, list(paths)
-        repeated = {stem for stem, count in Counter(p.stem for p in paths).items() if count > 1}
-        inside = [p.relative_to(root) if p.is_relative_to(root) else p for p in paths]
-        self.ids = unique_names(
-            "-".join(place.with_suffix("").parts) if place.stem in repeated else place.stem
-            for place in inside
-        )
+        self.ids = image_names(root, self.paths)
 
     def read(self, number: int) -> Pixels | Prepared:
         return read_photo(self.paths[number])
@@ -191,13 +172,3 @@ def picture(item: Any, name: str) -> Pixels | Prepared:
         f"{type(item).__name__}{shape}",
         "give a Dataset whose items are, or begin with, such an image",
     )
-
-
-def unique_names(names: Iterable[str]) -> list[str]:
-    """Names for files, numbered where they repeat."""
-    plain = [re.sub(r"[^\w-]", "_", name) or "image" for name in names]
-    counts, seen, found = Counter(plain), Counter[str](), []
-    for name in plain:
-        seen[name] += 1
-        found.append(f"{name}.{seen[name]}" if counts[name] > 1 else name)
-    return found

@@ -87,7 +87,7 @@ def evaluate_deep_ncuts(
     """
     run = Run.open(path)
     config = DeepNCutsConfig.from_dict(run.config)
-    scenes = Scenes.open(store or config.store, split).first(limit)
+    scenes = Scenes.open(store or config.store, split).annotated().first(limit)
     models = {"untrained": untrained_model(config)} if untrained else {}
     models["trained"] = trained_model(run, DeepNCutsConfig)
     step = run.step

@@ -142,8 +142,8 @@ class DatasetBrowser(Explorer):
         if self.position >= 0:
             with self._errors_as_message():
                 self.item = self.catalog.item(self.position)
-        if self.layer >= len(self._layers()) - 1:
-            self.layer = 0
+        if self.item is not None and self.layer >= len(self.item.layers):
+            self.layer = 0 if len(self.item.layers) else -1
         self._update_options()
         self._update_readout()
         self._redraw()
