@@ -1,8 +1,9 @@
 """Recording of a probe: a network over images, into a run folder.
 
     config.json                   kind "probe", layers, preprocessing, images, network
-    events.jsonl                  "layer": shape, grid; "image": done; "left out": with its reason
-    snapshots/<number>/<image>    the image and its features, layer by layer
+    events.jsonl                  "layer": shape, grid; "image": done; "left out", "truth left out":
+                                  with the reason
+    snapshots/<number>/<image>    the image, its ground truth and its features, layer by layer
     statistics.safetensors        sums over all images, see `statistics`
 
 Memory is bounded: features of one batch, and O(d²) a layer. Where all features would take more than
@@ -12,7 +13,7 @@ is interrupted goes on with its next image.
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,16 +28,17 @@ from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
 from workbench.probe.capture import Capture, Select
 from workbench.probe.features import Arranged, arranged, refuse_infinite
-from workbench.probe.images import ImageSource
+from workbench.probe.images import ImageSource, Sample
 from workbench.probe.places import Places, even_places, measured_places
 from workbench.probe.preprocessing import Preprocessing, patch_of
 from workbench.probe.statistics import LayerStatistics
+from workbench.probe.truths import LabelMap, packed
 from workbench.runs import Run
 from workbench.runs.files import atomic_write
 
 KIND = "probe"
 STATISTICS = "statistics.safetensors"
-LAYER, IMAGE, LEFT_OUT = "layer", "image", "left out"
+LAYER, IMAGE, LEFT_OUT, TRUTH = "layer", "image", "left out", "truth left out"
 """Kinds of events."""
 _SAVED_EVERY = 30.0
 """Seconds between two writings of the statistics."""
@@ -58,6 +60,8 @@ class ProbeConfig:
         channels_last: whether maps are (batch, rows, columns, channels).
         keep: largest number of bytes of features that are kept.
         batch: number of images in a forward pass, where they have one size.
+        truths: folder of label maps; None: those that come with the images, if any.
+        kind: kind of run.
     """
 
     network: str
@@ -70,7 +74,8 @@ class ProbeConfig:
     channels_last: bool = False
     keep: int = 4 << 30
     batch: int = 8
-    kind: str = field(default=KIND, init=False)
+    truths: str | None = None
+    kind: str = KIND
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class _Input:
     """Image ready for the network: its number from 0, the pixels to show, and the tensor."""
 
     number: int
+    sample: Sample
     shown: Pixels
     tensor: Tensor
 
@@ -179,8 +185,9 @@ class Recorder:
 
     def _input(self, number: int) -> _Input | None:
         try:
-            shown, tensor = self.preprocessing.input_of(self.source.read(number))
-            return _Input(number, shown, tensor)
+            sample = self.source.read(number)
+            shown, tensor = self.preprocessing.input_of(sample.image)
+            return _Input(number, sample, shown, tensor)
         except (UserError, OSError) as error:
             self._leave_out(number, error)
             return None
@@ -260,15 +267,30 @@ class Recorder:
             self.statistics[name].add(rows)
         step = each.number + 1
         kept = self._keeps(each.number, values)
+        truths: list[LabelMap] = []
         if kept:
             arrays: dict[str, np.ndarray] = {"image": each.shown}
+            if truths := self._truths(each):
+                arrays["truths"] = packed(truths)
             for name, rows in values.items():
                 arrays[f"{name}/maps"] = _stored(rows.mT.unflatten(1, found[name].shape))
                 places = self.places(name, found[name], (each.shown.shape[0], each.shown.shape[1]))
                 arrays[f"{name}/grid"] = np.array([places.grid.stride, places.grid.offset])
             self.run.snapshot(step, id, arrays)
-        self.run.append(IMAGE, step, id=id, size=list(each.shown.shape[:2]), kept=kept)
+        self.run.append(
+            IMAGE, step, id=id, size=list(each.shown.shape[:2]), kept=kept, truths=len(truths)
+        )
         self.done = step
+
+    def _truths(self, each: _Input) -> list[LabelMap]:
+        """Label maps of an image; what is wrong with them is noted, and the image is done."""
+        id = self.source.ids[each.number]
+        try:
+            return self.preprocessing.truths_of(each.sample, id)
+        except (UserError, OSError) as error:
+            self.run.append(TRUTH, each.number + 1, id=id, reason=str(error))
+            tqdm.write(f"left out the ground truth of {id}: {error}")
+            return []
 
     def _keeps(self, number: int, values: dict[str, Tensor]) -> bool:
         """Whether an image's features are kept: all, or evenly spread ones, by the first's size."""

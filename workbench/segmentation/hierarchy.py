@@ -137,9 +137,8 @@ class _Graph:
         self.price = price
         self.pixels = flat.size
         self.area = np.bincount(flat, minlength=count).astype(np.float64)
-        self.sums = np.stack(
-            [np.bincount(flat, each.ravel(), minlength=count) for each in directions], axis=1
-        )
+        sums = [np.bincount(flat, each.ravel(), minlength=count) for each in directions]
+        self.sums = np.array(sums).reshape(-1, count).T  # none where all features are off
         self.version = [0] * count
         self.borders: list[dict[int, tuple[float, int]]] = [{} for _ in range(count)]
         for a, b, total, length in _borders(base, strength, count):
