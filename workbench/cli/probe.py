@@ -12,7 +12,7 @@ from workbench.errors import WorkbenchError
 @click.argument("network", metavar="PACKAGE:FUNCTION")
 @click.option("--images", required=True, help="Folder of images, a file, or a store.")
 @click.option("--truths", type=Path,
-              help="Folder of label maps named as the images: .png, .npy, .mat of BSDS.")  # fmt: skip
+              help="Label maps named as the images: .png, .npy, BSDS's .mat.")  # fmt: skip
 @click.option("--layer", "layers", multiple=True, help="Name or pattern, as in blocks.*; repeat.")
 @click.option("--run", "path", type=Path, help="Folder of the record. [default: runs/probe-…]")
 @click.option("--checkpoint", type=Path, help="State dict: .safetensors, or .pt of tensors alone.")

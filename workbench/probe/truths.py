@@ -159,13 +159,16 @@ class TruthFiles:
 
     def unmatched(self, ids: Sequence[str]) -> list[str]:
         """Sentences on files without an image, and on images without a file."""
-        without = [id for id in ids if id not in self.files]
+        parts = (
+            (f"label maps in {self.folder} without an image", [path.name for path in self.alone]),
+            (
+                f"images without a label map in {self.folder}",
+                [i for i in ids if i not in self.files],
+            ),
+        )
         return [
-            f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{' …' * (len(names) > _SHOWN)}"
-            for what, names in (
-                (f"label maps in {self.folder} have no image", [p.name for p in self.alone]),
-                (f"images have no label map in {self.folder}", without),
-            )
+            f"{what}, {len(names)}: {', '.join(names[:_SHOWN])}{' …' * (len(names) > _SHOWN)}"
+            for what, names in parts
             if names
         ]
 

@@ -61,6 +61,12 @@ class Hierarchy:
         """Segmentation into a number of segments, or into all basins where there are fewer."""
         return self._after(min(max(self.regions - segments, 0), len(self.pairs)))
 
+    def height_of(self, segments: int) -> float:
+        """Height whose cut has a number of segments, or as near below it as ties allow."""
+        merges = min(max(self.regions - segments, 0), len(self.heights))
+        around = np.concatenate([[0.0], self.heights, self.heights[-1:] * 1.01])
+        return float(around[merges : merges + 2].mean())
+
     @cached_property
     def contours(self) -> Float[np.ndarray, "rows columns"]:
         """Ultrametric contour map: for each block the height at which its border falls.

@@ -195,6 +195,8 @@ class SegmentationExplorer(SceneExplorer):
     @observe("way", "segments", "seed", "height")
     def _on_cut(self, change: Any) -> None:
         if change["name"] == "way":
+            if self.way == AT and self.recut is not None:
+                self.height = self.recut.hierarchy.height_of(self.segments)
             self._update_options()
         self._soon(None)
 
