@@ -138,7 +138,7 @@ def test_stores_bring_segments_and_masks(
     found = probe(convolutional(), str(sample_regions), "4", path=tmp_path / "regions",
                   progress=False, preprocessing=Preprocessing())  # fmt: skip
     for image, region in zip(found.images[:2], (regions[0], regions[1]), strict=True):
-        assert image.startswith(region.category.replace(" ", "_"))
+        assert image.endswith(f"-{region.annotation_id}")
         np.testing.assert_array_equal(found.truths(image), region.mask[None])
 
 
