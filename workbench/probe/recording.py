@@ -26,11 +26,11 @@ from xxhash import xxh3_64
 from pipelines.errors import UserError
 from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
-from workbench.probe.capture import Capture, Select
-from workbench.probe.features import Arranged, arranged, refuse_infinite
+from workbench.probe.capture import Select
+from workbench.probe.cells import LayerCells
+from workbench.probe.features import Arranged, refuse_infinite
 from workbench.probe.images import ImageSource, Sample
-from workbench.probe.places import Places, even_places, measured_places
-from workbench.probe.preprocessing import Preprocessing, patch_of
+from workbench.probe.preprocessing import Preprocessing
 from workbench.probe.statistics import LayerStatistics
 from workbench.probe.truths import LabelMap, packed
 from workbench.runs import Run
@@ -119,16 +119,13 @@ class Recorder:
         self.preprocessing = preprocessing
         self.statistics = statistics or {}
         self.done, self.failed = done, 0
-        self._capture = Capture(model, config.layers, select, call)
-        self._patch = patch_of(model)
-        self._places: dict[str, Places] = {}
+        self._cells = LayerCells(
+            model, config.layers, select, call, config.tokens, config.channels_last
+        )
         self._described: set[str] = set()
         self._kept_every = 0
         self._saved = time.monotonic()
         self.seconds = {"forward": 0.0, "rest": 0.0}
-        parameter = next(model.parameters(), None)
-        self._device = torch.device("cpu") if parameter is None else parameter.device
-        self._dtype = torch.float32 if parameter is None else parameter.dtype
 
     def record(self, progress: bool = True) -> None:
         """Record the images that are left.
@@ -140,7 +137,7 @@ class Recorder:
         total = len(self.source.ids)
         try:
             with (
-                self._capture,
+                self._cells,
                 tqdm(total=total, initial=self.done, unit="image", disable=not progress) as bar,
             ):
                 for batch in self._batches():
@@ -201,15 +198,9 @@ class Recorder:
     def _batch(self, inputs: Sequence[_Input]) -> None:
         began = time.perf_counter()
         size = (inputs[0].tensor.shape[1], inputs[0].tensor.shape[2])
-        batch = torch.stack([each.tensor for each in inputs]).to(self._device, self._dtype)
-        self._capture.clear()
-        with torch.inference_mode():
-            self.model(batch)
-            if self._device.type == "cuda":
-                torch.cuda.synchronize()
-            forward = time.perf_counter()
-            outputs = self._capture.outputs
-            found = {name: self._arranged(name, each, size) for name, each in outputs.items()}
+        self._cells.forward(torch.stack([each.tensor for each in inputs]))
+        forward = time.perf_counter()
+        found = self._cells.arranged(size)
         for name in found:
             self._describe(name, found[name], size)
         for row, each in enumerate(inputs):
@@ -219,38 +210,17 @@ class Recorder:
         if time.monotonic() - self._saved > _SAVED_EVERY:
             self.save()
 
-    def _arranged(self, name: str, output: Tensor, size: tuple[int, int]) -> Arranged:
-        config = self.config
-        return arranged(
-            output, size, name, tokens=config.tokens, patch=self._patch,
-            channels_last=config.channels_last,
-        )  # fmt: skip
-
     def _describe(self, name: str, found: Arranged, size: tuple[int, int]) -> None:
         """Write, once, the shape of a layer's output and the grid of its cells."""
         if name in self._described:
             return
         self._described.add(name)
-        places = self.places(name, found, size)
+        places = self._cells.places(name, found, size)
         self.run.append(
             LAYER, self.done, name=name, features=found.values.shape[2], shape=list(found.shape),
             left_out_tokens=found.extra, stride=places.grid.stride, offset=places.grid.offset,
             places=places.how, spread=places.spread,
         )  # fmt: skip
-
-    def places(self, name: str, found: Arranged, size: tuple[int, int]) -> Places:
-        """Places of a layer's cells for inputs of a size; those of maps are measured once."""
-        if not found.maps:
-            return even_places(found.shape, size)
-        if name not in self._places:
-            last = self.config.channels_last
-            self._places[name] = measured_places(
-                self.model, self._capture, name, size,
-                lambda maps: maps.movedim(3, 1) if last else maps,
-            )  # fmt: skip
-            self._capture.clear()
-        places = self._places[name]
-        return places if places.how == "measured" else even_places(found.shape, size)
 
     def _image(self, each: _Input, values: dict[str, Tensor], found: dict[str, Arranged]) -> None:
         id = self.source.ids[each.number]
@@ -269,12 +239,15 @@ class Recorder:
         kept = self._keeps(each.number, values)
         truths: list[LabelMap] = []
         if kept:
+            size = (each.shown.shape[0], each.shown.shape[1])
             arrays: dict[str, np.ndarray] = {"image": each.shown}
             if truths := self._truths(each):
                 arrays["truths"] = packed(truths)
             for name, rows in values.items():
                 arrays[f"{name}/maps"] = _stored(rows.mT.unflatten(1, found[name].shape))
-                places = self.places(name, found[name], (each.shown.shape[0], each.shown.shape[1]))
+                places = self._cells.places(
+                    name, found[name], (each.shown.shape[0], each.shown.shape[1])
+                )
                 arrays[f"{name}/grid"] = np.array([places.grid.stride, places.grid.offset])
             self.run.snapshot(step, id, arrays)
         self.run.append(
