@@ -245,9 +245,7 @@ class Recorder:
                 arrays["truths"] = packed(truths)
             for name, rows in values.items():
                 arrays[f"{name}/maps"] = _stored(rows.mT.unflatten(1, found[name].shape))
-                places = self._cells.places(
-                    name, found[name], (each.shown.shape[0], each.shown.shape[1])
-                )
+                places = self._cells.places(name, found[name], size)
                 arrays[f"{name}/grid"] = np.array([places.grid.stride, places.grid.offset])
             self.run.snapshot(step, id, arrays)
         self.run.append(
