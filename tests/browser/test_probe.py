@@ -46,14 +46,14 @@ def test_a_click_in_the_tabs_of_explore_shows_the_row_of_a_pixel(
     before = rows.pixels()
     assert min(painted(before), painted(image.pixels())) > 0.5
     keep("before")
-    image.click(20, 30)
-    rows = titled(page, "M, row of pixel x 20, y 30;")
+    image.click(100, 30)
+    rows = titled(page, "M, row of pixel x 100, y 30;")
     after = rows.pixels()
     assert changed(before, after) > 0.1
     keep("after")
 
     page.get_by_label("affinity", exact=True).select_option(index=1)
-    titled(page, "M, row of pixel x 20, y 30;")
+    titled(page, "M, row of pixel x 100, y 30;")
     page.get_by_text("approximated: error of its entries").wait_for()
 
     page.get_by_role("tab", name="Segmentations").click()
