@@ -117,10 +117,10 @@ def image_names(root: Path, files: Sequence[Path]) -> list[str]:
     root too, as in `beach-1`; where this is not enough, its suffix, as in `beach-1-png`.
     """
     inside = [path.relative_to(root) if path.is_relative_to(root) else path for path in files]
-    names = [_plain(path.stem) for path in inside]
-    longer = [_plain("-".join(path.with_suffix("").parts)) for path in inside]
+    names = [plain_name(path.stem) for path in inside]
+    longer = [plain_name("-".join(path.with_suffix("").parts)) for path in inside]
     longest = [
-        _plain(f"{name}-{path.suffix[1:]}") for name, path in zip(longer, inside, strict=True)
+        plain_name(f"{name}-{path.suffix[1:]}") for name, path in zip(longer, inside, strict=True)
     ]
     for more in (longer, longest):
         counts = Counter(names)
@@ -130,7 +130,7 @@ def image_names(root: Path, files: Sequence[Path]) -> list[str]:
 
 def unique_names(names: Iterable[str]) -> list[str]:
     """Names for files, of letters, digits, `_` and `-`; those that repeat are numbered."""
-    plain = [_plain(name) for name in names]
+    plain = [plain_name(name) for name in names]
     counts, taken, found = Counter(plain), set(plain), []
     for name in plain:
         number, own = 1, name
@@ -141,7 +141,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
     return found
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """The name with `_` for what is neither letter, digit nor `-`; é is one letter."""
     return re.sub(r"[^\w-]", "_", unicodedata.normalize("NFC", name)) or "image"
 

@@ -19,7 +19,7 @@ ROOMS = (
 """Top of the house first; a room may import itself and what stands below it."""
 WINGS = {"scenes", "regions", "geometry", "hashing"}
 """Subjects: as folders of one room they never import each other."""
-STORE_READING = {"store", "errors", "files", "folders", "images"}
+STORE_READING = {"store", "errors", "files", "folders", "images", "label_maps"}
 """Modules of pipelines that workbench may know."""
 
 

@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import images, schema
+from pipelines import images, label_maps, schema
 from pipelines.errors import BadInput, PipelineError
 from pipelines.records import Item, Listing, RawFile, read_file
 from pipelines.schema import STRING, Field
-from pipelines.sources import formats
 from pipelines.sources.source import SCENES, Option, Parameters, Reader, Source
 
 BSDS300, BSDS500 = "BSDS300", "BSDS500"
@@ -222,9 +221,9 @@ def read(record: SceneRecord, root: Path) -> Scene:
         truth = read_file(root, file)
         digests.append(hashlib.sha256(truth).hexdigest())
         if file.path.endswith(".mat"):
-            labels.extend(formats.decode_mat(truth, file.path))
+            labels.extend(label_maps.decode_mat(truth, file.path))
         else:
-            labels.append(formats.decode_seg(truth, file.path))
+            labels.append(label_maps.decode_seg(truth, file.path))
     sources = ", ".join(file.path for file in record.annotations)
     if not labels:
         raise BadInput(f"at least one segmentation in {sources}", "none", "restore the file")
@@ -283,7 +282,7 @@ def _record(base: Path, image: Path, split: str, truths: list[Path]) -> SceneRec
         annotations=tuple(_raw_file(base, path) for path in truths),
         height=height,
         width=width,
-        annotators=sum(formats.peek_annotators(path) for path in truths),
+        annotators=sum(label_maps.peek_annotators(path) for path in truths),
     )
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from pipelines import label_maps
 from pipelines.errors import PipelineError
-from pipelines.sources import formats, sample_coco
+from pipelines.sources import sample_coco
 from pipelines.sources.partitions import boundaries
 from pipelines.sources.sample_scenes import SampleScene, draw_scene
 
@@ -70,12 +71,12 @@ def write_sample(
         _put(root / "images" / folder / f"{scene_id}.jpg", _jpeg(Image.fromarray(scene.image)))
         if layout == "bsds500":
             maps = scene.annotations
-            truth = formats.encode_mat(maps, [boundaries(each) for each in maps])
+            truth = label_maps.encode_mat(maps, [boundaries(each) for each in maps])
             _put(root / "groundTruth" / folder / f"{scene_id}.mat", truth)
         else:
             for user, each in enumerate(scene.annotations, start=1101):
                 path = root / "human" / "color" / str(user) / f"{scene_id}.seg"
-                _put(path, formats.encode_seg(each, scene_id, user))
+                _put(path, label_maps.encode_seg(each, scene_id, user))
             with (root / f"iids_{folder}.txt").open("a") as file:
                 file.write(f"{scene_id}\n")
 

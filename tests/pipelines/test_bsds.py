@@ -9,9 +9,9 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from pipelines import images
+from pipelines import images, label_maps
 from pipelines.errors import BadInput, PipelineError
-from pipelines.sources import bsds, formats
+from pipelines.sources import bsds
 from pipelines.sources.bsds import SceneRecord
 
 
@@ -175,13 +175,13 @@ def test_unreadable_mat(root: Path, damage: str) -> None:
 def test_impossible_labels(root: Path, labels: np.ndarray, message: str) -> None:
     image, truth = scene_files(root)
     Image.new("RGB", (48, 36)).save(image)
-    truth.write_bytes(formats.encode_mat([labels], [np.zeros((1, 1), np.uint8)]))
+    truth.write_bytes(label_maps.encode_mat([labels], [np.zeros((1, 1), np.uint8)]))
     with pytest.raises(BadInput, match=message):
         bsds.read(record_of(root), root)
 
 
 def test_a_ground_truth_without_segmentations(root: Path) -> None:
-    scene_files(root)[1].write_bytes(formats.encode_mat([], []))
+    scene_files(root)[1].write_bytes(label_maps.encode_mat([], []))
     with pytest.raises(BadInput, match="at least one segmentation"):
         bsds.read(record_of(root), root)
 
@@ -212,7 +212,7 @@ def test_exif_turns_an_image_only_where_the_annotators_saw_it_turned(root: Path)
     pixels = np.random.default_rng(0).integers(0, 255, (36, 48, 3), np.uint8)
     Image.fromarray(pixels).save(image, exif=exif)
     for shape in [(36, 48), (48, 36)]:
-        truth.write_bytes(formats.encode_mat([np.ones(shape, np.uint16)], [np.zeros((1, 1))]))
+        truth.write_bytes(label_maps.encode_mat([np.ones(shape, np.uint16)], [np.zeros((1, 1))]))
         record = record_of(root)
         scene = bsds.read(record, root)
         assert scene.image.shape[:2] == shape
@@ -224,7 +224,7 @@ SEG = b"format ascii cr\nwidth 3\nheight 2\nsegments 2 # a comment\ndata\n"
 
 
 def test_seg_rows_may_come_in_any_order() -> None:
-    labels = formats.decode_seg(SEG + b"1 1 0 2\n1 0 2 2\n0 0 0 1\n", "a.seg")
+    labels = label_maps.decode_seg(SEG + b"1 1 0 2\n1 0 2 2\n0 0 0 1\n", "a.seg")
     np.testing.assert_array_equal(labels, [[1, 1, 2], [2, 2, 2]])
     assert labels.dtype == np.uint16
 
@@ -245,14 +245,14 @@ def test_seg_rows_may_come_in_any_order() -> None:
 )
 def test_broken_seg(content: bytes, message: str) -> None:
     with pytest.raises(BadInput, match=message):
-        formats.decode_seg(content, "a.seg")
+        label_maps.decode_seg(content, "a.seg")
 
 
 def test_mat_written_twice_is_the_same() -> None:
     maps = [np.ones((3, 4), np.uint16), np.full((3, 4), 2, np.uint16)]
-    content = formats.encode_mat(maps, maps)
-    assert content == formats.encode_mat(maps, maps)
-    np.testing.assert_array_equal(formats.decode_mat(content, "a.mat"), maps)
+    content = label_maps.encode_mat(maps, maps)
+    assert content == label_maps.encode_mat(maps, maps)
+    np.testing.assert_array_equal(label_maps.decode_mat(content, "a.mat"), maps)
     loaded = scipy.io.loadmat(io.BytesIO(content))["groundTruth"]
     assert loaded.shape == (1, 2)
     assert loaded[0, 0]["Segmentation"][0, 0].dtype == np.uint16

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from pipelines import images, jobs
+from pipelines import images, jobs, label_maps
 from pipelines.datasets import prepare
 from pipelines.execute import store_digest
 from pipelines.ledger import Ledger
-from pipelines.sources import bsds, formats
+from pipelines.sources import bsds
 from pipelines.store import StoreError, layout, open_store
 from pipelines.task import write_unit
 
@@ -50,7 +50,7 @@ def test_whatever_the_sizes_the_store_gives_back_the_raw_scenes(
             Image.fromarray(pixels).save(root / "images" / "train" / f"{number}.jpg")
             # Each annotator has seen every pixel; 65535 is the largest label that there is.
             truths.append([rng.integers(1, 65536, shape).astype(np.uint16)] * annotators)
-            content = formats.encode_mat(truths[-1], truths[-1])
+            content = label_maps.encode_mat(truths[-1], truths[-1])
             (root / "groundTruth" / "train" / f"{number}.mat").write_bytes(content)
         write_in_this_process(root, store, unit)
 

@@ -7,6 +7,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from pipelines.label_maps import encode_mat
+
 
 def convolutional(seed: int = 0) -> nn.Sequential:
     """Three strided convolutions, like the beginning of a ResNet: cells at stride 2, 8, 16."""
@@ -41,6 +43,18 @@ class Tokens(nn.Module):
         for block in self.blocks:
             tokens = block(tokens)
         return tokens[:, 0, :2]
+
+
+def write_truths(folder: Path, count: int = 4, size: tuple[int, int] = (64, 48)) -> Path:
+    """Label maps of the two halves of `write_images`: BSDS's form, two annotators an image."""
+    folder.mkdir(parents=True, exist_ok=True)
+    halves = np.ones(size, np.uint16)
+    halves[:, size[1] // 2 :] = 2
+    quarters = halves + 2 * (np.arange(size[0])[:, None] >= size[0] // 2).astype(np.uint16)
+    for number in range(count):
+        content = encode_mat([halves, quarters], [halves, quarters])
+        (folder / f"photo{number}.mat").write_bytes(content)
+    return folder
 
 
 def write_images(folder: Path, count: int = 4, size: tuple[int, int] = (64, 48)) -> Path:

@@ -50,7 +50,13 @@ def test_a_photograph_is_cut_by_a_layer_of_it(tmp_path: Path) -> None:
     assert labels.shape == (64, 48)
     left, right = labels[:, :16].ravel(), labels[:, -16:].ravel()
     assert np.bincount(left).argmax() != np.bincount(right).argmax()
-    assert call(*asked[:-2], "--height", "0.1") == 2
+    contours = np.array(Image.open(tmp_path / "out" / "photo0" / "contours.png"))
+    assert contours[:, 20:28].max() == contours.max() > 0, "a hierarchy, highest in the middle"
+    for more, segments in ((["--height", "9"], 1), (["--flat", "--segments", "2"], 2)):
+        out = tmp_path / more[0]
+        assert call(*asked[:-2], *more, "--out", out) == 0
+        assert np.array(Image.open(out / "photo0" / "labels.png")).max() >= segments
+        assert (out / "photo0" / "contours.png").is_file() == (more[0] == "--height")
 
 
 def test_a_prediction_is_that_of_the_probe(tmp_path: Path) -> None:

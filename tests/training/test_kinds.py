@@ -25,8 +25,8 @@ def test_everything_that_a_kind_names_is_there(kind: Kind) -> None:
 
 
 def test_what_a_kind_does_not_have_is_refused() -> None:
-    with pytest.raises(WorkbenchError, match="can be evaluated, found one of kind probe"):
-        KINDS["probe"].find("evaluate")
+    with pytest.raises(WorkbenchError, match="can be trained, found one of kind probe"):
+        KINDS["probe"].find("train")
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: str(config.kind))

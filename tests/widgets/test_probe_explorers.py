@@ -1,4 +1,4 @@
-"""Explorers on probes: any network's layers, on images that nobody has annotated."""
+"""Explorers on probes: any network's layers, on images with and without annotators."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,10 @@ import pytest
 import torch
 
 import workbench
-from tests.probe.networks import Tokens, convolutional, write_images
+from tests.probe.networks import Tokens, convolutional, write_images, write_truths
 from workbench.errors import WorkbenchError
+from workbench.evaluation.scenes.contingency import covering
+from workbench.evaluation.scenes.probes import evaluate_probe
 from workbench.evaluation.scenes.snapshots import snapshot_of
 from workbench.probe import CHOICES, Probe, probe
 from workbench.runs import Run
@@ -21,6 +23,7 @@ from workbench.segmentation import PoolConfig
 from workbench.views.report import write_report
 from workbench.views.scenes.history import spectrum_of
 from workbench.widgets import AffinityExplorer, SegmentationExplorer, SpectrumExplorer
+from workbench.widgets.explorers.segmentations import AT, INTO
 from workbench.widgets.page.application import Page
 from workbench.widgets.page.library import Library
 from workbench.widgets.shells.explorer import Explorer
@@ -164,6 +167,53 @@ def test_segments_follow_the_slider(found: Probe, drawn: Draw) -> None:
     assert "covering" not in explorer.readout + explorer.pictures["cut"][()].label
     assert "k = 2" in explorer.pictures["pool 1"][()].label
     assert "★" not in "".join(explorer.pictures[f"pool {i}"][()].label for i in range(1, 9))
+
+
+def test_a_layer_is_cut_by_a_hierarchy(found: Probe, drawn: Draw) -> None:
+    explorer = SegmentationExplorer(found)
+    explorer.way, explorer.segments = INTO, 3
+    assert len(np.unique(explorer.labels)) == 3
+    drawn(explorer.pictures["cut"])
+    explorer.way = AT
+    np.testing.assert_array_equal(explorer.labels, explorer.recut.into(3))
+    explorer.height = explorer.bounds("height")[1]
+    assert len(np.unique(explorer.labels)) == 1
+    explorer.step = 1
+    assert explorer.way == AT, "another layer is cut the same way"
+
+
+def test_ground_truth_is_covered_and_images_are_ranked(tmp_path: Path, drawn: Draw) -> None:
+    truths = write_truths(tmp_path / "truths", 2)
+    found = probe(
+        convolutional(), write_images(tmp_path / "images", 3), ["1", "4"], truths=truths,
+        path=tmp_path / "run", progress=False,
+    )  # fmt: skip
+    explorer = SegmentationExplorer(found)
+    assert labels_of(explorer)[-2:] == ["boundaries of", "ranked by"]
+    assert explorer.options("drawn_by") == {"annotator 1": 0, "annotator 2": 1, "nobody": -1}
+    explorer.segments = 2
+    expected = [covering(truth, explorer.labels) for truth in found.truths("photo0")]
+    np.testing.assert_allclose(explorer.coverings, expected)
+    assert f"mean {np.mean(expected):.3f}" in explorer.readout
+    assert "★" in "".join(explorer.pictures[f"pool {i}"][()].label for i in range(1, 9))
+    assert explorer.pictures["ranking"][()].label.startswith("not evaluated yet")
+    table = evaluate_probe(found, progress=False)
+    explorer.step = 1
+    for step, scores in zip((1, 2), table.methods, strict=True):
+        explorer.step = step
+        best = {image: each.average for image, each in scores.images.items()}
+        assert {image.id: image.covering for image in explorer.images} == pytest.approx(best)
+        drawn(explorer.pictures["ranking"])
+    explorer._on_tap(x=2.0, y=0.5)
+    assert (explorer.scene, explorer.step) == (explorer.images[1].id, 2)
+    explorer.scene = "photo2"  # nobody has annotated it
+    assert explorer.options("drawn_by") == {"nobody": -1}
+    for name in (name for row in explorer.rows() for name in row):
+        drawn(explorer.pictures[name])
+    affinity = AffinityExplorer(found)
+    assert "boundaries of" in labels_of(affinity)
+    affinity.scene = "photo2"
+    assert affinity.message == ""
 
 
 def test_spectra_of_layers(found: Probe, drawn: Draw) -> None:

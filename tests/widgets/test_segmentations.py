@@ -8,14 +8,13 @@ import holoviews as hv
 import numpy as np
 import pytest
 
-from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.contingency import covering
 from workbench.evaluation.scenes.recut import Recut
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.segmentation import HierarchyConfig, cut
 from workbench.widgets import SegmentationExplorer
-from workbench.widgets.explorers.segmentations import AT, INTO
+from workbench.widgets.explorers.segmentations import AT, FLAT, INTO
 
 Draw = Callable[[hv.DynamicMap], Any]
 
@@ -48,9 +47,15 @@ def test_a_live_hierarchy_is_the_one_that_segments(with_contours: Snapshot) -> N
     assert len(np.unique(recut.into(3))) == 3
 
 
-def test_flat_networks_have_no_hierarchy(snapshot: Snapshot) -> None:
-    with pytest.raises(WorkbenchError, match="predicts contours"):
-        Recut(snapshot).into(3)
+def test_networks_without_contours_are_cut_by_the_gradient_of_their_embedding(
+    snapshot: Snapshot, dead_snapshot: Snapshot
+) -> None:
+    found = cut(snapshot.prediction, HierarchyConfig())
+    recut = Recut(snapshot)
+    for height, labels in zip(HierarchyConfig().heights, found.segmentations, strict=True):
+        np.testing.assert_array_equal(recut.at(height), labels)
+    assert len(np.unique(recut.into(3))) == 3
+    assert len(np.unique(Recut(dead_snapshot).into(3))) == 1
 
 
 def test_the_sliders_cut_and_the_coverings_follow(trained_run: Run, drawn: Draw) -> None:
@@ -70,7 +75,9 @@ def test_the_sliders_cut_and_the_coverings_follow(trained_run: Run, drawn: Draw)
         np.testing.assert_allclose(bars.dimension_values(3), expected)
     assert shown[0].startswith("1 segments")
     assert len(set(shown)) == 3
-    assert list(explorer.options("way").values()) == ["flat"]
+    assert explorer.way == FLAT  # as the network is judged
+    explorer.way = AT
+    assert len(np.unique(explorer.labels)) == 8, "the height begins at the number of segments"
 
 
 def test_a_hierarchy_is_cut_by_number_and_by_height(run_of, with_contours: Snapshot) -> None:

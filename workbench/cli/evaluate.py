@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from workbench.cli.options import decorated, options_of
+from workbench.probe.affinities import CHOICES, Choice
 from workbench.runs import Run
 from workbench.segmentation import CutConfig, HierarchyConfig, PoolConfig
 from workbench.training.config import LoopConfig
@@ -26,6 +27,8 @@ CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyCo
     "--cut", type=click.Choice(list(CUTS)),
     help="Flat k-way clusterings or a hierarchy. [default: a hierarchy of networks with contours]",
 )  # fmt: skip
+@click.option("--affinity", type=click.Choice(list(CHOICES)), default="cosine", show_default=True,
+              help="Of the cells of a probe's layers.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @decorated(*options_of(LoopConfig(), "device"))
 def evaluate(
@@ -37,6 +40,7 @@ def evaluate(
     as_json: bool,
     device: str,
     cut: str | None,
+    affinity: Choice,
 ) -> None:
     """Score a trained network on a split, and keep the scores in the run.
 
@@ -45,9 +49,14 @@ def evaluate(
 
     A region classifier (--split train, held or test): top-1, top-5 and per-category error and
     calibration, with intervals over images; --limit, --untrained and --cut mean nothing to it.
+
+    A probe whose images have ground truth: the same coverings, a row a layer; of the other options
+    --limit, --cut and --affinity count.
     """
     evaluation = kind_of(Run.open(path).config).find("evaluate")
     options = {
+        "split": split,
+        "affinity": affinity,
         "store": store,
         "limit": limit,
         "untrained": untrained,
@@ -55,5 +64,5 @@ def evaluate(
         "pool": None if cut is None else CUTS[cut](),
     }
     known = signature(evaluation).parameters
-    scores = evaluation(path, split, **{name: options[name] for name in options if name in known})
+    scores = evaluation(path, **{name: options[name] for name in options if name in known})
     click.echo(json.dumps(scores.to_dict(), indent=1) if as_json else scores.to_text())

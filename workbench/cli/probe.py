@@ -10,7 +10,9 @@ from workbench.errors import WorkbenchError
 
 @click.command()
 @click.argument("network", metavar="PACKAGE:FUNCTION")
-@click.option("--images", required=True, help="Folder of images, a file, or a store of scenes.")
+@click.option("--images", required=True, help="Folder of images, a file, or a store.")
+@click.option("--truths", type=Path,
+              help="Label maps named as the images: .png, .npy, BSDS's .mat.")  # fmt: skip
 @click.option("--layer", "layers", multiple=True, help="Name or pattern, as in blocks.*; repeat.")
 @click.option("--run", "path", type=Path, help="Folder of the record. [default: runs/probe-…]")
 @click.option("--checkpoint", type=Path, help="State dict: .safetensors, or .pt of tensors alone.")
@@ -34,6 +36,7 @@ from workbench.errors import WorkbenchError
 def probe(
     network: str,
     images: str,
+    truths: Path | None,
     layers: tuple[str, ...],
     path: Path | None,
     checkpoint: Path | None,
@@ -55,7 +58,8 @@ def probe(
     """Record the outputs of layers of your network on images.
 
     The network is what PACKAGE:FUNCTION returns, a torch.nn.Module. Its record is a run: look at it
-    with workbench.explore in JupyterLab, or on the page of `workbench lab --app`.
+    with workbench.explore in JupyterLab, or on the page of `workbench lab --app`. Where images have
+    ground truth (--truths, a store of scenes), each layer's cuts are scored against it.
 
     \b
     Example:
@@ -66,6 +70,7 @@ def probe(
     from dataclasses import replace
 
     import workbench.probe as probes
+    from workbench.evaluation.scenes.probes import evaluate_probe
     from workbench.probe.images import image_source
     from workbench.probe.networks import network_of
     from workbench.probe.preprocessing import preprocessing_of
@@ -84,15 +89,17 @@ def probe(
     if stated:
         preprocessing = replace(preprocessing, **stated, source=f"stated: {', '.join(stated)}")
     if only_list or not layers:
-        _, tensor = preprocessing.input_of(image_source(images).read(0))
+        _, tensor = preprocessing.input_of(image_source(images).read(0).image)
         click.echo(repr(probes.layers(model, tensor[None].to(next(model.parameters())))))
         if not only_list:
             raise WorkbenchError("at least one --layer", "none", "name one of the layers above")
         return
     found = probes.probe(
         model, images, layers, path=path, preprocessing=preprocessing, call=call, tokens=tokens,
-        channels_last=channels_last, keep=int(keep * 2**30), batch=batch, resume=resume,
-        overwrite=overwrite,
+        channels_last=channels_last, keep=int(keep * 2**30), batch=batch, truths=truths,
+        resume=resume, overwrite=overwrite,
     )  # fmt: skip
     click.echo(repr(found))
     click.echo(found.table().to_string(index=False, float_format=lambda value: f"{value:.3g}"))
+    if found.annotated:
+        click.echo(evaluate_probe(found).to_text(images=False))

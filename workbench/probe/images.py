@@ -1,11 +1,13 @@
-"""Images for a probe: a folder, a list of files, a torch dataset or loader, a store of scenes.
+"""Images for a probe: a folder, a list of files, a torch dataset or loader, a store.
 
-Every source gives images by number, each with an id that is unique, as RGB pixels. An image that
-cannot be read raises at its own number and leaves the others alone.
+Every source gives images by number, each with an id that is unique, as RGB pixels, with its ground
+truth where the source has one. An image that cannot be read raises at its own number and leaves
+the others alone.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,9 +19,16 @@ from torch.utils.data import DataLoader
 
 from pipelines.errors import PipelineError
 from pipelines.folders import image_names, search, unique_names
-from workbench.data import Scenes
+from pipelines.store import open_store
+from workbench.data import Regions, Scenes
 from workbench.data.photos import Pixels, read_photo
 from workbench.errors import WorkbenchError
+from workbench.probe.truths import LabelMap, TruthFiles, is_label_map, label_maps_of
+
+IMAGE_ENTRIES = ("image", "pixel_values")
+"""Entries of a mapping that are its image; where there are none, its first entry is."""
+TRUTH_ENTRIES = ("segmentation", "mask", "label_map", "labels")
+"""Entries of a mapping that may be its ground truth."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,31 @@ class Prepared:
         return found
 
 
+def no_truths() -> list[LabelMap]:
+    """No label maps: nobody has annotated the image."""
+    return []
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Image with its ground truth.
+
+    Attributes:
+        image: the image.
+        truths: function that gives the label maps of its annotators, at the image's size; what it
+            raises leaves the image alone.
+    """
+
+    image: Pixels | Prepared
+    truths: Callable[[], list[LabelMap]] = no_truths
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        shape = self.image.shown.shape if isinstance(self.image, Prepared) else self.image.shape
+        return shape[0], shape[1]
+
+
 @runtime_checkable
 class ImageSource(Protocol):
     """Images by number.
@@ -53,8 +87,8 @@ class ImageSource(Protocol):
     title: str
     ids: list[str]
 
-    def read(self, number: int) -> Pixels | Prepared:
-        """Image of a number.
+    def read(self, number: int) -> Sample:
+        """Image of a number, with its ground truth.
 
         Raises:
             UserError: the image cannot be read.
@@ -65,9 +99,13 @@ def image_source(images: Any) -> ImageSource:
     """Source of a user's images.
 
     Args:
-        images: a folder (nested; files that Pillow reads), a list of files, a store of scenes
-            (a zarr folder of this project), a `Scenes`, a torch `Dataset` with a length, or a
-            `DataLoader` over one, whose own dataset is then read image by image.
+        images: a folder (nested; files that Pillow reads), a list of files, a store of scenes or
+            of regions (a zarr folder of this project), a `Scenes` or `Regions`, a torch `Dataset`
+            with a length, or a `DataLoader` over one, whose own dataset is then read image by
+            image. Ground truth comes with scenes (every annotator's segments), with regions (the
+            object's mask), and with items of a dataset that are (image, label map, …) or mappings
+            with an entry "segmentation", "mask", "label_map" or "labels" which is one: integers
+            (rows, columns), see `truths.label_maps_of`. Items (image, class) have none.
 
     Raises:
         WorkbenchError: it is none of these, or has no images.
@@ -75,12 +113,14 @@ def image_source(images: Any) -> ImageSource:
     if isinstance(images, str | Path):
         path = Path(images)
         if (path / "zarr.json").is_file():
-            return _SceneImages(Scenes.open(str(path)))
+            return _stored_images(path)
         if path.is_file():
             return _Files([path], str(path), path.parent)
         return _Files(files_below(path), str(path), path)
     if isinstance(images, Scenes):
         return _SceneImages(images)
+    if isinstance(images, Regions):
+        return _RegionImages(images)
     if isinstance(images, DataLoader):
         return image_source(images.dataset)
     if isinstance(images, Sequence) and images and all(isinstance(e, str | Path) for e in images):
@@ -92,6 +132,24 @@ def image_source(images: Any) -> ImageSource:
         f"{type(images).__name__}" + " without images" * (images == []),
         "give one of these",
     )
+
+
+def with_truths(source: ImageSource, files: TruthFiles) -> ImageSource:
+    """Source whose ground truth is that of files."""
+    return _WithTruths(source, files)
+
+
+class _WithTruths:
+    """Images of a source with the label maps of a folder."""
+
+    def __init__(self, source: ImageSource, files: TruthFiles) -> None:
+        self.title, self.ids = source.title, source.ids
+        self._source, self._files = source, files
+
+    def read(self, number: int) -> Sample:
+        return replace(
+            self._source.read(number), truths=partial(self._files.read, self.ids[number])
+        )
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -113,8 +171,8 @@ class _Files:
         self.title, self.paths = title, list(paths)
         self.ids = image_names(root, self.paths)
 
-    def read(self, number: int) -> Pixels | Prepared:
-        return read_photo(self.paths[number])
+    def read(self, number: int) -> Sample:
+        return Sample(read_photo(self.paths[number]))
 
 
 class _SceneImages:
@@ -124,12 +182,36 @@ class _SceneImages:
         self.title, self._scenes = f"{len(scenes)} scenes of a store", scenes
         self.ids = unique_names(list(scenes.ids))
 
-    def read(self, number: int) -> Pixels | Prepared:
-        return self._scenes[number].pixels
+    def read(self, number: int) -> Sample:
+        scene = self._scenes[number]
+        return Sample(scene.pixels, partial(list, scene.truths.numpy()))
+
+
+class _RegionImages:
+    """Frames of a store's regions, their masks as label maps: 1 the object, 0 around it."""
+
+    def __init__(self, regions: Regions) -> None:
+        self.title, self._regions = f"{len(regions)} regions of a store", regions
+        ids = regions.table["annotation_id"].values
+        self.ids = unique_names(
+            f"{regions.names[category]}-{id}"
+            for category, id in zip(regions.categories.tolist(), ids.tolist(), strict=True)
+        )
+
+    def read(self, number: int) -> Sample:
+        region = self._regions[number]
+        masks = [] if region.mask is None else [region.mask.astype(np.uint8)]
+        return Sample(region.pixels, lambda: masks)
+
+
+def _stored_images(path: Path) -> ImageSource:
+    if "region" in open_store(path).dims:
+        return _RegionImages(Regions.open(path))
+    return _SceneImages(Scenes.open(path))
 
 
 class _Dataset:
-    """Images of a torch dataset: items are images, or tuples or mappings that begin with one."""
+    """Images of a torch dataset: items are images, or tuples or mappings with one."""
 
     def __init__(self, dataset: Any) -> None:
         if not len(dataset):
@@ -137,13 +219,32 @@ class _Dataset:
         self.title, self._dataset = f"{type(dataset).__name__} of {len(dataset)} images", dataset
         self.ids = [f"{number:06d}" for number in range(len(dataset))]
 
-    def read(self, number: int) -> Pixels | Prepared:
-        item = self._dataset[number]
-        if isinstance(item, dict):
-            item = next(iter(item.values()))
-        if isinstance(item, tuple | list):
-            item = item[0]
-        return picture(item, self.ids[number])
+    def read(self, number: int) -> Sample:
+        name = self.ids[number]
+        item, truth = parts_of(self._dataset[number])
+        image = picture(item, name)
+        return Sample(image) if truth is None else Sample(image, lambda: label_maps_of(truth, name))
+
+
+def parts_of(item: Any) -> tuple[Any, Any]:
+    """Image of a dataset's item, and its ground truth; None where there is none.
+
+    Args:
+        item: an image, a sequence that begins with one, or a mapping; see `image_source`.
+    """
+    if isinstance(item, Mapping):
+        image = next((item[name] for name in IMAGE_ENTRIES if name in item), None)
+        given = [item[name] for name in TRUTH_ENTRIES if name in item]
+        truth = next((each for each in given if _has_rows(each)), None)
+        return next(iter(item.values())) if image is None else image, truth
+    if isinstance(item, tuple | list):
+        return item[0], item[1] if len(item) > 1 and is_label_map(item[1]) else None
+    return item, None
+
+
+def _has_rows(value: Any) -> bool:
+    """Whether a value is laid out as a picture, which a class or a list of classes is not."""
+    return isinstance(value, Image.Image) or len(getattr(value, "shape", ())) in (2, 3)
 
 
 def picture(item: Any, name: str) -> Pixels | Prepared:

@@ -2,15 +2,14 @@
 
 from dataclasses import replace
 
-import torch
 from torch import nn
 
 from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
 from workbench.probe.affinities import Choice, factors
-from workbench.probe.capture import Capture, Select, named_layers
-from workbench.probe.features import arranged, refuse_infinite
-from workbench.probe.places import Places, even_places, measured_places
+from workbench.probe.capture import Select, named_layers
+from workbench.probe.cells import LayerCells
+from workbench.probe.features import refuse_infinite
 from workbench.probe.preprocessing import patch_of, preprocessing_of
 from workbench.segmentation import Prediction
 
@@ -41,9 +40,8 @@ class LayerPredictor:
         if len(names) > 1:
             raise WorkbenchError("one layer", f"{len(names)}: {', '.join(names)}", "name one")
         self.model, self.layer, self.affinity = model, names[0], affinity
-        self._capture = Capture(model, names, select, call)
+        self._cells = LayerCells(model, names, select, call)
         self._preprocessing = replace(preprocessing_of(model), crop=None)
-        self._places: Places | None = None
 
     def __call__(self, pixels: Pixels) -> Prediction:
         """Prediction of an image; its `image` is the size that the network saw.
@@ -56,21 +54,11 @@ class LayerPredictor:
         size = tuple(max(step, round(side / step) * step) for side in whole.shape[:2])
         fitted = replace(self._preprocessing, size=(size[0], size[1]), multiple=1)
         shown, tensor = fitted.input_of(pixels)
-        parameter = next(self.model.parameters(), tensor)
         image = (shown.shape[0], shown.shape[1])
-        with self._capture:
-            self._capture.clear()
-            with torch.inference_mode():
-                self.model(tensor[None].to(parameter))
-            output = self._capture.outputs[self.layer]
-            found = arranged(output, image, self.layer, patch=patch_of(self.model))
+        with self._cells:
+            self._cells.forward(tensor[None])
+            found = self._cells.arranged(image)[self.layer]
             refuse_infinite(found.values, self.layer, "the image")
-            if found.maps and self._places is None:
-                self._places = measured_places(
-                    self.model, self._capture, self.layer, image, lambda maps: maps
-                )
-        measured = self._places is not None and self._places.how == "measured"
-        places = self._places if measured else None
-        grid = (places or even_places(found.shape, image)).grid
+            grid = self._cells.places(self.layer, found, image).grid
         affinity = factors(found.values[0].float(), self.affinity).affinity
         return Prediction(affinity, found.shape, grid, image)

@@ -6,7 +6,7 @@ torchvision's `weights.transforms()`; the last two by their documented attribute
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ from torch import Tensor, nn
 
 from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
-from workbench.probe.images import Prepared
+from workbench.probe.images import Prepared, Sample
+from workbench.probe.truths import LabelMap, refuse_unusable
+from workbench.runs.plain import plain
+from workbench.segmentation.photos import nearest
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LEAST = 32
@@ -57,33 +60,40 @@ class Preprocessing:
 
     def shown(self, pixels: Pixels) -> Pixels:
         """Image as the network sees it, before scaling: (height, width, 3) uint8."""
+        target, middle = self._frame((pixels.shape[0], pixels.shape[1]))
         image = Image.fromarray(pixels)
-        width, height = image.size
+        if target != pixels.shape[:2]:
+            image = image.resize((target[1], target[0]), Image.Resampling(self.resample))
+        return np.ascontiguousarray(np.array(image)[middle])
+
+    def labels(self, labels: LabelMap) -> LabelMap:
+        """Label map of an image as the network sees it: labels under the centres of its pixels."""
+        target, middle = self._frame((labels.shape[0], labels.shape[1]))
+        return np.ascontiguousarray(nearest(labels, target)[middle])
+
+    def _frame(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[slice, slice]]:
+        """Height and width to which an image of a size is resized, and the middle that is kept."""
+        height, width = size
         if self.size is not None:
             target = self.size
         else:
-            factor = 1.0 if self.shorter is None else self.shorter / min(height, width)
+            factor = 1.0 if self.shorter is None else self.shorter / min(size)
             if self.longest is not None:
-                factor = min(factor, self.longest / max(height, width))
-            least = min(_LEAST / min(height, width), 1.0)
-            target = (round(height * max(factor, least)), round(width * max(factor, least)))
-        if target != (height, width):
-            image = image.resize((target[1], target[0]), Image.Resampling(self.resample))
-        found = np.array(image)
-        height, width = found.shape[:2]
-        wanted = self.crop or (height, width)
+                factor = min(factor, self.longest / max(size))
+            factor = max(factor, min(_LEAST / min(size), 1.0))
+            target = (round(height * factor), round(width * factor))
         kept = [
             min(a, b) // self.multiple * self.multiple
-            for a, b in zip(wanted, (height, width), strict=True)
+            for a, b in zip(self.crop or target, target, strict=True)
         ]
         if min(kept) == 0:
             raise WorkbenchError(
                 f"images of at least {self.multiple} pixels a side",
-                f"{width}×{height}",
+                f"{target[1]}×{target[0]}",
                 "enlarge them: preprocessing=Preprocessing(shorter=…)",
             )
-        top, left = (height - kept[0]) // 2, (width - kept[1]) // 2
-        return np.ascontiguousarray(found[top : top + kept[0], left : left + kept[1]])
+        top, left = ((a - b) // 2 for a, b in zip(target, kept, strict=True))
+        return target, (slice(top, top + kept[0]), slice(left, left + kept[1]))
 
     def tensor(self, shown: Pixels) -> Float32[Tensor, "3 height width"]:
         """Input of the network, from `shown`."""
@@ -104,9 +114,24 @@ class Preprocessing:
         shown = self.shown(image)
         return shown, self.tensor(shown)
 
+    def truths_of(self, sample: Sample, id: str) -> list[LabelMap]:
+        """Label maps of an image as the network sees it; empty where nobody has annotated it.
+
+        Args:
+            sample: the image with its ground truth.
+            id: id of the image, for messages.
+
+        Raises:
+            UserError, OSError: they cannot be read, or do not fit the image.
+        """
+        maps = sample.truths()
+        refuse_unusable(maps, sample.size, id)
+        return maps if isinstance(sample.image, Prepared) else [self.labels(each) for each in maps]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the record."""
-        return asdict(self)
+        found: dict[str, Any] = plain(self)
+        return found
 
 
 def preprocessing_of(model: nn.Module, given: Any = None) -> Preprocessing:

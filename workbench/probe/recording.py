@@ -1,8 +1,9 @@
 """Recording of a probe: a network over images, into a run folder.
 
     config.json                   kind "probe", layers, preprocessing, images, network
-    events.jsonl                  "layer": shape, grid; "image": done; "left out": with its reason
-    snapshots/<number>/<image>    the image and its features, layer by layer
+    events.jsonl                  "layer": shape, grid; "image": done; "left out", "truth left out":
+                                  with the reason
+    snapshots/<number>/<image>    the image, its ground truth and its features, layer by layer
     statistics.safetensors        sums over all images, see `statistics`
 
 Memory is bounded: features of one batch, and O(d²) a layer. Where all features would take more than
@@ -12,7 +13,7 @@ is interrupted goes on with its next image.
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,18 +26,19 @@ from xxhash import xxh3_64
 from pipelines.errors import UserError
 from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
-from workbench.probe.capture import Capture, Select
-from workbench.probe.features import Arranged, arranged, refuse_infinite
-from workbench.probe.images import ImageSource
-from workbench.probe.places import Places, even_places, measured_places
-from workbench.probe.preprocessing import Preprocessing, patch_of
+from workbench.probe.capture import Select
+from workbench.probe.cells import LayerCells
+from workbench.probe.features import Arranged, refuse_infinite
+from workbench.probe.images import ImageSource, Sample
+from workbench.probe.preprocessing import Preprocessing
 from workbench.probe.statistics import LayerStatistics
+from workbench.probe.truths import LabelMap, packed
 from workbench.runs import Run
 from workbench.runs.files import atomic_write
 
 KIND = "probe"
 STATISTICS = "statistics.safetensors"
-LAYER, IMAGE, LEFT_OUT = "layer", "image", "left out"
+LAYER, IMAGE, LEFT_OUT, TRUTH = "layer", "image", "left out", "truth left out"
 """Kinds of events."""
 _SAVED_EVERY = 30.0
 """Seconds between two writings of the statistics."""
@@ -58,6 +60,8 @@ class ProbeConfig:
         channels_last: whether maps are (batch, rows, columns, channels).
         keep: largest number of bytes of features that are kept.
         batch: number of images in a forward pass, where they have one size.
+        truths: folder of label maps; None: those that come with the images, if any.
+        kind: kind of run.
     """
 
     network: str
@@ -70,7 +74,8 @@ class ProbeConfig:
     channels_last: bool = False
     keep: int = 4 << 30
     batch: int = 8
-    kind: str = field(default=KIND, init=False)
+    truths: str | None = None
+    kind: str = KIND
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class _Input:
     """Image ready for the network: its number from 0, the pixels to show, and the tensor."""
 
     number: int
+    sample: Sample
     shown: Pixels
     tensor: Tensor
 
@@ -113,16 +119,13 @@ class Recorder:
         self.preprocessing = preprocessing
         self.statistics = statistics or {}
         self.done, self.failed = done, 0
-        self._capture = Capture(model, config.layers, select, call)
-        self._patch = patch_of(model)
-        self._places: dict[str, Places] = {}
+        self._cells = LayerCells(
+            model, config.layers, select, call, config.tokens, config.channels_last
+        )
         self._described: set[str] = set()
         self._kept_every = 0
         self._saved = time.monotonic()
         self.seconds = {"forward": 0.0, "rest": 0.0}
-        parameter = next(model.parameters(), None)
-        self._device = torch.device("cpu") if parameter is None else parameter.device
-        self._dtype = torch.float32 if parameter is None else parameter.dtype
 
     def record(self, progress: bool = True) -> None:
         """Record the images that are left.
@@ -134,7 +137,7 @@ class Recorder:
         total = len(self.source.ids)
         try:
             with (
-                self._capture,
+                self._cells,
                 tqdm(total=total, initial=self.done, unit="image", disable=not progress) as bar,
             ):
                 for batch in self._batches():
@@ -179,8 +182,9 @@ class Recorder:
 
     def _input(self, number: int) -> _Input | None:
         try:
-            shown, tensor = self.preprocessing.input_of(self.source.read(number))
-            return _Input(number, shown, tensor)
+            sample = self.source.read(number)
+            shown, tensor = self.preprocessing.input_of(sample.image)
+            return _Input(number, sample, shown, tensor)
         except (UserError, OSError) as error:
             self._leave_out(number, error)
             return None
@@ -194,15 +198,9 @@ class Recorder:
     def _batch(self, inputs: Sequence[_Input]) -> None:
         began = time.perf_counter()
         size = (inputs[0].tensor.shape[1], inputs[0].tensor.shape[2])
-        batch = torch.stack([each.tensor for each in inputs]).to(self._device, self._dtype)
-        self._capture.clear()
-        with torch.inference_mode():
-            self.model(batch)
-            if self._device.type == "cuda":
-                torch.cuda.synchronize()
-            forward = time.perf_counter()
-            outputs = self._capture.outputs
-            found = {name: self._arranged(name, each, size) for name, each in outputs.items()}
+        self._cells.forward(torch.stack([each.tensor for each in inputs]))
+        forward = time.perf_counter()
+        found = self._cells.arranged(size)
         for name in found:
             self._describe(name, found[name], size)
         for row, each in enumerate(inputs):
@@ -212,38 +210,17 @@ class Recorder:
         if time.monotonic() - self._saved > _SAVED_EVERY:
             self.save()
 
-    def _arranged(self, name: str, output: Tensor, size: tuple[int, int]) -> Arranged:
-        config = self.config
-        return arranged(
-            output, size, name, tokens=config.tokens, patch=self._patch,
-            channels_last=config.channels_last,
-        )  # fmt: skip
-
     def _describe(self, name: str, found: Arranged, size: tuple[int, int]) -> None:
         """Write, once, the shape of a layer's output and the grid of its cells."""
         if name in self._described:
             return
         self._described.add(name)
-        places = self.places(name, found, size)
+        places = self._cells.places(name, found, size)
         self.run.append(
             LAYER, self.done, name=name, features=found.values.shape[2], shape=list(found.shape),
             left_out_tokens=found.extra, stride=places.grid.stride, offset=places.grid.offset,
             places=places.how, spread=places.spread,
         )  # fmt: skip
-
-    def places(self, name: str, found: Arranged, size: tuple[int, int]) -> Places:
-        """Places of a layer's cells for inputs of a size; those of maps are measured once."""
-        if not found.maps:
-            return even_places(found.shape, size)
-        if name not in self._places:
-            last = self.config.channels_last
-            self._places[name] = measured_places(
-                self.model, self._capture, name, size,
-                lambda maps: maps.movedim(3, 1) if last else maps,
-            )  # fmt: skip
-            self._capture.clear()
-        places = self._places[name]
-        return places if places.how == "measured" else even_places(found.shape, size)
 
     def _image(self, each: _Input, values: dict[str, Tensor], found: dict[str, Arranged]) -> None:
         id = self.source.ids[each.number]
@@ -260,15 +237,31 @@ class Recorder:
             self.statistics[name].add(rows)
         step = each.number + 1
         kept = self._keeps(each.number, values)
+        truths: list[LabelMap] = []
         if kept:
+            size = (each.shown.shape[0], each.shown.shape[1])
             arrays: dict[str, np.ndarray] = {"image": each.shown}
+            if truths := self._truths(each):
+                arrays["truths"] = packed(truths)
             for name, rows in values.items():
                 arrays[f"{name}/maps"] = _stored(rows.mT.unflatten(1, found[name].shape))
-                places = self.places(name, found[name], (each.shown.shape[0], each.shown.shape[1]))
+                places = self._cells.places(name, found[name], size)
                 arrays[f"{name}/grid"] = np.array([places.grid.stride, places.grid.offset])
             self.run.snapshot(step, id, arrays)
-        self.run.append(IMAGE, step, id=id, size=list(each.shown.shape[:2]), kept=kept)
+        self.run.append(
+            IMAGE, step, id=id, size=list(each.shown.shape[:2]), kept=kept, truths=len(truths)
+        )
         self.done = step
+
+    def _truths(self, each: _Input) -> list[LabelMap]:
+        """Label maps of an image; what is wrong with them is noted, and the image is done."""
+        id = self.source.ids[each.number]
+        try:
+            return self.preprocessing.truths_of(each.sample, id)
+        except (UserError, OSError) as error:
+            self.run.append(TRUTH, each.number + 1, id=id, reason=str(error))
+            tqdm.write(f"left out the ground truth of {id}: {error}")
+            return []
 
     def _keeps(self, number: int, values: dict[str, Tensor]) -> bool:
         """Whether an image's features are kept: all, or evenly spread ones, by the first's size."""

@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 
 from workbench.errors import WorkbenchError
 from workbench.probe.affinities import Choice, Factors, factors
-from workbench.probe.recording import IMAGE, KIND, LAYER, LEFT_OUT, read_statistics
+from workbench.probe.recording import IMAGE, KIND, LAYER, LEFT_OUT, TRUTH, read_statistics
 from workbench.probe.statistics import LayerStatistics
+from workbench.probe.truths import unpacked
 from workbench.runs import Run
 from workbench.segmentation import Grid, Prediction
 
@@ -69,6 +70,17 @@ class Probe:
         """Images that could not be probed, with the reason."""
         return {e.fields["id"]: e.fields["reason"] for e in self.run.events(LEFT_OUT)}
 
+    @property
+    def annotated(self) -> list[str]:
+        """Ids of the images with ground truth, among `images`."""
+        done = self.run.events(IMAGE)
+        return [e.fields["id"] for e in done if e.fields["kept"] and e.fields.get("truths")]
+
+    @property
+    def truths_left_out(self) -> list[str]:
+        """Sentences on ground truth that could not be used: by name, by size, unreadable."""
+        return [e.fields["reason"] for e in self.run.events(TRUTH)]
+
     @cached_property
     def described(self) -> dict[str, Mapping[str, Any]]:
         """Description of each layer's output: features, shape, stride, offset, tokens left out."""
@@ -82,6 +94,15 @@ class Probe:
     def image(self, image: str) -> np.ndarray:
         """Image as the network saw it: (height, width, 3) uint8."""
         return self._arrays(image)["image"]
+
+    def truths(self, image: str) -> list[Int32[np.ndarray, "height width"]]:
+        """Label maps of an image at the size that the network saw, one from each annotator.
+
+        The list is empty where nobody has annotated the image, and in records of older versions.
+        """
+        arrays = self._arrays(image)
+        height, width = arrays["image"].shape[:2]
+        return unpacked(arrays["truths"], (height, width)) if "truths" in arrays else []
 
     def features(self, image: str, layer: str) -> Float[np.ndarray, "channels rows columns"]:
         """Features of an image at a layer, float32.
@@ -185,6 +206,10 @@ class Probe:
         }
         if seconds is not None:
             facts["time"] = f"{seconds:.1f} s, {len(done) / max(seconds, 1e-9):.1f} images a second"
+        if self.annotated or self.truths_left_out:
+            facts["ground truth"] = "; ".join(
+                [f"of {len(self.annotated)} images", *self.truths_left_out[:3]]
+            )
         if self.left_out:
             facts["left out"] = f"{len(self.left_out)}: {', '.join(list(self.left_out)[:5])}"
         for name, said in self.described.items():

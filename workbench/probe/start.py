@@ -2,25 +2,28 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import nn
+from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
 from workbench.probe.capture import Select, named_layers
-from workbench.probe.images import image_source
+from workbench.probe.images import image_source, with_truths
 from workbench.probe.preprocessing import preprocessing_of
 from workbench.probe.recording import (
+    TRUTH,
     ProbeConfig,
     Recorder,
     digest_of_network,
     read_statistics,
 )
 from workbench.probe.result import Probe
+from workbench.probe.truths import TruthFiles
 from workbench.runs import Run, Status
 from workbench.runs.files import to_json
+from workbench.runs.plain import plain
 
 FOLDER = "runs"
 """Folder below the working directory in which probes without a path are made."""
@@ -39,6 +42,7 @@ def probe(
     channels_last: bool = False,
     keep: int = 4 << 30,
     batch: int = 8,
+    truths: Path | str | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: bool = True,
@@ -47,7 +51,7 @@ def probe(
 
     Args:
         model: any module in evaluation mode, on the device where it shall run.
-        images: a folder, files, a store of scenes, a torch dataset or loader; see `image_source`.
+        images: a folder, files, a store, a torch dataset or loader; see `image_source`.
         layers: names or patterns with wildcards; `probe.layers(model)` lists them.
         path: path of the run folder; None: a new one in `runs/`.
         preprocessing: see `preprocessing_of`; None: that of the model, else ImageNet's.
@@ -57,6 +61,9 @@ def probe(
         channels_last: whether maps are (batch, rows, columns, channels).
         keep: largest number of bytes of features that are kept; statistics count all images anyway.
         batch: number of images of one size in a forward pass.
+        truths: folder of label maps with the images' stems (.png, .npy, BSDS's .mat and .seg; one
+            file an annotator, or all in one), at the images' own size; None: those that come with
+            the images, see `image_source`. They are kept of the images whose features are.
         resume: go on with the record that is there.
         overwrite: delete the record that is there first.
         progress: show a bar.
@@ -73,6 +80,9 @@ def probe(
         )
     names = named_layers(model, layers)
     source = image_source(images)
+    files = None if truths is None else TruthFiles.of(truths, source.ids)
+    if files is not None:
+        source = with_truths(source, files)
     prepared = preprocessing_of(model, preprocessing)
     config = ProbeConfig(
         network=type(model).__name__,
@@ -85,9 +95,14 @@ def probe(
         channels_last=channels_last,
         keep=keep,
         batch=batch,
+        truths=None if truths is None else str(truths),
     )
     place = _new_folder(config.network) if path is None else Path(path)
     run, statistics, done = _begun(place, config, resume, overwrite)
+    if files is not None and not resume:
+        for sentence in files.unmatched(source.ids):
+            run.append(TRUTH, 0, reason=sentence)
+            tqdm.write(sentence)
     if run.status is not Status.FINISHED:
         recorder = Recorder(model, source, config, run, prepared, output, call, statistics, done)
         recorder.record(progress)
@@ -101,9 +116,9 @@ def _begun(
     if not resume:
         if overwrite and path.exists():
             Run.delete(path)
-        return Run.create(path, asdict(config)), {}, 0
+        return Run.create(path, plain(config)), {}, 0
     run = Run.open(path)
-    asked = json.loads(to_json(asdict(config)))
+    asked = json.loads(to_json(plain(config)))
     changed = [name for name in asked if run.config.get(name) != asked[name]]
     if changed:
         raise WorkbenchError(

@@ -61,6 +61,12 @@ class Hierarchy:
         """Segmentation into a number of segments, or into all basins where there are fewer."""
         return self._after(min(max(self.regions - segments, 0), len(self.pairs)))
 
+    def height_of(self, segments: int) -> float:
+        """Height whose cut has a number of segments, or as near below it as ties allow."""
+        merges = min(max(self.regions - segments, 0), len(self.heights))
+        around = np.concatenate([[0.0], self.heights, self.heights[-1:] * 1.01])
+        return float(around[merges : merges + 2].mean())
+
     @cached_property
     def contours(self) -> Float[np.ndarray, "rows columns"]:
         """Ultrametric contour map: for each block the height at which its border falls.
@@ -137,9 +143,8 @@ class _Graph:
         self.price = price
         self.pixels = flat.size
         self.area = np.bincount(flat, minlength=count).astype(np.float64)
-        self.sums = np.stack(
-            [np.bincount(flat, each.ravel(), minlength=count) for each in directions], axis=1
-        )
+        sums = [np.bincount(flat, each.ravel(), minlength=count) for each in directions]
+        self.sums = np.array(sums).reshape(-1, count).T  # none where all features are off
         self.version = [0] * count
         self.borders: list[dict[int, tuple[float, int]]] = [{} for _ in range(count)]
         for a, b, total, length in _borders(base, strength, count):

@@ -25,7 +25,7 @@ class Kind:
         report: `report(run)` gives a `views.report.Content`.
         config: class of the configurations, a `LoopConfig`; None of what is not trained.
         train: `train(config, path, *, resume, overwrite, progress, began)` gives the run.
-        evaluate: `evaluate(path, split, **options)` gives scores with `to_dict` and `to_text`.
+        evaluate: `evaluate(path, **options)` gives scores with `to_dict` and `to_text`.
         mark: a setting that no other kind has, which identifies runs of versions that recorded no
             kind; None for newer kinds.
     """
@@ -74,7 +74,11 @@ KINDS = {
             report="workbench.views.regions.report:content",
             mark="protocol",
         ),
-        Kind("probe", report="workbench.views.probe:content"),
+        Kind(
+            "probe",
+            evaluate="workbench.evaluation.scenes.probes:evaluate_probe",
+            report="workbench.views.probe:content",
+        ),
     )
 }
 

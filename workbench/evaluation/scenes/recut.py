@@ -1,8 +1,9 @@
 """New cuts of a snapshot: another number of segments, another seed, another height.
 
 Everything that does not depend on the cut is computed once: the embedding from the snapshot's
-factors, the hierarchy from its contours. A flat cut is then a clustering of some thousand blocks, a
-cut of the hierarchy a table look-up.
+factors, the hierarchy from its contours, or from the gradient of the embedding where the network
+predicts none. A flat cut is then a clustering of some thousand blocks, a cut of the hierarchy a
+table look-up.
 """
 
 from functools import cached_property
@@ -10,7 +11,6 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float, Int
 
-from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.pool import evaluate_pool
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.segmentation import Hierarchy, HierarchyConfig, PoolConfig
@@ -38,7 +38,7 @@ class Recut:
 
     @property
     def has_contours(self) -> bool:
-        """Whether the network predicted any, so that there is a hierarchy."""
+        """Whether the network predicted any; its segmentations are then cuts of a hierarchy."""
         return self._snapshot.contour is not None
 
     def flat(self, clusters: int, seed: int = 0) -> Labels:
@@ -66,23 +66,14 @@ class Recut:
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """Hierarchy, built at its first use in at most half a second.
-
-        Raises:
-            WorkbenchError: the network predicted no contours.
-        """
-        contour = self._snapshot.contour
-        if contour is None:
-            raise WorkbenchError(
-                "a network that predicts contours, for a hierarchy",
-                "one without",
-                "cut flat, or train with --head hypercolumn",
-            )
+        """Hierarchy, built at its first use in at most half a second."""
         config = HierarchyConfig()
         embedding = spectral_embedding(
             self._prediction, dimensions=max(config.dimensions), step=STEP
         )
-        return grow_hierarchy(embedding, contour.astype(np.float64), config)
+        contour = self._snapshot.contour
+        strength = None if contour is None else contour.astype(np.float64)
+        return grow_hierarchy(embedding, strength, config)
 
     def coverings(self, labels: Labels) -> Float[np.ndarray, "annotators"]:
         """How well labels cover what each annotator drew; empty where there is no annotator."""

@@ -133,13 +133,24 @@ def look_at_prediction(
 ) -> tuple[PoolScores, Snapshot]:
     """`look_at_scene` for what a network predicted before."""
     looked = snapshot_of(found, scene.pixels, config)
-    truths = scene.truths.numpy(force=True)
+    return scored(looked, scene.truths.numpy(force=True).astype(np.uint16))
+
+
+def scored(
+    looked: Snapshot, truths: Integer[np.ndarray, "annotators height width"]
+) -> tuple[PoolScores, Snapshot]:
+    """Scores of a snapshot's segmentations against truths, and the snapshot with both.
+
+    Args:
+        looked: snapshot of an image.
+        truths: label maps of its annotators, at least one.
+    """
     scores = evaluate_pool(list(looked.segmentations), list(truths))
-    return scores, replace(looked, truths=truths.astype(np.uint16), coverings=scores.coverings)
+    return scores, replace(looked, truths=truths, coverings=scores.coverings)
 
 
 def snapshot_of(found: Prediction, pixels: Pixels, config: CutConfig | None = None) -> Snapshot:
-    """Snapshot of a prediction of an image that nobody has annotated.
+    """Snapshot of a prediction of an image, without annotators; `scored` adds them.
 
     Args:
         found: affinity of the image, of any network.

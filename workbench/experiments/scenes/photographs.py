@@ -20,7 +20,7 @@ from workbench.models.weights import known_weights
 from workbench.probe.networks import network_of
 from workbench.probe.predict import LayerPredictor
 from workbench.runs import Run
-from workbench.segmentation import HierarchyConfig, Pool, PoolConfig, cut
+from workbench.segmentation import HierarchyConfig, Pool, PoolConfig, Prediction, cut
 from workbench.segmentation.contour_cuts import ContourConfig, segment_contours
 from workbench.segmentation.hierarchical import full_size
 from workbench.segmentation.photos import PhotoSegmentation, enlarge_labels
@@ -82,7 +82,7 @@ class Segmenter:
 
     def height_of(self, choice: CutChoice) -> float | None:
         """Height at which a hierarchy is cut; None: a number of segments, or no hierarchy."""
-        if choice.segments is not None or choice.flat or self.model is None:
+        if choice.segments is not None or choice.flat or self.contours is not None:
             return None
         return self.height if choice.height is None else choice.height
 
@@ -90,22 +90,16 @@ class Segmenter:
         """Segmentation of an image, as a pool of one.
 
         Raises:
-            WorkbenchError: a hierarchy is asked of contours, or of a layer.
+            WorkbenchError: a hierarchy is asked of contours.
         """
         flat = PoolConfig(counts=(choice.segments or SEGMENTS,))
-        if self.model is None and choice.height is not None:
-            raise WorkbenchError(
-                "a number of segments, as these cuts are flat", "a height", "give --segments"
-            )
         if self.contours is not None:
+            if choice.height is not None:
+                raise WorkbenchError(
+                    "a number of segments, as these cuts are flat", "a height", "give --segments"
+                )
             return segment_contours(pixels, self.contours, flat)
-        if self.layer is not None:
-            return cut(self.layer(pixels), flat)
-        assert self.model is not None
-        device = next(self.model.parameters()).device
-        image = torch.tensor(pixels, device=device).permute(2, 0, 1).float() / 255
-        with torch.inference_mode():
-            found = self.model(image)
+        found = self.prediction(pixels)
         if choice.flat:
             return cut(found, flat)
         height = self.height_of(choice)
@@ -115,6 +109,17 @@ class Segmenter:
         assert pool.hierarchy is not None
         labels = pool.hierarchy.cut_into(choice.segments or SEGMENTS)
         return replace(pool, segmentations=(full_size(labels, found.image),))
+
+    def prediction(self, pixels: Pixels) -> Prediction:
+        """Prediction of the network, or of the layer, for an image."""
+        if self.layer is not None:
+            return self.layer(pixels)
+        assert self.model is not None, "contours predict nothing"
+        device = next(self.model.parameters()).device
+        image = torch.tensor(pixels, device=device).permute(2, 0, 1).float() / 255
+        with torch.inference_mode():
+            found: Prediction = self.model(image)
+        return found
 
 
 def load_segmenter(

@@ -138,7 +138,8 @@ def ranking_chart(
         * dots([i for i in images if i.id in kept], AFTER, 7)
         * dots([i for i in images if i.id == chosen], INK, 11)
     )
-    return as_chart(drawn, ylim=(0, 1), xlabel="place", ylabel="covering")
+    width = (0.5, max(len(images), 1) + 0.5)
+    return as_chart(drawn, xlim=width, ylim=(0, 1), xlabel="place", ylabel="covering")
 
 
 def covering_bars(

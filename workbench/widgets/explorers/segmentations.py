@@ -99,7 +99,7 @@ class SegmentationExplorer(SceneExplorer):
         self._begin()
 
     def rows(self) -> list[list[str]]:
-        """Rows: the live cut, the pool, the ranking of images; of a probe the first two."""
+        """Rows: the live cut, the pool, the ranking of images; without annotators the first two."""
         names = list(self.pictures)
         if not self.snapshots.annotated:
             return [["image", "cut"], names[-POOL:]]
@@ -108,10 +108,9 @@ class SegmentationExplorer(SceneExplorer):
     def options(self, name: str) -> Options:
         """Options of `SceneExplorer`, and of every other menu."""
         if name == "way":
-            ways = {"flat, k-way": FLAT}
-            if self.recut is not None and self.recut.has_contours:
-                ways |= {"hierarchy, by number": INTO, "hierarchy, by height": AT}
-            return ways
+            return {
+                "flat, k-way": FLAT, "hierarchy, by number": INTO, "hierarchy, by height": AT,
+            }  # fmt: skip
         if name == "drawn_by":
             count = 0 if self.snapshot is None else len(self.snapshot.truths)
             return {f"annotator {i + 1}": i for i in range(count)} | {"nobody": -1}
@@ -184,10 +183,10 @@ class SegmentationExplorer(SceneExplorer):
         if first and recut.has_contours:
             self.way = INTO  # such networks are evaluated by their hierarchy
         self._pool = [interactive(each, side=180) for each in pool(snapshot)]
-        if self.way != FLAT and not recut.has_contours:
-            self.way = FLAT
         if self.drawn_by >= len(snapshot.truths):
             self.drawn_by = 0
+        self._follow_evaluation()
+        self._update_options()  # other heights, other annotators
         self._update_readout()
 
     def _drop(self) -> None:
@@ -196,6 +195,8 @@ class SegmentationExplorer(SceneExplorer):
     @observe("way", "segments", "seed", "height")
     def _on_cut(self, change: Any) -> None:
         if change["name"] == "way":
+            if self.way == AT and self.recut is not None:
+                self.height = self.recut.hierarchy.height_of(self.segments)
             self._update_options()
         self._soon(None)
 
@@ -231,7 +232,7 @@ class SegmentationExplorer(SceneExplorer):
         self._redraw("ranking")
 
     def _name(self, id: str) -> str:
-        return f"{self.evaluation}-{self.method}-{id}"
+        return self.snapshots.evaluated_scene(self.evaluation, self.method, id)
 
     def _splits(self) -> list[str]:
         return sorted(file.stem for file in self._folder().glob("*.json"))
@@ -254,12 +255,20 @@ class SegmentationExplorer(SceneExplorer):
 
     def _choose_evaluation(self) -> None:
         splits = self._splits()
-        if not splits:
+        if not splits or self.snapshots.evaluation_of(self.step) is not None:
             return
         with self._errors_as_message():
             self.evaluation = "test" if "test" in splits else splits[0]
             methods = self._methods()
             self.method = "trained" if "trained" in methods else methods[0]
+
+    def _follow_evaluation(self) -> None:
+        """Rank by the shown layer and affinity, where these choose the evaluation."""
+        chosen = self.snapshots.evaluation_of(self.step)
+        if chosen is not None:
+            with self.hold_trait_notifications():
+                self.evaluation, self.method = chosen
+            self._rank()  # an evaluation may have been written since
 
     def _rank(self) -> None:
         self.images = []

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from workbench.evaluation.scenes.snapshots import Snapshot, snapshot_of
+import numpy as np
+
+from workbench.evaluation.scenes.snapshots import Snapshot, scored, snapshot_of
 from workbench.linalg import Affinity
 from workbench.probe.affinities import CHOICES
 from workbench.probe.affinities import Choice as AffinityChoice
@@ -30,17 +32,17 @@ class SceneSnapshots:
 
     Attributes:
         words: what a scene and a step are called.
-        hidden: names of controls that mean nothing for this source.
-        annotated: whether scenes may have annotators and evaluations.
         advice: how to get snapshots where there are none.
+        common: how to get snapshots that two sources have in common.
         affinity: choice of the affinity, where the source leaves it open.
     """
 
     words: ClassVar[tuple[str, str]] = ("scene", "step")
-    hidden: ClassVar[frozenset[str]] = frozenset({"affinity"})
-    annotated: ClassVar[bool] = True
     advice: ClassVar[str] = (
         "wait for the first pass of its training, or evaluate it: workbench evaluate"
+    )
+    common: ClassVar[str] = (
+        "wait for the first pass of the training, or name runs that watched the same"
     )
     affinity: AffinityChoice = "cosine"
 
@@ -53,6 +55,24 @@ class SceneSnapshots:
     def name(self) -> str:
         """Name of the run folder."""
         return self.run.path.name
+
+    @property
+    def annotated(self) -> bool:
+        """Whether scenes may have annotators and evaluations."""
+        return True
+
+    @property
+    def hidden(self) -> set[str]:
+        """Names of controls that mean nothing for this source."""
+        return {"affinity"}
+
+    def evaluation_of(self, step: int) -> tuple[str, str] | None:
+        """Evaluation and method whose scores are those of a step; None where a user chooses."""
+        return None
+
+    def evaluated_scene(self, evaluation: str, method: str, id: str) -> str:
+        """Name of the scene that is an image of an evaluation."""
+        return f"{evaluation}-{method}-{id}"
 
     def scenes(self) -> list[str]:
         """Names of the scenes that have snapshots, in the order of their first."""
@@ -132,13 +152,34 @@ class ProbeSnapshots(SceneSnapshots):
     """
 
     words = ("image", "layer")
-    hidden = frozenset({"follow", "annotator", "drawn_by", "evaluation", "method", "measure"})
-    annotated = False
     advice = "wait for its first image, or probe again with a larger keep=…"
+    common = "wait for the first image, or name probes of the same images"
 
     def __init__(self, probe: Probe) -> None:
         super().__init__(probe.run)
         self.probe = probe
+
+    @property
+    def annotated(self) -> bool:
+        """Whether an image has ground truth."""
+        return bool(self.probe.annotated)
+
+    @property
+    def hidden(self) -> set[str]:
+        """Controls of trainings, and those of annotators where there are none.
+
+        The layer and the affinity that are shown choose the evaluation.
+        """
+        of_annotators = {"annotator", "drawn_by", "measure"}
+        return {"follow", "evaluation", "method"} | (set() if self.annotated else of_annotators)
+
+    def evaluation_of(self, step: int) -> tuple[str, str] | None:
+        """The affinity and the layer, by which evaluations of probes are named."""
+        return self.affinity, self.label(step)
+
+    def evaluated_scene(self, evaluation: str, method: str, id: str) -> str:
+        """The image itself."""
+        return id
 
     def scenes(self) -> list[str]:
         """Ids of the images whose features are kept."""
@@ -175,7 +216,9 @@ class ProbeSnapshots(SceneSnapshots):
 
     def _make(self, scene: str, step: int) -> Snapshot:
         found = self.probe.prediction(scene, self.label(step), self.affinity)
-        return snapshot_of(found, self.probe.image(scene))
+        looked = snapshot_of(found, self.probe.image(scene))
+        truths = self.probe.truths(scene)
+        return scored(looked, np.stack(truths))[1] if truths else looked
 
 
 def snapshots_of(explored: Explored) -> SceneSnapshots:

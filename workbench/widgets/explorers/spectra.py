@@ -153,9 +153,7 @@ class SpectrumExplorer(Explorer):
                 raise WorkbenchError(
                     f"a scene with snapshots in {names}",
                     "none yet" if len(self.sides) == 1 else "none that both have",
-                    "wait for the first pass of the training, or name runs that watched the same"
-                    if self.sides[0].snapshots.annotated
-                    else "wait for the first image, or name probes of the same images",
+                    self.sides[0].snapshots.common,
                 )
         if self._scenes() and (self.follow or self.scene not in self._scenes()):
             self._go_to_latest()

@@ -1,4 +1,4 @@
-"""The ground truths of BSDS, from bytes to arrays: the .mat of BSDS500, the .seg of BSDS300.
+"""The one reader of label maps: the .mat of BSDS500, the .seg of BSDS300, from bytes to arrays.
 
 Every function that decodes raises `BadInput` for content that it cannot take, and nothing else:
 a broken file is the dataset's fault, not the program's. `peek_annotators` reads headers only.
