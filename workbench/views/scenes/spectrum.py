@@ -60,7 +60,7 @@ def eigenvectors(snapshot: Snapshot, count: int = 6) -> hv.Layout:
     coarse = Grid.of_step(round(height / blocks.shape[1]))
     maps = coarse.interpolate(blocks, height, width, _STEP).numpy()
     panels = []
-    for i, values in enumerate(map(_sign_fixed, maps), 2):
+    for i, values in enumerate(map(sign_fixed, maps), 2):
         end = robust_maximum(values)
         title = f"λ{_subscript(i)} = {snapshot.eigenvalues[i - 1]:.3f}"
         panels.append(heatmap(values, _STEP, title=title, cmap=DIVERGING, limits=(-end, end)))
@@ -86,7 +86,7 @@ def _eigenvalues(method: str, snapshot: Snapshot, colour: str) -> hv.Overlay:
     return line * dots
 
 
-def _sign_fixed(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+def sign_fixed(values: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
     """Vector v or −v, whichever has positive values of large magnitude."""
     return values if np.sum(values.astype(np.float64) ** 3) >= 0 else -values
 

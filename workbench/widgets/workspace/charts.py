@@ -1,0 +1,204 @@
+"""Charts of a workspace: eigenvalues, eigenvectors, and measurements over the steps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.events import Pan, Tap
+from bokeh.models import ColumnDataSource, DataRange1d, LinearColorMapper, Range1d, Span
+from bokeh.plotting import figure
+
+from workbench.views.paint import robust_maximum
+from workbench.views.scenes.history import FLOOR
+from workbench.views.style import AFTER, BEFORE, DIVERGING, MUTED, OTHER
+from workbench.views.training.curves import smoothed
+from workbench.views.training.decimate import thinned
+from workbench.widgets.workspace.state import EIGENVECTOR, State
+from workbench.widgets.workspace.view import View
+
+VECTORS = 6
+"""Number of eigenvectors that are drawn small."""
+_ALARM = "#c62828"
+
+
+class SpectrumChart:
+    """Eigenvalues of M; a click on one makes its eigenvector the overlay.
+
+    Args:
+        state: state of the workspace.
+
+    Attributes:
+        figure: bokeh figure.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        drawn: Any = figure(
+            sizing_mode="stretch_width", height=210, y_axis_type="log", tools="reset,save",
+            y_range=DataRange1d(), x_axis_label="number", y_axis_label="eigenvalue of M",
+            title="Eigenvalues of M = D⁻½WD⁻½", toolbar_location=None,
+        )  # fmt: skip
+        drawn.title.text_font_size = "9.5pt"
+        self._now, self._beside, self._chosen = (
+            ColumnDataSource({"number": [], "value": []}) for _ in range(3)
+        )
+        drawn.line("number", "value", source=self._beside, color=OTHER, line_dash="dashed")
+        drawn.line("number", "value", source=self._now, color=AFTER)
+        drawn.scatter("number", "value", source=self._now, color=AFTER, size=5)
+        drawn.scatter(
+            "number", "value", source=self._chosen, size=13, fill_alpha=0, line_color=OTHER,
+            line_width=2,
+        )  # fmt: skip
+        drawn.on_event(Tap, lambda event: self._tapped(event.x))
+        self.figure = drawn
+
+    def show(self, view: View | None, beside: View | None = None) -> None:
+        """Show the spectrum of a view, and another one dashed."""
+        for source, each in ((self._now, view), (self._beside, beside)):
+            values = np.zeros(0) if each is None else each.spectrum.eigenvalues.clip(min=FLOOR)
+            source.data = {"number": np.arange(1, len(values) + 1), "value": values}
+        self.mark()
+
+    def mark(self) -> None:
+        """Ring the eigenvalue whose eigenvector is chosen."""
+        values, number = self._now.data["value"], self._state.eigenvector
+        there = self._state.overlay == EIGENVECTOR and number <= len(values)
+        self._chosen.data = {
+            "number": [number] * there,
+            "value": [values[number - 1]] if there else [],
+        }
+
+    def _tapped(self, x: float | None) -> None:
+        if x is not None and len(self._now.data["value"]):
+            number = min(max(round(x), 1), len(self._now.data["value"]))
+            self._state.param.update(overlay=EIGENVECTOR, eigenvector=number)
+
+
+class EigenvectorPictures:
+    """Small pictures of the leading eigenvectors, from the second on; a click makes one the overlay.
+
+    Args:
+        state: state of the workspace.
+
+    Attributes:
+        figures: bokeh figures.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._sources = [
+            ColumnDataSource({"image": [], "dw": [], "dh": []}) for _ in range(VECTORS)
+        ]
+        self._seeds = ColumnDataSource({"x": [], "y": []})
+        self._mappers = [LinearColorMapper(palette=DIVERGING) for _ in range(VECTORS)]
+        self.figures = [self._made(i) for i in range(VECTORS)]
+
+    def _made(self, i: int) -> Any:
+        drawn: Any = figure(
+            width=104, height=104, match_aspect=True, tools="", toolbar_location=None, min_border=2,
+            x_range=DataRange1d(range_padding=0),
+            y_range=DataRange1d(range_padding=0, flipped=True), title="",
+        )  # fmt: skip
+        drawn.axis.visible = drawn.grid.visible = False
+        drawn.outline_line_color = None
+        drawn.title.update(text_font_size="8pt", standoff=1)
+        drawn.image(
+            "image", x=-0.5, y=-0.5, dw="dw", dh="dh", source=self._sources[i],
+            color_mapper=self._mappers[i],
+        )  # fmt: skip
+        drawn.scatter(
+            "x", "y", source=self._seeds, size=6, fill_alpha=0, line_color="black", line_width=1.5
+        )
+        drawn.on_event(
+            Tap, lambda _: self._state.param.update(overlay=EIGENVECTOR, eigenvector=i + 2)
+        )
+        return drawn
+
+    def show(self, view: View | None) -> None:
+        """Show the eigenvectors of a view."""
+        count = 0 if view is None else min(VECTORS, view.eigenvectors - 1)
+        for i, (drawn, source) in enumerate(zip(self.figures, self._sources, strict=True)):
+            if view is None or i >= count:
+                source.data = {"image": [], "dw": [], "dh": []}
+                drawn.title.text = ""
+                continue
+            values = view.eigenvector(i + 2).astype(np.float32)
+            end = robust_maximum(values)
+            self._mappers[i].update(low=-end, high=end)
+            height, width = view.size
+            source.data = {"image": [values], "dw": [width], "dh": [height]}
+            drawn.title.text = f"{i + 2}: λ = {view.snapshot.eigenvalues[i + 1]:.3f}"
+        self.mark()
+
+    def mark(self) -> None:
+        """Mark the clicked pixels."""
+        self._seeds.data = {
+            "x": [x for _, x in self._state.pixels],
+            "y": [y for y, _ in self._state.pixels],
+        }
+
+
+class Timeline:
+    """A measurement over the steps, with snapshots and alarms as ticks; a click or drag scrubs.
+
+    Args:
+        state: state of the workspace.
+
+    Attributes:
+        figure: bokeh figure.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._steps: list[int] = []
+        drawn: Any = figure(
+            sizing_mode="stretch_width", height=150, tools="xwheel_zoom,reset,save",
+            x_axis_label="step", toolbar_location="right", y_range=DataRange1d(),
+        )  # fmt: skip
+        drawn.toolbar.autohide = True
+        self._raw, self._smooth, self._beside = (
+            ColumnDataSource({"step": [], "value": []}) for _ in range(3)
+        )
+        drawn.toolbar.logo = None
+        drawn.y_range.renderers = [
+            drawn.line("step", "value", source=self._raw, color=BEFORE, width=0.8, alpha=0.5),
+            drawn.line("step", "value", source=self._beside, color=OTHER, line_dash="dashed"),
+            drawn.line("step", "value", source=self._smooth, color=AFTER, width=2),
+        ]
+        drawn.extra_y_ranges = {"ticks": Range1d(0, 1)}
+        self._ticks = ColumnDataSource({"step": [], "height": [], "colour": []})
+        drawn.segment(
+            "step", 0, "step", "height", source=self._ticks, color="colour", width=2,
+            y_range_name="ticks",
+        )  # fmt: skip
+        self._now = Span(dimension="height", line_color=OTHER, line_width=2, location=0)
+        drawn.add_layout(self._now)
+        for event in (Tap, Pan):
+            drawn.on_event(event, lambda event: self._scrub(event.x))
+        self.figure = drawn
+
+    def show(
+        self, values: pd.Series, beside: pd.Series, steps: Sequence[int], alarms: Sequence[int]
+    ) -> None:
+        """Show a measurement, the same of a second run, steps of snapshots, steps of alarms."""
+        self._steps = list(steps)
+        lines = ((self._raw, values), (self._smooth, smoothed(values)), (self._beside, beside))
+        for source, line in lines:
+            each = thinned(line[np.isfinite(line)])
+            source.data = {"step": each.index.to_numpy(), "value": each.to_numpy(float)}
+        self._ticks.data = {
+            "step": [*steps, *alarms],
+            "height": [0.09] * len(steps) + [0.18] * len(alarms),
+            "colour": [MUTED] * len(steps) + [_ALARM] * len(alarms),
+        }
+        self.figure.yaxis.axis_label = self._state.metric
+        self.mark()
+
+    def mark(self) -> None:
+        """Draw the line at the present step."""
+        self._now.location = self._state.step
+
+    def _scrub(self, x: float | None) -> None:
+        if x is not None and self._steps:
+            self._state.step = min(self._steps, key=lambda step: abs(step - x))

@@ -1,0 +1,90 @@
+"""Table of runs of a workspace: sorted and filtered in the page; a chosen row is what is shown."""
+
+import time
+
+import pandas as pd
+import panel as pn
+
+from pipelines.errors import UserError
+from workbench.runs import Run
+from workbench.runs.progress import progress
+from workbench.widgets.page.library import Entry, Library, ago
+from workbench.widgets.workspace.state import State
+
+COLUMNS = ("name", "state", "done", "best", "last record")
+_BEST = ("covering_best", "covering_average", "held_out_error", "loss")
+
+
+class RunTable:
+    """Table of a library's runs and stores; a selected row is the state's run, a second one is beside.
+
+    Args:
+        library: runs and stores.
+        state: state of the workspace.
+
+    Attributes:
+        widget: Tabulator.
+    """
+
+    def __init__(self, library: Library, state: State) -> None:
+        self._library, self._state = library, state
+        self._entries: list[Entry] = []
+        self._rows: dict[object, tuple[int, dict[str, str]]] = {}
+        self.widget = pn.widgets.Tabulator(
+            pd.DataFrame(columns=list(COLUMNS)),
+            show_index=False, disabled=True, selectable=2, height=280, sizing_mode="stretch_width",
+            layout="fit_data_fill", page_size=None, theme="simple",
+            header_filters={"name": {"type": "input", "func": "like", "placeholder": "search"}},
+            configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
+        )  # fmt: skip
+        self.refresh()
+        self.widget.param.watch(lambda event: self._chosen(event.new), "selection")
+        state.param.watch(lambda *_: self._select(), ["run", "beside"])
+
+    def refresh(self) -> None:
+        """Read the states of all runs; only what has changed is sent."""
+        self._entries = self._library.entries()
+        table = pd.DataFrame([self._row(each) for each in self._entries], columns=list(COLUMNS))
+        if not table.equals(self.widget.value):
+            self.widget.value = table
+            self._select()
+
+    def entry(self, name: str) -> Entry | None:
+        """Entry of a name; None where there is none."""
+        return next((each for each in self._entries if each.name == name), None)
+
+    def _row(self, entry: Entry) -> dict[str, str]:
+        if entry.store:
+            return {"name": entry.name, "state": "store"}
+        try:
+            return _summary(entry.name, self._library.run(entry.path))
+        except UserError as error:  # a damaged run does not hide the others
+            return {"name": entry.name, "state": f"damaged: {error}"}
+
+    def _select(self) -> None:
+        names = [each.name for each in self._entries]
+        chosen = [names.index(n) for n in (self._state.run, self._state.beside) if n in names]
+        if self.widget.selection != chosen:
+            self.widget.selection = chosen
+
+    def _chosen(self, rows: list[int]) -> None:
+        names = [self._entries[i].name for i in rows if i < len(self._entries)]
+        if self._state.run in names:  # a second one is added, or one is taken away
+            names = [self._state.run, *(n for n in names if n != self._state.run)]
+        if names:
+            self._state.param.update(run=names[0], beside=names[1] if len(names) > 1 else "")
+
+
+def _summary(name: str, run: Run) -> dict[str, str]:
+    now, events = progress(run), run.events()
+    done = f"{now.step}" if now.steps is None else f"{now.step} of {now.steps}"
+    last = run.metrics().ffill()
+    best = next((f"{m} {last[m].iloc[-1]:.3f}" for m in _BEST if m in last and len(last)), "")
+    state = "paused" if now.paused else str(now.status)
+    return {
+        "name": name,
+        "state": f"● {state}" if state == "running" else state,
+        "done": done,
+        "best": best.replace("covering_", "").replace("held_out_", ""),
+        "last record": ago(time.time() - events[-1].time) if events else "",
+    }

@@ -1,0 +1,48 @@
+"""State of a workspace: what is looked at, and how. All panels read it and write to it."""
+
+from typing import ClassVar
+
+import param
+
+from workbench.probe.affinities import CHOICES
+
+AFFINITY, SEGMENTS, EIGENVECTOR, PHOTOGRAPH = "affinity", "segments", "eigenvector", "photograph"
+FLAT, NUMBER, THRESHOLD = "flat", "number", "threshold"
+TYPICAL, NOBODY = -1, -2
+"""Annotator with the median number of segments; no annotator."""
+MOST_SEGMENTS = 32
+
+
+class State(param.Parameterized):
+    """Selection of a workspace, as parameters: it can be watched, copied, and put into an address.
+
+    Pixels are (y, x). Of a probe, `step` is the number of the layer, from 1.
+    """
+
+    run = param.String("", doc="name of the run, probe or store")
+    beside = param.String("", doc="name of a second run, for comparison")
+    image = param.String("", doc="name of the scene or image")
+    step = param.Integer(0, doc="step of the optimizer; of a probe: number of the layer")
+    pixels = param.List([], doc="clicked pixels [y, x]")
+    overlay = param.Selector(
+        objects=[AFFINITY, SEGMENTS, EIGENVECTOR, PHOTOGRAPH], doc="what lies over the photograph"
+    )
+    rows = param.Selector(objects=["M", "W"], doc="affinity M = D⁻½WD⁻½ or W")
+    affinity = param.Selector(objects=list(CHOICES), doc="affinity of a probe's features")
+    eigenvector = param.Integer(2, bounds=(1, None), doc="number of the eigenvector, from 1")
+    cut = param.Selector(objects=[FLAT, NUMBER, THRESHOLD], doc="how segments are cut")
+    k = param.Integer(6, bounds=(2, MOST_SEGMENTS), doc="number of segments")
+    seed = param.Integer(0, bounds=(0, None), doc="seed of the clustering")
+    threshold = param.Number(0.3, bounds=(0, None), doc="merge threshold of the hierarchy")
+    annotator = param.Integer(TYPICAL, doc="annotator whose boundaries are drawn; -2: none")
+    opacity = param.Number(0.85, bounds=(0, 1), doc="opacity of the overlay")
+    metric = param.String("", doc="measurement on the timeline")
+    log = param.Boolean(False, doc="logarithmic axis of the timeline")
+    several = param.Boolean(False, doc="whether a click adds a seed")
+    follow = param.Boolean(True, doc="whether a running training's latest step is shown")
+
+    ADDRESS: ClassVar[tuple[str, ...]] = (
+        "run", "beside", "image", "step", "pixels", "overlay", "rows", "affinity", "eigenvector",
+        "cut", "k", "seed", "threshold", "annotator", "opacity", "metric", "log",
+    )  # fmt: skip
+    """Parameters that an address holds."""
