@@ -428,10 +428,8 @@ class AcrossImages:
             self.probe.grid(image, self.layer),
             (height, width),
         )
-        if (
-            sum(each.rows.nbytes for each in self._kept.values()) + found.rows.nbytes
-            <= self._memory
-        ):
+        held = sum(each.rows.nbytes for each in self._kept.values())
+        if held + found.rows.nbytes <= self._memory:
             self._kept[image] = found
         return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import holoviews as hv
 import numpy as np
 from holoviews.plotting.util import process_cmap
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageColor
 
 from workbench.views.paint import LabelMap, Pixels, boundaries
@@ -97,7 +97,7 @@ class PhotoSheet:
         )
         return x, y
 
-    def photos(self, pictures: Sequence[Pixels]) -> hv.RGB:
+    def photos(self, pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> hv.RGB:
         """Photographs at their places, each of its fitted size."""
         sheet = np.full((*self.size, 3), 255, np.uint8)
         for place, picture in enumerate(pictures):
@@ -106,7 +106,7 @@ class PhotoSheet:
 
     def map(
         self,
-        values: Sequence[Float[np.ndarray, "height width"]],
+        values: Sequence[Float[np.ndarray, "_ _"]],
         limits: tuple[float, float],
         name: str,
     ) -> hv.Image:
@@ -123,7 +123,13 @@ class PhotoSheet:
         )  # fmt: skip
         hooks = [_bar_shown if len(values) else _bar_hidden]
         drawn = drawn.redim.range(**{name: limits})  # of places without any value there is none
-        return drawn.opts(backend="bokeh", colorbar=True, hooks=hooks, alpha=_OPACITY)
+        return drawn.opts(
+            backend="bokeh",
+            colorbar=True,
+            colorbar_opts={"title": None},
+            hooks=hooks,
+            alpha=_OPACITY,
+        )
 
     def captions(self, words: Sequence[str]) -> hv.Labels:
         """Captions below the photographs; long ones lose their middle."""
@@ -182,7 +188,7 @@ def fitted(image: Size, box: Size) -> Size:
     return height, width
 
 
-def resized(image: Pixels, size: Size) -> Pixels:
+def resized(image: Pixels, size: Size) -> UInt8[np.ndarray, "rows columns 3"]:
     """Image at another size."""
     height, width = size
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))

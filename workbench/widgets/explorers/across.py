@@ -145,8 +145,8 @@ class AcrossExplorer(Explorer):
 
     def refresh(self) -> None:
         """Read which images there are; a probe that still runs is cut again once it has ended."""
-        images = self.probe.images
-        if images == self.images or (self._cuts and self.probe.run.status is Status.RUNNING):
+        images, running = self.probe.images, self.probe.run.status is Status.RUNNING
+        if self.layer and (images == self.images or (self._cuts and running)):
             return self._update_readout()
         self.images = images
         self._sizes = {
@@ -166,7 +166,7 @@ class AcrossExplorer(Explorer):
     @observe("shown")
     def _on_shown(self, change: Any) -> None:
         self._update_readout()
-        self._redraw("page", "eigenvalues")
+        self._soon(None)
 
     @observe("segments")
     def _on_segments(self, change: Any) -> None:
@@ -175,12 +175,14 @@ class AcrossExplorer(Explorer):
 
     @observe("page")
     def _on_page(self, change: Any) -> None:
-        self._redraw("page")
+        self._soon(None)
 
     @observe("seed")
     def _on_seed(self, change: Any) -> None:
         self._find_alike()
-        self._redraw("page", "nearest")
+        self._update_readout()
+        self._soon(None)
+        self._redraw("nearest")
 
     def _deepest(self) -> str:
         """Last layer with more than one cell an image; else the last one."""
@@ -251,11 +253,11 @@ class AcrossExplorer(Explorer):
     def _take(self, cut: AcrossImages) -> None:
         self.cut = cut
         self.segments = min(self.segments, self.bounds("segments")[1])
-        if self.seed[0] not in cut.images:
+        if self.seed[0] in cut.images:
+            self._find_alike()
+        else:
             height, width = self._sizes[cut.images[0]]
-            with self.hold_trait_notifications():
-                self.set_trait("seed", (cut.images[0], (height // 2, width // 2)))
-        self._find_alike()
+            self.seed = cut.images[0], (height // 2, width // 2)
 
     def _find_alike(self) -> None:
         """Affinities of all cells to the clicked one, their scale, and the nearest images."""
@@ -310,7 +312,8 @@ class AcrossExplorer(Explorer):
         self.readout = "; ".join(words)
 
     def _sheet(self, names: list[str]) -> PhotoSheet:
-        return self._layout(names, COLUMNS, ROWS, BOX)
+        rows = min(ROWS, -(-len(self.images) // COLUMNS))
+        return self._layout(names, COLUMNS, max(rows, 1), BOX)
 
     def _strip(self, names: list[str]) -> PhotoSheet:
         return self._layout(names, NEAREST, 1, SMALL)
@@ -374,9 +377,7 @@ class AcrossExplorer(Explorer):
         rings = sheet.rings(None, [(i, each.pixel) for i, each in enumerate(near)])
         words = [f"{each.affinity:.3f} {each.image}" for each in near]
         image, (y, x) = self.seed
-        title = (
-            f"nearest images to pixel x {x}, y {y} of {image}: affinity of the most similar cell"
-        )
+        title = f"nearest images to pixel x {x}, y {y} of {image}, by their most similar cell"
         drawn = sheet.photos(photos) * rings * sheet.captions(words)
         return self._framed(drawn.relabel(title if near else "nothing to see"), sheet)
 
