@@ -78,7 +78,7 @@ def test_tabs_draw_and_answer_and_come_back_with_the_page(
 
     notebook.save()
     notebook.refresh()  # no cell is run again
-    sheet = titled(page, "affinity to pixel x 20, y 40")  # the open tab, as it was saved or left
+    sheet = titled(page, "affinity to pixel x 20, y 40 of photo0")
 
     def answered() -> bool:
         sheet.click(*place(probed, 0, (90, 100)))

@@ -121,15 +121,8 @@ class PhotoSheet:
             sheet[_BLOCK // 2 :: _BLOCK, _BLOCK // 2 :: _BLOCK], _BLOCK,
             name=name, cmap=SEQUENTIAL, limits=limits,
         )  # fmt: skip
-        hooks = [_bar_shown if len(values) else _bar_hidden]
         drawn = drawn.redim.range(**{name: limits})  # of places without any value there is none
-        return drawn.opts(
-            backend="bokeh",
-            colorbar=True,
-            colorbar_opts={"title": None},
-            hooks=hooks,
-            alpha=_OPACITY,
-        )
+        return drawn.opts(backend="bokeh", colorbar=True, hooks=[_bar], alpha=_OPACITY)
 
     def captions(self, words: Sequence[str]) -> hv.Labels:
         """Captions below the photographs; long ones lose their middle."""
@@ -148,15 +141,10 @@ class PhotoSheet:
         self,
         chosen: tuple[int, tuple[int, int]] | None,
         alike: Sequence[tuple[int, tuple[int, int]]],
-    ) -> hv.Points:
+    ) -> hv.Overlay:
         """Large ring around the chosen pixel, smaller ones around its like; (place, pixel) each."""
-        marks = [(*self.point(*each), OTHER, 9) for each in alike]
-        marks += [] if chosen is None else [(*self.point(*chosen), MARKER, 14)]
-        return styled(
-            hv.Points(marks, AXES, ["colour", "size"]),
-            bokeh={"fill_alpha": 0, "line_color": "colour", "line_width": 3, "size": "size"},
-            matplotlib={"color": "none", "edgecolors": "colour", "linewidth": 2, "s": 90},
-        )
+        near = _rings([self.point(*each) for each in alike], OTHER, 9)
+        return near * _rings([] if chosen is None else [self.point(*chosen)], MARKER, 14)
 
     def _part(self, sheet: np.ndarray, place: int) -> np.ndarray:
         top, left = self._corner(place)
@@ -225,13 +213,10 @@ def joint_eigenvalues(
         bokeh={"line_width": 1.8},
         matplotlib={"linewidth": 1.5},
     )
-    three = zip(points[1:4] if coloured else [], CHANNELS, strict=False)
-    marks = styled(
-        hv.Points([(*point, colour) for point, colour in three], list(dimensions), "colour"),
-        common={"color": "colour"},
-        bokeh={"size": 11},
-        matplotlib={"s": 60},
-    )
+    three = [
+        dots(points[i : i + 1] if coloured else [], dimensions, colour, colour, (11, 60))
+        for i, colour in enumerate(CHANNELS, 1)
+    ]
     last = [] if segments is None else [[(segments + 0.5, FLOOR), (segments + 0.5, 1.0)]]
     mark = styled(
         hv.Path(last, list(dimensions)),
@@ -241,11 +226,19 @@ def joint_eigenvalues(
     )
     low = max(float(points[:, 1].min(initial=1.0)), FLOOR)
     return as_chart(
-        line * dots(points, dimensions, AFTER, AFTER, (5, 14)) * marks * mark,
+        hv.Overlay([line, dots(points, dimensions, AFTER, AFTER, (5, 14)), *three, mark]),
         logy=True,
         ylim=(low / 1.5, 1.5),
         xlabel="number",
         ylabel="eigenvalue of D⁻½WD⁻½",
+    )
+
+
+def _rings(points: Sequence[tuple[float, float]], colour: str, size: int) -> hv.Points:
+    return styled(
+        hv.Points(points, AXES),
+        bokeh={"fill_alpha": 0, "line_color": colour, "line_width": 3, "size": size},
+        matplotlib={"color": "none", "edgecolors": colour, "linewidth": 2, "s": size**2},
     )
 
 
@@ -256,9 +249,7 @@ def _shortened(words: str, letters: int) -> str:
     return f"{words[:half]}…{words[-half:]}"
 
 
-def _bar_shown(plot: Any, element: hv.Image) -> None:
-    plot.handles["colorbar"].visible = True
-
-
-def _bar_hidden(plot: Any, element: hv.Image) -> None:
-    plot.handles["colorbar"].visible = False
+def _bar(plot: Any, element: hv.Image) -> None:
+    """Bar without the name of the values, which the title says; hidden where there are no values."""
+    bar = plot.handles["colorbar"]
+    bar.title, bar.visible = None, bool(np.isfinite(element.dimension_values(2)).any())

@@ -44,9 +44,9 @@ SHOWN: Options = {
     "eigenvectors as colours": COLOURS,
     "affinity to a pixel": ALIKE,
 }
-COLUMNS, ROWS, BOX = 4, 3, (162, 216)
+COLUMNS, ROWS, BOX = 4, 3, (141, 188)
 """Places of a page, and the height and width of each."""
-NEAREST, SMALL = 8, (79, 106)
+NEAREST, SMALL = 8, (68, 91)
 """Number of nearest images, and the height and width of their pictures."""
 _SCALE = (0.05, 0.995)
 """Quantiles of the affinities of all cells of all images at the ends of the colours."""
