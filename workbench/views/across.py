@@ -250,6 +250,6 @@ def _shortened(words: str, letters: int) -> str:
 
 
 def _bar(plot: Any, element: hv.Image) -> None:
-    """Bar without the name of the values, which the title says; hidden where there are no values."""
+    """Bar without a name, which the picture's title says; hidden where there are no values."""
     bar = plot.handles["colorbar"]
     bar.title, bar.visible = None, bool(np.isfinite(element.dimension_values(2)).any())
