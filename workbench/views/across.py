@@ -192,7 +192,7 @@ def in_colours(image: Pixels, labels: LabelMap) -> Pixels:
     palette = np.array([ImageColor.getrgb(colour) for colour in PALETTE], np.float32)
     mixed = _TINT * palette[labels % len(palette)] + (1 - _TINT) * in_grey(image)
     mixed[boundaries(labels)] = 255
-    return mixed.round().astype(np.uint8)
+    return np.asarray(mixed.round(), np.uint8)
 
 
 def joint_eigenvalues(

@@ -51,7 +51,7 @@ def as_widget(explorer: ExplorerBase) -> ipywidgets.VBox:
     return ipywidgets.VBox([controls_of(explorer), plots, readout])
 
 
-class _Plots(BokehModel):
+class _Plots(BokehModel):  # type: ignore[misc]  # it has no types
     """Pictures as a widget; a refreshed page gets them as they are, not as first drawn."""
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
