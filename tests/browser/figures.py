@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _FIGURES = """
   const found = [];
   const walk = view => {
-    if (view.model.type === "Figure" && view.el.isConnected) found.push(view);
+    if (view.model.type === "Figure" && view.el.checkVisibility()) found.push(view);
     (view.child_views ?? []).forEach(walk);
   };
   const bokehs = new Set([window.Bokeh, ...(globalThis.__workbench_bokeh?.values() ?? [])]);

@@ -6,6 +6,7 @@ they all inherit is their environment, so a mark in it says which processes are 
 
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 import nbformat
 import psutil
 
+from tests.browser.trainings import eventually
 from tests.notebooks.settings import shortened
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +89,30 @@ def jupyter_lab(project: Path) -> Iterator[str]:
         started([sys.executable, "-m", "jupyterlab", *options], inherited, log) as server,
     ):
         yield _address(server, runtime, own / "server.log")
+
+
+@contextmanager
+def app(subject: Path, folder: Path) -> Iterator[str]:
+    """An app, `workbench lab --app`, on a run or a store; gives its address, and ends it.
+
+    Args:
+        subject: the run or the store.
+        folder: for what it says.
+    """
+    said = folder / "app.log"
+    code = "from workbench.cli import main; main()"
+    command = [sys.executable, "-c", code, "lab", "--app", str(subject)]
+    with (
+        said.open("wb") as log,
+        marked(dict(os.environ)) as environment,
+        started([*command, "--port", "0", "--no-browser"], environment, log) as process,
+    ):
+        eventually(
+            lambda: process.poll() is not None or "http://" in said.read_text(), "the app's address"
+        )
+        found = re.search(r"http://localhost:\d+", said.read_text())
+        assert found is not None, f"the app does not come up; it says:\n{said.read_text()}"
+        yield found[0]
 
 
 @contextmanager

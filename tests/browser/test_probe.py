@@ -1,17 +1,21 @@
-"""A network that the project does not know, explored in JupyterLab: layers, clicks, tabs."""
+"""A network that the project does not know, explored in JupyterLab and in the app."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from tests.browser.figures import titled
 from tests.browser.notebook import Notebook, write_notebook
 from tests.browser.pixels import changed, painted
+from tests.browser.server import app
+from tests.browser.trainings import eventually
 from tests.probe.networks import convolutional, write_images, write_truths
 from workbench.evaluation.scenes.probes import evaluate_probe
 from workbench.probe import Probe, probe
+from workbench.widgets import AcrossExplorer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -64,3 +68,71 @@ def test_a_click_in_the_tabs_of_explore_shows_the_row_of_a_pixel(
     assert painted(cut.pixels()) > 0.5
     keep("segmentations")
     assert (notebook.errors(), notebook.warnings()) == ([], [])
+
+
+def test_tabs_draw_and_answer_and_come_back_with_the_page(
+    probed: Probe,
+    page: "Page",
+    project: Path,
+    open_notebook: Callable[[str], Notebook],
+    keep: Callable[[str], None],
+) -> None:
+    cells = ["import workbench", f"workbench.explore({str(probed.path)!r})"]
+    write_notebook(project / "notebooks" / "tabs.ipynb", cells)
+    notebook = open_notebook("tabs.ipynb")
+    notebook.run(0)
+    notebook.run(1)
+    titled(page, "M, row of pixel")
+    for tab, title in (("Spectrum", "eigenvalues of M"), ("Segmentations", "6 segments")):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        assert painted(titled(page, title).pixels()) > 0.05
+    page.get_by_role("tab", name="All images", exact=True).click()
+    light_up_the_like(page, probed)
+    keep("all-images")
+
+    notebook.save()
+    notebook.refresh()  # no cell is run again
+    sheet = titled(page, "affinity to pixel x 20, y 40 of photo0")
+
+    def answered() -> bool:
+        sheet.click(*place(probed, 0, (90, 100)))
+        page.wait_for_timeout(500)
+        return "affinity to pixel x 100, y 90" in sheet.title
+
+    eventually(answered, "an answer to clicks, once the kernel is found again")
+    page.get_by_role("tab", name="Spectrum", exact=True).click()
+    titled(page, "eigenvalues of M")
+    assert (notebook.errors(), notebook.warnings()) == ([], [])
+
+
+def test_the_app_shows_a_probe(
+    chromium: str, probed: Probe, page: "Page", tmp_path: Path, keep: Callable[[str], None]
+) -> None:
+    with app(probed.path, tmp_path) as address:
+        page.goto(address)
+        titled(page, "M, row of pixel")
+        page.get_by_text("All images", exact=True).first.click()
+        light_up_the_like(page, probed)
+        keep("all-images")
+
+
+def place(probed: Probe, number: int, pixel: tuple[int, int]) -> tuple[float, float]:
+    """Point of the sheet of all photographs at a pixel of one of them."""
+    explorer = AcrossExplorer(probed)
+    return explorer._sheet(explorer.on_page).point(number, pixel)
+
+
+def light_up_the_like(page: "Page", probed: Probe) -> None:
+    """Click the dark half of the first photograph: the other one's dark half is lit, not light."""
+    sheet = titled(page, "eigenvectors 2, 3, 4")
+    assert painted(sheet.pixels()) > 0.05
+    sheet.click(*place(probed, 0, (40, 20)))
+    sheet = titled(page, "affinity to pixel x 20, y 40 of photo0")
+    shown = sheet.pixels().astype(float).sum(axis=2)
+    points = np.array([place(probed, 1, pixel) for pixel in ((120, 20), (120, 100))])
+    columns, rows = sheet.at(*points.T)
+    dark, light = (
+        shown[int(y) - 5 : int(y) + 6, int(x) - 5 : int(x) + 6].mean()
+        for x, y in zip(columns, rows, strict=True)
+    )
+    assert dark > light + 100

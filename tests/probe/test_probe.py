@@ -13,8 +13,10 @@ from torch.utils.data import DataLoader, TensorDataset
 from pipelines.jobs import run
 from tests.probe.networks import Tokens, convolutional, write_images
 from workbench.errors import WorkbenchError
+from workbench.models import Backbone
 from workbench.probe import LayerStatistics, Preprocessing, Probe, layers, probe
-from workbench.probe.capture import named_layers
+from workbench.probe.capture import Capture, named_layers
+from workbench.probe.places import measured_places
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,19 @@ def test_cells_lie_where_strides_and_paddings_put_them(recorded: Probe) -> None:
         grid = recorded.grid("photo0", layer)
         assert grid.stride == stride
         assert abs(grid.offset) <= stride / 8
+
+
+@pytest.mark.parametrize(
+    ("backbone", "tap", "stride", "offset"),
+    [("alexnet", "relu2", 8, 7), ("alexnet", "relu5", 16, 15), ("vgg16", "relu3_3", 4, 1.5)],
+)
+def test_cells_of_known_networks(backbone: str, tap: str, stride: int, offset: float) -> None:
+    network = Backbone(backbone, tap).eval()
+    layer = f"features.{network.ends[0]}"
+    with Capture(network, (layer,), None, None) as capture:
+        found = measured_places(network, capture, layer, (180, 240), lambda maps: maps)
+    assert (found.how, found.grid.stride) == ("measured", stride)
+    assert abs(found.grid.offset - offset) <= stride / 16
 
 
 def test_statistics_are_those_of_all_cells(recorded: Probe) -> None:

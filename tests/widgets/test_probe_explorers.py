@@ -17,12 +17,18 @@ from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.contingency import covering
 from workbench.evaluation.scenes.probes import evaluate_probe
 from workbench.evaluation.scenes.snapshots import snapshot_of
-from workbench.probe import CHOICES, Probe, probe
+from workbench.probe import CHOICES, AcrossImages, Probe, probe
 from workbench.runs import Run
 from workbench.segmentation import PoolConfig
 from workbench.views.report import write_report
 from workbench.views.scenes.history import spectrum_of
-from workbench.widgets import AffinityExplorer, SegmentationExplorer, SpectrumExplorer
+from workbench.widgets import (
+    AcrossExplorer,
+    AffinityExplorer,
+    SegmentationExplorer,
+    SpectrumExplorer,
+)
+from workbench.widgets.explorers import across as pages
 from workbench.widgets.explorers.segmentations import AT, INTO
 from workbench.widgets.page.application import Page
 from workbench.widgets.page.library import Library
@@ -246,21 +252,132 @@ def test_two_probes_stand_side_by_side(convolutions: Probe, tokens: Probe, drawn
 
 def test_a_probe_before_its_first_image_says_so(tokens: Probe, tmp_path: Path, drawn: Draw) -> None:
     found = Probe(Run.create(tmp_path / "begun", tokens.run.config))
-    for explorer in (AffinityExplorer(found), SpectrumExplorer(found), SegmentationExplorer(found)):
+    kinds = (AffinityExplorer, SpectrumExplorer, SegmentationExplorer, AcrossExplorer)
+    for explorer in (kind(found) for kind in kinds):
         assert "wait for" in explorer.message
         for picture in explorer.pictures.values():
             drawn(picture)
 
 
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of two photographs side by side."""
+    monkeypatch.setattr(pages, "COLUMNS", 2)
+    monkeypatch.setattr(pages, "ROWS", 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Probe:
+    """Probe of five photographs, one of them a landscape; each has a dark left half."""
+    images = write_images(tmp_path_factory.mktemp("five"), count=4)
+    write_images(images / "wide", count=1, size=(48, 96))
+    path = tmp_path_factory.mktemp("runs") / "folder"
+    return probe(convolutional(), images, ["1", "4"], path=path, progress=False)
+
+
+def test_a_click_lights_up_its_like_on_all_images(
+    folder: Probe, drawn: Draw, small_pages: None
+) -> None:
+    explorer = AcrossExplorer(folder)
+    plots = {name: drawn(picture) for name, picture in explorer.pictures.items()}
+    assert (explorer.message, explorer.layer, explorer.shown) == ("", "4", "colours")
+    image, pixel = explorer.on_page[1], (20, 4)
+    sheet = explorer._sheet(explorer.on_page)
+    explorer._on_tap(*sheet.point(1, pixel))
+    assert (explorer.seed, explorer.shown) == ((image, pixel), "affinity")
+    expected = AcrossImages(folder, "4", progress=False)
+    assert explorer.nearest == expected.nearest(image, pixel)
+    every = np.concatenate([row.ravel() for row in expected.rows(image, pixel).values()])
+    assert f"colours from {np.quantile(every, 0.05):.3g} to" in explorer.readout
+    values = explorer.pictures["page"][()].get(1).dimension_values("affinity", flat=False)
+    for place in range(2):
+        dark, light = (
+            values[round(y / 2), round(x / 2)]
+            for x, y in (sheet.point(place, (32, 6)), sheet.point(place, (32, 42)))
+        )
+        assert dark > light
+    assert plots["page"].handles["plot"].title.text.startswith("affinity to pixel x 4, y 20 of")
+
+
+def test_the_nearest_images_lead_to_their_pages(
+    folder: Probe, drawn: Draw, small_pages: None
+) -> None:
+    explorer = AcrossExplorer(folder)
+    for picture in explorer.pictures.values():
+        drawn(picture)
+    names = [each.image for each in explorer.nearest]
+    best = next(each for each in explorer.nearest if each.image not in explorer.on_page)
+    explorer._on_nearest(*explorer._strip(names).point(names.index(best.image), best.pixel))
+    assert explorer.page > 1
+    assert best.image in explorer.on_page
+    assert explorer.seed == (best.image, best.pixel)
+    explorer.page = 3
+    assert len(explorer.on_page) == 1
+    explorer.next_page()
+    assert explorer.page == 3
+    explorer._on_tap(x=explorer._sheet([]).size[1] - 1.0, y=5.0)  # beside the last photograph
+    assert explorer.seed == (best.image, best.pixel)
+
+
+@pytest.mark.parametrize("shown", ["segments", "colours"])
+def test_a_colour_means_the_same_on_all_photographs(folder: Probe, drawn: Draw, shown: str) -> None:
+    explorer = AcrossExplorer(folder)
+    for picture in explorer.pictures.values():
+        drawn(picture)
+    explorer.shown, explorer.segments = shown, 2
+    pixels = explorer.pictures["page"][()].get(0)
+    channels = [pixels.dimension_values(c, flat=False).astype(float) for c in "RGB"]
+    sheet = explorer._sheet(explorer.on_page)
+
+    def mean(place: int, column: int) -> np.ndarray:
+        x, y = (round(at) for at in sheet.point(place, (32, column)))
+        return np.array([c[y - 5 : y + 6, x - 5 : x + 6].mean() for c in channels])
+
+    for place in range(1, 4):
+        to_dark, to_light = (np.abs(mean(0, 6) - mean(place, at)).sum() for at in (6, 42))
+        assert to_dark < to_light / 2
+
+
+def test_a_cut_is_computed_once_for_each_layer_and_affinity(folder: Probe) -> None:
+    explorer = AcrossExplorer(folder)
+    first = explorer.cut
+    explorer.affinity = "exponential"
+    assert explorer.cut is not first
+    assert "affinity approximated: error of its entries" in explorer.readout
+    explorer.affinity = "cosine"
+    assert explorer.cut is first
+    explorer.affinity = "linear"  # features of both signs
+    assert "negative" in explorer.message + explorer.readout
+
+
+def test_what_cannot_be_compared_across_images_is_one_sentence(
+    images: Path, tmp_path: Path, drawn: Draw
+) -> None:
+    network = torch.nn.Sequential(
+        convolutional(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    ).eval()
+    found = probe(network, images, ["0.4", "2"], path=tmp_path / "vectors", progress=False)
+    explorer = AcrossExplorer(found)
+    assert (explorer.layer, explorer.message) == ("0.4", "")
+    explorer.layer = "2"
+    assert "which gives one vector for a whole image" in explorer.message
+    assert explorer.cut is None
+    for picture in explorer.pictures.values():
+        drawn(picture)
+    one = [images / "photo0.png"]
+    alone = probe(convolutional(), one, ["1"], path=tmp_path / "one", progress=False)
+    assert "two images with kept features" in AcrossExplorer(alone).message
+
+
 def test_explore_shows_what_applies(tokens: Probe, trained_run: Run, sample_store: Path) -> None:
     explored = workbench.explore(tokens)
-    assert explored.titles == ["Affinity", "Spectrum", "Segmentations"]
+    assert explored.titles == ["Affinity", "Spectrum", "Segmentations", "All images"]
     tabs = explored.tabs()
     assert isinstance(tabs, ipywidgets.Tab)
     assert list(tabs.titles) == explored.titles
-    assert [bool(box.children) for box in tabs.children] == [True, False, False]
+    assert [bool(box.children) for box in tabs.children] == [True, False, False, False]
     tabs.selected_index = 2
-    assert [bool(box.children) for box in tabs.children] == [True, False, True]
+    assert [bool(box.children) for box in tabs.children] == [True, False, True, False]
     assert isinstance(explored.explorer("Segmentations"), SegmentationExplorer)
     layout = explored.panel()
     assert isinstance(layout, pn.Tabs)
@@ -295,8 +412,13 @@ def test_the_app_lists_and_shows_probes(tokens: Probe) -> None:
     assert entry.label.startswith("tokens · finished · image 2")
     page = Page(library)
     page.chooser.value = entry.path
-    assert [tab.title for tab in page._shown] == ["Affinity", "Spectrum", "Segmentations"]
-    for number in range(3):
+    assert [tab.title for tab in page._shown] == [
+        "Affinity",
+        "Spectrum",
+        "Segmentations",
+        "All images",
+    ]
+    for number in range(4):
         page.tabs.active = number
     assert not page.message.visible
     page.layout().get_root()

@@ -7,7 +7,8 @@ in ncut_pytorch, approximate the same vectors.) An image's part of an eigenvecto
 own features.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
-from workbench.probe.affinities import Choice, FactorMap, factor_map
+from workbench.probe.affinities import Choice, Exponential, FactorMap, factor_map
 from workbench.probe.result import Probe
 from workbench.segmentation import Grid
 from workbench.segmentation.clustering import nearest, nested_kmeans
@@ -28,6 +29,10 @@ SAMPLE = 50_000
 """Largest number of cells that are clustered, evenly spread over all images."""
 _LANDMARK_CELLS = 64
 """Largest number of cells of an image among which landmarks are drawn."""
+_STEP = 0.2
+"""Seconds that `AcrossImages.advance` works."""
+MEMORY = 2 << 30
+"""Bytes of factors that are kept in memory; those of further images are read again when asked."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,29 @@ def joint_spectrum(parts: Callable[[], Iterable[Tensor]], dimensions: int) -> Jo
     Raises:
         WorkbenchError: a degree is negative.
     """
+    steps = spectrum_in_steps(parts, dimensions)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: JointSpectrum = end.value
+            return found
+
+
+def spectrum_in_steps(
+    parts: Callable[[], Iterable[Tensor]], dimensions: int
+) -> Generator[None, None, JointSpectrum]:
+    """Spectrum as `joint_spectrum` finds it, with a stop after each part of each pass."""
     total, cells = torch.zeros(1, dtype=torch.float64), 0
     for rows in parts():
         total = total + rows.sum(0)
         cells += len(rows)
+        yield
     gram = torch.zeros(len(total), len(total), dtype=torch.float64)
     for rows in parts():
         scaled = rows * degrees_of(rows, total).rsqrt()[:, None]
         gram += scaled.T @ scaled
+        yield
     values, vectors = torch.linalg.eigh(gram)
     floor = float(values[-1].clamp(min=0)) * len(values) * torch.finfo(values.dtype).eps
     kept = min(dimensions, int((values > floor).sum()))
@@ -115,6 +135,48 @@ def degrees_of(
     return degrees.where(degrees > 0, torch.inf)
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """Factors of an image's cells, float32, and where the cells lie.
+
+    Attributes:
+        rows: (cells, d), cells row-major.
+        shape: rows and columns of the cells.
+        grid: places of the cells in the image.
+        image: height and width of the image, pixels.
+    """
+
+    rows: Float[Tensor, "cells d"]
+    shape: tuple[int, int]
+    grid: Grid
+    image: tuple[int, int]
+
+    def number(self, pixel: tuple[int, int]) -> int:
+        """Number of the cell whose centre is nearest to a pixel."""
+        i, j = (
+            min(max(round((at - self.grid.offset) / self.grid.stride), 0), count - 1)
+            for at, count in zip(pixel, self.shape, strict=True)
+        )
+        return i * self.shape[1] + j
+
+    def pixel(self, number: int) -> tuple[int, int]:
+        """Pixel (y, x) at the centre of a cell, inside the image."""
+        places = divmod(number, self.shape[1])
+        y, x = (
+            min(max(round(self.grid.offset + self.grid.stride * place), 0), side - 1)
+            for place, side in zip(places, self.image, strict=True)
+        )
+        return y, x
+
+    def over(
+        self, maps: Float[Tensor, "maps rows columns"], size: tuple[int, int] | None
+    ) -> Float[Tensor, "maps height width"]:
+        """Maps of cells over the image, at its own size or at another one of its aspect."""
+        height, width = size or self.image
+        factor = max(self.image) / max(height, width)
+        return self.grid.shrunk(factor).interpolate(maps, height, width)
+
+
 class AcrossImages:
     """Normalized cut of all kept images of a probe at a layer.
 
@@ -124,13 +186,20 @@ class AcrossImages:
         affinity: kind of the cells' affinity, see `affinities`.
         dimensions: number of eigenvectors, the constant first one included.
         progress: show a bar over the images.
+        wait: compute the cut now; False: little by little, by calls of `advance`.
+        memory: bytes of factors that are kept in memory, see `MEMORY`.
 
     Attributes:
-        spectrum: spectrum of the affinity of all cells.
+        images: ids of the images.
+        spectrum: spectrum of the affinity of all cells, once it is computed.
+        errors: largest and root-mean-square error of entries of W on random pairs; 0 where exact.
+        negative: whether a factor of the linear affinity is negative, see `affinities.NEGATIVE`.
 
     Raises:
         WorkbenchError: no features are kept, or a degree is negative.
     """
+
+    spectrum: JointSpectrum
 
     def __init__(
         self,
@@ -139,6 +208,8 @@ class AcrossImages:
         affinity: Choice = "cosine",
         dimensions: int = 20,
         progress: bool = True,
+        wait: bool = True,
+        memory: int = MEMORY,
     ) -> None:
         self.probe, self.layer, self.affinity = probe, layer, affinity
         self.images = probe.images
@@ -146,8 +217,36 @@ class AcrossImages:
             raise WorkbenchError(
                 f"kept features in {probe.path}", "none", "probe with a larger keep=…"
             )
-        self._map = self._factor_map()
-        self.spectrum = joint_spectrum(lambda: self._each(progress), dimensions)
+        self.errors, self.negative = (0.0, 0.0), False
+        self._memory, self._kept = memory, dict[str, _Cells]()
+        self._map: FactorMap | None = None
+        self._steps, self._done = self._cut(dimensions), 0
+        if wait:
+            passes = len(self.images) * self._passes
+            for _ in tqdm(self._steps, layer, passes, unit="image", disable=not progress):
+                self._done += 1
+
+    @property
+    def share(self) -> float:
+        """Share of the work on the cut that is done, 0 to 1."""
+        return self._done / (len(self.images) * self._passes)
+
+    def advance(self) -> bool:
+        """Work on the cut for a fraction of a second; whether some work is left.
+
+        Raises:
+            WorkbenchError: a degree is negative.
+        """
+        until = time.monotonic() + _STEP
+        for _ in self._steps:
+            self._done += 1
+            if time.monotonic() > until:
+                return True
+        return False
+
+    def forget(self) -> None:
+        """Free the memory of all factors; they are read again when they are asked for."""
+        self._kept.clear()
 
     @property
     def values(self) -> Float64[Tensor, "count"]:
@@ -164,9 +263,7 @@ class AcrossImages:
 
         The first one is constant.
         """
-        rows, shape = self._rows(image)
-        maps: Tensor = self.spectrum.vectors(rows).T.unflatten(1, shape)
-        return maps.float().numpy()
+        return self._embedded(self._cells(image)).numpy()
 
     def segments(self, count: int, seed: int = 0) -> dict[str, Int[np.ndarray, "height width"]]:
         """Label map of every image at full size; equal labels mean the same on all images.
@@ -177,22 +274,33 @@ class AcrossImages:
         """
         return {image: self.labels(image, count, seed) for image in self.images}
 
-    def labels(self, image: str, count: int, seed: int = 0) -> Int[np.ndarray, "height width"]:
-        """Label map of one image, see `segments`; labels 0 … count − 1."""
-        centres = self._centres(count, seed)
-        maps = torch.from_numpy(self.embedding(image))
-        height, width = self.probe.image(image).shape[:2]
-        fine = self._grid(image).interpolate(maps, height, width)
-        points = unit_rows(fine.flatten(1).T, centres.shape[1])
-        found = nearest(points[:, : centres.shape[1]], centres).unflatten(0, (height, width))
-        return np.asarray(found.numpy(), np.int32)
+    def labels(
+        self, image: str, count: int, seed: int = 0, size: tuple[int, int] | None = None
+    ) -> Int[np.ndarray, "height width"]:
+        """Label map of one image, see `segments`; labels 0 … count − 1.
+
+        Args:
+            image: id of the image.
+            count: number of clusters over all images together.
+            seed: seed of k-means.
+            size: height and width of the map; None: those of the image.
+        """
+        centres, cells = self._centres(count, seed), self._cells(image)
+        used = centres.shape[1]
+        fine = cells.over(self._embedded(cells)[:used], size)
+        found = nearest(unit_rows(fine.flatten(1).T, used), centres)
+        return np.asarray(found.unflatten(0, (fine.shape[1], fine.shape[2])).numpy(), np.int32)
 
     def row(self, image: str, pixel: tuple[int, int], other: str) -> Float[np.ndarray, "h w"]:
         """Affinity of every cell of another image to the cell under a pixel: (rows, columns)."""
-        own = self._cell(image, pixel)
-        rows, shape = self._rows(other)
-        values: Tensor = (rows @ own).unflatten(0, shape)
-        return values.float().numpy()
+        return self._row(self._own(image, pixel), other)
+
+    def rows(
+        self, image: str, pixel: tuple[int, int]
+    ) -> dict[str, Float[np.ndarray, "rows columns"]]:
+        """Affinity of every cell of every image to the cell under a pixel, by image."""
+        own = self._own(image, pixel)
+        return {other: self._row(own, other) for other in self.images}
 
     def nearest(self, image: str, pixel: tuple[int, int], count: int = 8) -> list[Nearest]:
         """The most similar cell of each other image, best images first.
@@ -202,27 +310,42 @@ class AcrossImages:
             pixel: (y, x) in it.
             count: number of images.
         """
-        found = []
-        for other in self.images:
-            if other != image:
-                values = self.row(image, pixel, other)
-                i, j = np.unravel_index(int(values.argmax()), values.shape)
-                grid = self._grid(other)
-                place = (round(grid.offset + grid.stride * i), round(grid.offset + grid.stride * j))
-                found.append(Nearest(other, place, float(values[i, j])))
-        return sorted(found, key=lambda each: -each.affinity)[:count]
+        others = self.rows(image, pixel)
+        others.pop(image)
+        return self.best(others)[:count]
 
-    def colours(self, image: str) -> np.ndarray:
+    def best(self, rows: dict[str, Float[np.ndarray, "rows columns"]]) -> list[Nearest]:
+        """The cell of the highest affinity of each image, best images first; see `rows`."""
+        found = [
+            Nearest(other, self._cells(other).pixel(int(each.argmax())), float(each.max()))
+            for other, each in rows.items()
+        ]
+        return sorted(found, key=lambda each: -each.affinity)
+
+    def over_image(
+        self,
+        image: str,
+        values: Float[np.ndarray, "rows columns"],
+        size: tuple[int, int] | None = None,
+    ) -> Float[np.ndarray, "height width"]:
+        """Values of an image's cells, interpolated to its pixels, or to another size."""
+        return self._cells(image).over(torch.from_numpy(values)[None], size)[0].numpy()
+
+    def colours(self, image: str, size: tuple[int, int] | None = None) -> np.ndarray:
         """Second to fourth eigenvector as red, green and blue, on one scale for all images.
+
+        Args:
+            image: id of the image.
+            size: height and width of the result; None: those of the image.
 
         Returns:
             (height, width, 3) uint8.
         """
-        height, width = self.probe.image(image).shape[:2]
-        maps = torch.from_numpy(self.embedding(image)[1:4])
+        cells = self._cells(image)
+        maps = self._embedded(cells)[1:4]
         if len(maps) < 3:
             maps = torch.cat([maps, maps.new_zeros(3 - len(maps), *maps.shape[1:])])
-        fine = self._grid(image).interpolate(maps, height, width).numpy()
+        fine = cells.over(maps, size).numpy()
         low, high = self._range
         scaled = (fine - low[:, None, None]) / np.maximum(high - low, 1e-12)[:, None, None]
         return np.asarray((scaled.clip(0, 1) * 255).round().transpose(1, 2, 0), np.uint8)
@@ -241,11 +364,9 @@ class AcrossImages:
         every = max(1, -(-self.cells // SAMPLE))
         points, weights = [], []
         for image in self.images:
-            rows, _ = self._rows(image)
-            degrees = self.spectrum.degrees(rows)
-            flat = torch.from_numpy(self.embedding(image)).flatten(1).T
-            points.append(flat[::every])
-            weights.append(degrees[::every].float())
+            rows = self._cells(image).rows[::every].double()
+            points.append(self.spectrum.vectors(rows).float())
+            weights.append(self.spectrum.degrees(rows).float())
         return torch.cat(points), torch.cat(weights)
 
     def _centres(self, count: int, seed: int) -> Float[Tensor, "count dimensions"]:
@@ -267,36 +388,61 @@ class AcrossImages:
     def _found(self) -> dict[tuple[int, int], Tensor]:
         return {}
 
-    def _factor_map(self) -> FactorMap:
-        if self.affinity != "exponential":
-            return factor_map(self.affinity, torch.zeros(1, 1))
-        parts = []
+    @property
+    def _passes(self) -> int:
+        """Number of times that all images are read for the cut."""
+        return 3 if self.affinity == "exponential" else 2
+
+    def _cut(self, dimensions: int) -> Iterator[None]:
+        """Compute the spectrum, with a stop after each image of each pass."""
+        sample = [torch.zeros(1, 1)]
+        if self.affinity == "exponential":
+            sample = []
+            for image in self.images:
+                values = self._maps(image).flatten(1).T
+                sample.append(values[:: max(1, len(values) // _LANDMARK_CELLS)])
+                yield
+        self._map = factor_map(self.affinity, torch.cat(sample))
+        if isinstance(self._map, Exponential):
+            self.errors = self._map.errors(torch.cat(sample))
+        self.spectrum = yield from spectrum_in_steps(self._each, dimensions)
+
+    def _each(self) -> Iterator[Float64[Tensor, "cells d"]]:
         for image in self.images:
-            values, _ = self._values(image)
-            parts.append(values[:: max(1, len(values) // _LANDMARK_CELLS)])
-        return factor_map(self.affinity, torch.cat(parts))
+            rows = self._cells(image).rows
+            self.negative |= self.affinity == "linear" and bool((rows < 0).any())
+            yield rows.double()
 
-    def _values(self, image: str) -> tuple[Tensor, tuple[int, int]]:
-        maps = torch.from_numpy(self.probe.features(image, self.layer))
-        return maps.flatten(1).T, (maps.shape[1], maps.shape[2])
+    def _maps(self, image: str) -> Float[Tensor, "channels rows columns"]:
+        return torch.from_numpy(self.probe.features(image, self.layer))
 
-    def _rows(self, image: str) -> tuple[Float64[Tensor, "cells d"], tuple[int, int]]:
-        values, shape = self._values(image)
-        return self._map(values).double(), shape
-
-    def _cell(self, image: str, pixel: tuple[int, int]) -> Float64[Tensor, "d"]:
-        rows, shape = self._rows(image)
-        grid = self._grid(image)
-        i, j = (
-            min(max(round((at - grid.offset) / grid.stride), 0), count - 1)
-            for at, count in zip(pixel, shape, strict=True)
+    def _cells(self, image: str) -> _Cells:
+        if image in self._kept:
+            return self._kept[image]
+        assert self._map is not None, "the cut has not begun: call advance"
+        height, width = self.probe.image(image).shape[:2]
+        _, rows, columns = (maps := self._maps(image)).shape
+        found = _Cells(
+            self._map(maps.flatten(1).T),
+            (rows, columns),
+            self.probe.grid(image, self.layer),
+            (height, width),
         )
-        found: Tensor = rows[i * shape[1] + j]
+        held = sum(each.rows.nbytes for each in self._kept.values())
+        if held + found.rows.nbytes <= self._memory:
+            self._kept[image] = found
         return found
 
-    def _grid(self, image: str) -> Grid:
-        return self.probe.grid(image, self.layer)
+    def _embedded(self, cells: _Cells) -> Float[Tensor, "count rows columns"]:
+        maps: Tensor = self.spectrum.vectors(cells.rows.double()).T.unflatten(1, cells.shape)
+        return maps.float()
 
-    def _each(self, progress: bool) -> Iterator[Tensor]:
-        for image in tqdm(self.images, desc=self.layer, unit="image", disable=not progress):
-            yield self._rows(image)[0]
+    def _own(self, image: str, pixel: tuple[int, int]) -> Float[Tensor, "d"]:
+        cells = self._cells(image)
+        found: Tensor = cells.rows[cells.number(pixel)]
+        return found
+
+    def _row(self, own: Float[Tensor, "d"], other: str) -> Float[np.ndarray, "rows columns"]:
+        cells = self._cells(other)
+        values: Tensor = (cells.rows @ own).unflatten(0, cells.shape)
+        return values.numpy()

@@ -5,6 +5,7 @@ nothing and writes nothing. The same object displays itself in a notebook and, b
 app.
 """
 
+from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.curves import CurveExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
@@ -13,6 +14,7 @@ from workbench.widgets.explorers.segmentations import SegmentationExplorer
 from workbench.widgets.explorers.spectra import SpectrumExplorer
 
 __all__ = [
+    "AcrossExplorer",
     "AffinityExplorer",
     "CurveExplorer",
     "DatasetBrowser",

@@ -22,12 +22,16 @@ from workbench.bench.report import Report, at_most, find
 from workbench.models import Backbone
 from workbench.probe.across import joint_spectrum
 from workbench.probe.affinities import cosine_rows
+from workbench.probe.capture import Capture
+from workbench.probe.places import measured_places
 from workbench.probe.start import probe
 from workbench.probe.training import TrainingRecord
 from workbench.runs.provenance import provenance
 
 OURS, FORWARD = "workbench", "forward pass alone"
 PLAIN = "training loop alone"
+KINDS = 10
+"""Number of kinds of cells; as many eigenvectors stand out, and only their span is compared."""
 EVERY = 100
 """Steps between two measurements of a layer."""
 
@@ -46,7 +50,7 @@ class ProbeSizes:
         repeats: number of rounds.
     """
 
-    images: int = 16
+    images: int = 64
     side: int = 224
     steps: int = 12
     photographs: int = 1000
@@ -91,8 +95,19 @@ def _recording_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
         with tempfile.TemporaryDirectory() as folder:
             probe(network, TensorDataset(images), layers, path=Path(folder) / "run", progress=False)
 
+    def place() -> None:
+        with Capture(network, layers, None, None) as capture:
+            for layer in layers:
+                measured_places(
+                    network, capture, layer, (sizes.side, sizes.side), lambda maps: maps
+                )
+
     case = f"recording ReLU-4 and ReLU-5 of VGG-16, {sizes.images} images of {sizes.side}²"
-    return _timed(case, {OURS: record, FORWARD: forward}, sizes.repeats, device)
+    once = "of it once, whatever the number of images: the places of both layers' cells"
+    return [
+        *_timed(case, {OURS: record, FORWARD: forward}, sizes.repeats, device),
+        *_timed(once, {OURS: place}, sizes.repeats, device),
+    ]
 
 
 def _training_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
@@ -147,7 +162,7 @@ def _cut_rows(sizes: ProbeSizes, peers: Peers) -> list[Row]:
             seconds[name],
             seconds[name] / seconds[OURS],
             peak_bytes(task, torch.device("cpu")),
-            0.0 if name == OURS else _angle(exact, task(), x, count // 2),
+            0.0 if name == OURS else _angle(exact, task(), x, KINDS),
         )
         for name, task in tasks.items()
     ]
@@ -164,12 +179,12 @@ def _angle(exact: Tensor, found: Tensor, x: Tensor, count: int) -> float:
 
 
 def cell_features(images: int, cells: int, features: int) -> Tensor:
-    """Features (images · cells, features) float32 of both signs: noisy copies of a few vectors."""
+    """Features (images · cells, features) float32: noisy copies of `KINDS` vectors of both signs."""
     random = torch.Generator().manual_seed(0)
-    kinds = torch.randn(24, features, generator=random)
+    kinds = torch.randn(KINDS, features, generator=random)
     found = torch.empty(images, cells, features)
     for image in found:
-        which = torch.randint(24, (cells,), generator=random)
+        which = torch.randint(KINDS, (cells,), generator=random)
         noise = torch.randn(cells, features, generator=random)
         torch.add(kinds[which], noise, alpha=1.5, out=image)
     return found.flatten(0, 1)
@@ -197,7 +212,7 @@ def _median(task: Callable[[], object], repeats: int) -> float:
 
 
 def _targets(rows: list[Row]) -> tuple[Target, ...]:
-    recording, training, _ = dict.fromkeys(row.case for row in rows)
+    recording, _, training, _ = dict.fromkeys(row.case for row in rows)
     return (
         at_most(
             "recording beyond the forward pass, of it", _beyond(rows, recording, FORWARD), 20.0,

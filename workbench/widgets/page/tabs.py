@@ -11,6 +11,7 @@ from workbench.probe.recording import KIND
 from workbench.runs import Run
 from workbench.runs.finding import is_run, is_store, resolved_path
 from workbench.training.kinds import kind_name
+from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
@@ -106,6 +107,10 @@ def _watched(subject: Subject) -> bool:
     )
 
 
+def _probed(subject: Subject) -> bool:
+    return subject.run is not None and kind_name(subject.run.config) == KIND and _watched(subject)
+
+
 def _measured(subject: Subject) -> bool:
     return subject.run is not None and not subject.run.metrics().empty
 
@@ -134,6 +139,7 @@ TABS = (
     Tab("Affinity", _watched, lambda s: AffinityExplorer(s.opened)),
     Tab("Spectrum", _watched, lambda s: SpectrumExplorer(s.opened, s.other)),
     Tab("Segmentations", _watched, _segmentations),
+    Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),
     Tab("Dataset", _stored, _dataset),
 )

@@ -9,8 +9,9 @@ from typing import Any
 
 import holoviews as hv
 import ipywidgets
-import panel as pn
+from bokeh.document import Document
 from IPython.display import display
+from jupyter_bokeh.widgets import BokehModel, serialize_json
 from traitlets import link
 
 from workbench.widgets.shells.base import ExplorerBase
@@ -45,9 +46,20 @@ def show(explorer: ExplorerBase) -> None:
 
 def as_widget(explorer: ExplorerBase) -> ipywidgets.VBox:
     """Widget of an explorer's controls, message, pictures and readout."""
-    plots = pn.ipywidget(explorer.plots())
+    plots = _Plots(explorer.plots().get_root(Document()), combine_events=True)
     readout = _words(explorer, "readout", "white-space:pre-line")
     return ipywidgets.VBox([controls_of(explorer), plots, readout])
+
+
+class _Plots(BokehModel):  # type: ignore[misc]  # it has no types
+    """Pictures as a widget; a refreshed page gets them as they are, not as first drawn."""
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """State of the widget, with the present state of the pictures where all is asked for."""
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if key is None:
+            state["render_bundle"] = serialize_json(self._model_to_traits(self._model))
+        return state
 
 
 _LOADED_HERE: list[bool] = []
