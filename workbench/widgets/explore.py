@@ -15,8 +15,9 @@ from workbench.probe.result import Probe
 from workbench.runs import Run
 from workbench.widgets.page.tabs import Subject, tabs_of
 from workbench.widgets.shells.explorer import Explorer
-from workbench.widgets.shells.jupyter_shell import as_widget, load_plots
+from workbench.widgets.shells.jupyter_shell import load_plots
 from workbench.widgets.shells.main_thread import answer_in_main_thread
+from workbench.widgets.workspace import Workspace
 
 
 class Exploration:
@@ -37,7 +38,7 @@ class Exploration:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._tabs = {tab.title: tab for tab in tabs_of(subject)}
-        self._made: dict[str, Explorer] = {}
+        self._made: dict[str, Explorer | Workspace] = {}
         if not self._tabs:
             raise WorkbenchError(
                 "a run with measurements, snapshots or kept features",
@@ -50,7 +51,7 @@ class Exploration:
         """Titles of the tabs, in their order."""
         return list(self._tabs)
 
-    def explorer(self, title: str) -> Explorer:
+    def explorer(self, title: str) -> Explorer | Workspace:
         """Explorer of a tab, made at the first call.
 
         Raises:
@@ -76,7 +77,7 @@ class Exploration:
         def open_tab(_: object = None) -> None:
             box = boxes[shown.selected_index or 0]
             if not box.children:
-                box.children = [as_widget(self.explorer(self.titles[shown.selected_index or 0]))]
+                box.children = [self.explorer(self.titles[shown.selected_index or 0]).widget()]
 
         open_tab()
         shown.observe(open_tab, "selected_index")

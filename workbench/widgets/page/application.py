@@ -1,14 +1,13 @@
-"""App of the workbench: a page with a menu of runs and a tab for each explorer of the chosen run.
+"""App of the workbench: a table of runs, and tabs of what the chosen run has data for.
 
-An explorer is made when its tab is first opened. A tab appears as soon as the run has recorded
-something for it.
+A tab's content is made when it is first opened. A tab appears as soon as the run has recorded
+something for it. The selection stands in the page's address: a link opens the same view.
 """
 
 import errno
 import socket
 from collections.abc import Callable
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import holoviews as hv
@@ -19,13 +18,14 @@ from bokeh.core.validation.warnings import FIXED_SIZING_MODE
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.widgets.page.library import Library
+from workbench.widgets.page.runs import RunTable
 from workbench.widgets.page.tabs import Looker, Subject, Tab, tabs_of
 from workbench.widgets.shells.explorer import Explorer
+from workbench.widgets.workspace import State, Workspace
 
 PORT = 5006
-NOBODY = Path()
-INTERVAL = 3000
-"""Milliseconds between two refreshes of the menu and of the open explorer."""
+INTERVAL = 2000
+"""Milliseconds between two refreshes of the table and of the open explorer."""
 
 
 class Page:
@@ -36,40 +36,44 @@ class Page:
         looker: source of snapshots of evaluated images whose own were not kept.
 
     Attributes:
-        chooser: menu of runs and stores, by path.
-        beside: menu of second runs, by path; `NOBODY`: none.
+        state: selection: the chosen run, the one beside it, and what the workspace shows of them.
+        table: table of runs and stores.
         tabs: explorers of the chosen run or store.
     """
 
-    def __init__(self, library: Library, looker: Looker | None = None) -> None:
+    def __init__(
+        self, library: Library, looker: Looker | None = None, state: State | None = None
+    ) -> None:
         self.library, self.looker = library, looker
+        self.state = state or State()
         self.subject = Subject()
-        self.explorers: dict[str, Explorer] = {}
+        self.explorers: dict[str, Explorer | Workspace] = {}
         self._shown: list[Tab] = []
         self._seen = 0  # `seq` of the last event that the open explorer has read
-        self._chosen: tuple[Path | None, Path | None] = None, None
-        self.chooser = pn.widgets.Select(label="run or store", width=460)
-        self.beside = pn.widgets.Select(label="beside it, in the spectrum", width=460)
+        self.table = RunTable(library, self.state)
         self.message = pn.pane.Alert("", alert_type="warning", visible=False)
-        self.tabs = pn.Tabs()
-        self._update_choices()
-        self.chooser.param.watch(lambda _: self.choose(), "value")
-        self.beside.param.watch(lambda _: self.choose(), "value")
+        self.tabs = pn.Tabs(sizing_mode="stretch_both")
+        asked = self.state.run
+        if self.table.entry(asked) is None:
+            self.state.run = self.library.entries()[0].name
+        self.state.param.watch(lambda *_: self.choose(), ["run", "beside"])
         self.tabs.param.watch(lambda _: self._open(), "active")
         self.choose()
+        if asked and asked != self.state.run:
+            self._show_error(
+                WorkbenchError(f"a run or store {asked}", "none of that name here", "choose one")
+            )
 
-    def layout(self) -> pn.Column:
+    def layout(self) -> pn.Row:
         """Layout of the page, refreshed as long as the window is open."""
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.refresh, INTERVAL)
-        head = pn.FlexBox(self.chooser, self.beside)
-        return pn.Column(head, self.message, self.tabs, sizing_mode="stretch_width")
+        left = pn.Column(self.table.widget, width=360, sizing_mode="stretch_height")
+        right = pn.Column(self.message, self.tabs, sizing_mode="stretch_both")
+        return pn.Row(left, right, sizing_mode="stretch_both")
 
     def choose(self) -> None:
         """Show the chosen run or store, with the tab of the same title open."""
-        if (self.chooser.value, self.beside.value) == self._chosen:
-            return  # only the labels of the options have changed
-        self._chosen = self.chooser.value, self.beside.value
         title = self._title
         self.message.visible = False
         try:
@@ -77,12 +81,15 @@ class Page:
         except UserError as error:
             self.subject = Subject()
             self._show_error(error)
+        for each in self.explorers.values():
+            if isinstance(each, Workspace):
+                each.close()
         self.explorers, self._seen = {}, 0
         self._show(tabs_of(self.subject), title)
 
     def refresh(self) -> None:
         """Read the status of all runs, and new events of the chosen one."""
-        self._update_choices()
+        self.table.refresh()
         run = self.subject.run
         if run is None:
             return
@@ -102,24 +109,13 @@ class Page:
         return self._shown[self.tabs.active].title if self._shown else ""
 
     def _subject(self) -> Subject:
-        entry = next(e for e in self.library.entries() if e.path == self.chooser.value)
+        entry = self.table.entry(self.state.run)
+        assert entry is not None, "the state's run is one of the table"
         if entry.store:
             return Subject(store=entry.path)
-        other = None if self.beside.value == NOBODY else self.library.run(self.beside.value)
-        return Subject.of_run(self.library.run(entry.path), other, self.looker)
-
-    def _update_choices(self) -> None:
-        """Update both menus; the present choice is kept."""
-        entries = self.library.entries()
-        runs = {entry.label: entry.path for entry in entries if not entry.store}
-        stores = {entry.label: entry.path for entry in entries if entry.store}
-        for widget, options in (
-            (self.chooser, runs | stores),
-            (self.beside, {"nobody": NOBODY} | runs),
-        ):
-            there = list(options.values())
-            value = widget.value if widget.value in there else there[0]
-            widget.param.update(options=options, value=value)
+        beside = self.table.entry(self.state.beside)
+        other = None if beside is None or beside.store else self.library.run(beside.path)
+        return Subject.of_run(self.library.run(entry.path), other, self.looker, self.state)
 
     def _show(self, tabs: list[Tab], title: str) -> None:
         """Show these tabs, with the tab of that title open if there is one."""
@@ -174,7 +170,7 @@ def serve(
     hv.Store.set_current_backend("bokeh")
     _make_sure_of(port)
     server: Any = pn.serve(
-        lambda: Page(library, looker).layout(),
+        lambda: _page(library, looker).layout(),
         port=port,
         title="workbench",
         start=False,
@@ -189,6 +185,14 @@ def serve(
         server.io_loop.start()
     finally:
         server.stop()
+
+
+def _page(library: Library, looker: Looker | None) -> Page:
+    """Page with the selection that its address names; the address follows the selection."""
+    state = State()
+    if pn.state.location is not None:
+        pn.state.location.sync(state, list(State.ADDRESS))
+    return Page(library, looker, state)
 
 
 def _make_sure_of(port: int) -> None:

@@ -19,6 +19,7 @@ from workbench.widgets.explorers.segmentations import Look, SegmentationExplorer
 from workbench.widgets.explorers.spectra import SpectrumExplorer
 from workbench.widgets.explorers.training import TrainingExplorer
 from workbench.widgets.shells.explorer import Explorer
+from workbench.widgets.workspace import State, Workspace
 
 Looker = Callable[[Run], Look]
 """Given a run: function that makes snapshots of its evaluated images, see `Look`."""
@@ -33,19 +34,27 @@ class Subject:
         other: second run for comparison, if any.
         store: store of scenes or regions; None where it is unknown or missing.
         looker: see `Looker`.
+        state: selection that the workspace begins with and keeps; None: one of its own.
     """
 
     run: Run | None = None
     other: Run | None = None
     store: Path | None = None
     looker: Looker | None = None
+    state: State | None = None
 
     @classmethod
-    def of_run(cls, run: Run, other: Run | None = None, looker: Looker | None = None) -> "Subject":
+    def of_run(
+        cls,
+        run: Run,
+        other: Run | None = None,
+        looker: Looker | None = None,
+        state: State | None = None,
+    ) -> "Subject":
         """Subject of a run, with the store that it trained on if that exists."""
         store = resolved_path(run, str(run.config.get("store", "")))
         there = isinstance(store, Path) and is_store(store)
-        return cls(run, other, Path(store) if there else None, looker)
+        return cls(run, other, Path(store) if there else None, looker, state)
 
     @classmethod
     def of_path(cls, path: Path | str) -> "Subject":
@@ -83,7 +92,7 @@ class Tab:
 
     title: str
     has: Callable[[Subject], bool]
-    make: Callable[[Subject], Explorer]
+    make: Callable[[Subject], Explorer | Workspace]
 
 
 def tabs_of(subject: Subject) -> list[Tab]:
@@ -135,6 +144,7 @@ def _dataset(subject: Subject) -> Explorer:
 
 
 TABS = (
+    Tab("Workspace", _watched, lambda s: Workspace(s.opened, s.other, s.state)),
     Tab("Monitor", _measured, lambda s: TrainingExplorer(s.opened)),
     Tab("Affinity", _watched, lambda s: AffinityExplorer(s.opened)),
     Tab("Spectrum", _watched, lambda s: SpectrumExplorer(s.opened, s.other)),

@@ -3,8 +3,8 @@
     workbench lab --app runs/            # the page
     workbench.explore("runs/first")      # the same in a cell of JupyterLab
 
-Every panel reads `State` and writes to it; nothing else is shared. What is computed of an image at a
-step is in `View`.
+Panels read `State` and write to it; nothing else is shared. `View` computes what is shown of an
+image at a step.
 """
 
 from workbench.widgets.workspace.state import State

@@ -1,4 +1,4 @@
-"""Large picture of a workspace: a photograph, an overlay with its colour bar, and clicked pixels."""
+"""Large picture of a workspace: photograph, overlay with its colour bar, clicked pixels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from bokeh.events import DoubleTap, Tap
 from bokeh.models import (
-    ColorBar,
     ColumnDataSource,
     DataRange1d,
     LinearColorMapper,
     PrintfTickFormatter,
 )
+from bokeh.models.annotations import ColorBar
 from bokeh.plotting import figure
 from holoviews.plotting.util import process_cmap
 
@@ -29,7 +29,6 @@ from workbench.widgets.workspace.view import View
 _NEAR = 8
 """Distance in pixels within which a click removes a seed."""
 _SEQUENTIAL = process_cmap(SEQUENTIAL, ncolors=256, provider="bokeh")
-_EMPTY = np.zeros((1, 1), np.uint32)
 
 
 class Canvas:
@@ -183,7 +182,7 @@ class Canvas:
             "image": [values], "x": [-0.5], "y": [-0.5], "dw": [width], "dh": [height],
         }  # fmt: skip
 
-    def _tapped(self, x: float | None, y: float | None) -> None:
+    def _tapped(self, x: int | float | None, y: int | float | None) -> None:
         state = self._state
         if x is None or y is None or self._view is None:
             return

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from bokeh.events import Pan, Tap
-from bokeh.models import ColumnDataSource, DataRange1d, LinearColorMapper, Range1d, Span
+from bokeh.models import ColumnDataSource, DataRange1d, LinearColorMapper, Range1d
+from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 
 from workbench.views.paint import robust_maximum
@@ -69,14 +70,14 @@ class SpectrumChart:
             "value": [values[number - 1]] if there else [],
         }
 
-    def _tapped(self, x: float | None) -> None:
+    def _tapped(self, x: int | float | None) -> None:
         if x is not None and len(self._now.data["value"]):
             number = min(max(round(x), 1), len(self._now.data["value"]))
             self._state.param.update(overlay=EIGENVECTOR, eigenvector=number)
 
 
 class EigenvectorPictures:
-    """Small pictures of the leading eigenvectors, from the second on; a click makes one the overlay.
+    """Small pictures of eigenvectors, from the second on; a click makes one the overlay.
 
     Args:
         state: state of the workspace.
@@ -166,7 +167,7 @@ class Timeline:
             drawn.line("step", "value", source=self._beside, color=OTHER, line_dash="dashed"),
             drawn.line("step", "value", source=self._smooth, color=AFTER, width=2),
         ]
-        drawn.extra_y_ranges = {"ticks": Range1d(0, 1)}
+        drawn.extra_y_ranges = {"ticks": Range1d(start=0, end=1)}
         self._ticks = ColumnDataSource({"step": [], "height": [], "colour": []})
         drawn.segment(
             "step", 0, "step", "height", source=self._ticks, color="colour", width=2,
@@ -199,6 +200,6 @@ class Timeline:
         """Draw the line at the present step."""
         self._now.location = self._state.step
 
-    def _scrub(self, x: float | None) -> None:
+    def _scrub(self, x: int | float | None) -> None:
         if x is not None and self._steps:
             self._state.step = min(self._steps, key=lambda step: abs(step - x))

@@ -1,5 +1,6 @@
 """Controls of a workspace, bound to its state; those that cannot act are hidden."""
 
+from functools import partial
 from typing import Any
 
 import panel as pn
@@ -34,51 +35,55 @@ class Controls:
         state: state that they read and write.
 
     Attributes:
-        where: row of image, step and affinity.
-        how: row of the overlay and its options.
+        row: all controls; the row breaks where the page is narrow.
+        watchers: watchers of the state, to be taken back.
     """
 
     def __init__(self, state: State) -> None:
         self._state, self._busy = state, False
-        self._image = pn.widgets.Select(name="Image", width=190)
-        self._step = pn.widgets.DiscreteSlider(name="Step", options=[0], width=230)
+        self.watchers: list[Any] = []
+        self._image = pn.widgets.Select(label="Image", width=190)
+        self._step = pn.widgets.DiscreteSlider(label="Step", options=[0], width=230)
         self._affinity = pn.widgets.Select.from_param(
-            state.param.affinity, name="Affinity", width=210, options={v: k for k, v in CHOICES.items()}
+            state.param.affinity,
+            label="Affinity",
+            width=210,
+            options={v: k for k, v in CHOICES.items()},
         )
         overlay = pn.widgets.RadioButtonGroup.from_param(state.param.overlay, align="end")
         self._rows = pn.widgets.Select.from_param(
-            state.param.rows, name="Row of", options=_ROWS, width=130
+            state.param.rows, label="Row of", options=_ROWS, width=130
         )
         self._several = pn.widgets.Checkbox.from_param(
-            state.param.several, name="several pixels", align="end"
+            state.param.several, label="several pixels", align="end"
         )
         self._cut = pn.widgets.Select.from_param(
-            state.param.cut, name="Cut", options=_CUTS, width=200
+            state.param.cut, label="Cut", options=_CUTS, width=200
         )
-        self._k = pn.widgets.IntSlider.from_param(state.param.k, name="Segments", width=150)
-        self._seed = pn.widgets.IntInput.from_param(state.param.seed, name="Seed", width=65)
+        self._k = pn.widgets.IntSlider.from_param(state.param.k, label="Segments", width=150)
+        self._seed = pn.widgets.IntInput.from_param(state.param.seed, label="Seed", width=65)
         self._threshold = pn.widgets.FloatSlider.from_param(
-            state.param.threshold, name="Merge threshold", start=0, end=1, step=0.005, width=170
+            state.param.threshold, label="Merge threshold", start=0, end=1, step=0.005, width=170
         )
         self._vector = pn.widgets.IntSlider.from_param(
-            state.param.eigenvector, name="Eigenvector", start=1, end=20, width=170
+            state.param.eigenvector, label="Eigenvector", start=1, end=20, width=170
         )
-        self._annotator = pn.widgets.Select(name="Boundaries of", width=150)
+        self._annotator = pn.widgets.Select(label="Boundaries of", width=150)
         self._opacity = pn.widgets.FloatSlider.from_param(
-            state.param.opacity, name="Opacity", start=0, end=1, step=0.05, width=110
+            state.param.opacity, label="Opacity", start=0, end=1, step=0.05, width=110
         )
-        self.where = pn.FlexBox(self._image, self._step, self._affinity, align_items="end")
-        self.how = pn.FlexBox(
-            overlay, self._rows, self._several, self._cut, self._k, self._threshold, self._seed,
-            self._vector, self._annotator, self._opacity, align_items="end",
+        self.row = pn.FlexBox(
+            self._image, self._step, self._affinity, overlay, self._rows, self._several, self._cut,
+            self._k, self._threshold, self._seed, self._vector, self._annotator, self._opacity,
+            align_items="end",
         )  # fmt: skip
         for widget, name in (
             (self._image, "image"), (self._step, "step"), (self._annotator, "annotator"),
         ):  # fmt: skip
             widget.param.watch(lambda event, name=name: self._chosen(name, event.new), "value")
-            state.param.watch(lambda event, widget=widget: self._follow(widget, event.new), name)
-        state.param.watch(lambda *_: self._hide(), ["overlay", "cut"])
-        self._view: View | None = None
+            follow = partial(self._follow, widget)
+            self.watchers.append(state.param.watch(follow, name))
+        self.watchers.append(state.param.watch(lambda *_: self._hide(), ["overlay", "cut"]))
         self._hide()
 
     def offer(
@@ -95,23 +100,20 @@ class Controls:
         state = self._state
         self._put(self._image, {each: each for each in images}, state.image)
         self._put(self._step, steps or {"–": 0}, state.step)
-        self._image.name, self._step.name = (word.capitalize() for word in words)
+        self._image.label, self._step.label = (word.capitalize() for word in words)
         self._step.visible = len(steps) > 1
         self._affinity.visible = probe
 
     def show(self, view: View | None) -> None:
         """Offer what a view has: annotators, eigenvectors, thresholds."""
-        self._view = view
         count = 0 if view is None else len(view.snapshot.truths)
         each = {f"annotator {i + 1}": i for i in range(count)}
         typical = {"typical annotator": TYPICAL} if count else {}
         self._put(self._annotator, {**typical, **each, "none": NOBODY}, self._state.annotator)
-        self._annotator.visible = count > 0
         if view is not None:
             self._vector.end = max(view.eigenvectors, 2)
-            if view.recut.has_contours and self._state.overlay == SEGMENTS:
+            if self._state.overlay == SEGMENTS and self._state.cut == THRESHOLD:
                 self._threshold.end = view.highest
-            self._cut.options = _CUTS if view.recut.has_contours else {"k-way cut": FLAT}
         self._hide()
 
     def _hide(self) -> None:
@@ -126,6 +128,7 @@ class Controls:
             (self._threshold, segments and cut == THRESHOLD),
             (self._vector, overlay == EIGENVECTOR),
             (self._opacity, overlay != PHOTOGRAPH),
+            (self._annotator, not segments and len(self._annotator.options) > 1),
         ):
             widget.visible = shown
 
@@ -142,8 +145,8 @@ class Controls:
         if not self._busy and value is not None:
             setattr(self._state, name, value)
 
-    def _follow(self, widget: Any, value: Any) -> None:
-        options = widget.options
+    def _follow(self, widget: Any, event: Any) -> None:
+        value, options = event.new, widget.options
         there = options.values() if isinstance(options, dict) else options
         if value in there and widget.value != value:
             self._busy = True

@@ -1,4 +1,4 @@
-"""What a run has measured along its steps, or a probe along its layers, for the timeline."""
+"""Measurements of a run along its steps, or of a probe along its layers, for the timeline."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
 """State of a workspace: what is looked at, and how. All panels read it and write to it."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import param
 
@@ -19,27 +19,29 @@ class State(param.Parameterized):
     Pixels are (y, x). Of a probe, `step` is the number of the layer, from 1.
     """
 
-    run = param.String("", doc="name of the run, probe or store")
-    beside = param.String("", doc="name of a second run, for comparison")
-    image = param.String("", doc="name of the scene or image")
-    step = param.Integer(0, doc="step of the optimizer; of a probe: number of the layer")
-    pixels = param.List([], doc="clicked pixels [y, x]")
-    overlay = param.Selector(
+    run: Any = param.String("", doc="name of the run, probe or store")
+    beside: Any = param.String("", doc="name of a second run, for comparison")
+    image: Any = param.String("", doc="name of the scene or image")
+    step: Any = param.Integer(
+        -1, doc="step of the optimizer; of a probe: number of the layer; -1: the last one"
+    )
+    pixels: Any = param.List([], doc="clicked pixels [y, x]")
+    overlay: Any = param.Selector(
         objects=[AFFINITY, SEGMENTS, EIGENVECTOR, PHOTOGRAPH], doc="what lies over the photograph"
     )
-    rows = param.Selector(objects=["M", "W"], doc="affinity M = D⁻½WD⁻½ or W")
-    affinity = param.Selector(objects=list(CHOICES), doc="affinity of a probe's features")
-    eigenvector = param.Integer(2, bounds=(1, None), doc="number of the eigenvector, from 1")
-    cut = param.Selector(objects=[FLAT, NUMBER, THRESHOLD], doc="how segments are cut")
-    k = param.Integer(6, bounds=(2, MOST_SEGMENTS), doc="number of segments")
-    seed = param.Integer(0, bounds=(0, None), doc="seed of the clustering")
-    threshold = param.Number(0.3, bounds=(0, None), doc="merge threshold of the hierarchy")
-    annotator = param.Integer(TYPICAL, doc="annotator whose boundaries are drawn; -2: none")
-    opacity = param.Number(0.85, bounds=(0, 1), doc="opacity of the overlay")
-    metric = param.String("", doc="measurement on the timeline")
-    log = param.Boolean(False, doc="logarithmic axis of the timeline")
-    several = param.Boolean(False, doc="whether a click adds a seed")
-    follow = param.Boolean(True, doc="whether a running training's latest step is shown")
+    rows: Any = param.Selector(objects=["M", "W"], doc="affinity M = D⁻½WD⁻½ or W")
+    affinity: Any = param.Selector(objects=list(CHOICES), doc="affinity of a probe's features")
+    eigenvector: Any = param.Integer(2, bounds=(1, None), doc="number of the eigenvector, from 1")
+    cut: Any = param.Selector(objects=[FLAT, NUMBER, THRESHOLD], doc="how segments are cut")
+    k: Any = param.Integer(6, bounds=(2, MOST_SEGMENTS), doc="number of segments")
+    seed: Any = param.Integer(0, bounds=(0, None), doc="seed of the clustering")
+    threshold: Any = param.Number(0.3, bounds=(0, None), doc="merge threshold of the hierarchy")
+    annotator: Any = param.Integer(TYPICAL, doc="annotator whose boundaries are drawn; -2: none")
+    opacity: Any = param.Number(0.85, bounds=(0, 1), doc="opacity of the overlay")
+    metric: Any = param.String("", doc="measurement on the timeline")
+    log: Any = param.Boolean(False, doc="logarithmic axis of the timeline")
+    several: Any = param.Boolean(False, doc="whether a click adds a seed")
+    follow: Any = param.Boolean(True, doc="whether a running training's latest step is shown")
 
     ADDRESS: ClassVar[tuple[str, ...]] = (
         "run", "beside", "image", "step", "pixels", "overlay", "rows", "affinity", "eigenvector",

@@ -1,4 +1,4 @@
-"""What a workspace shows of one image at one step: maps, cuts and spectrum, computed at first use."""
+"""Maps, cuts and spectrum of one image at one step, computed at first use."""
 
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -91,14 +91,14 @@ class View:
         return float(values[y, x])
 
     def _labels(self, cut: str, k: int, threshold: float, seed: int) -> Labels:
-        if cut == FLAT or not self.recut.has_contours:
+        if cut == FLAT:
             return self.recut.flat(k, seed)
         return self.recut.into(k) if cut == NUMBER else self.recut.at(threshold)
 
     @property
     def highest(self) -> float:
-        """Largest merge threshold of the hierarchy; 1 where there is none."""
-        if not self.recut.has_contours or not len(self.recut.hierarchy.heights):
+        """Largest merge threshold of the hierarchy; 1 where nothing is merged."""
+        if not len(self.recut.hierarchy.heights):
             return 1.0
         return max(round(float(self.recut.hierarchy.heights[-1]) * 1.01, 3), 0.01)
 

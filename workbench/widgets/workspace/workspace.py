@@ -1,58 +1,69 @@
-"""Workspace over a library of runs, probes and stores."""
+"""Workspace of one run or probe, and of a second one beside it."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
-import pandas as pd
+import ipywidgets
 import panel as pn
 import param
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
-from workbench.widgets.explorers.sources import ProbeSnapshots, SceneSnapshots, snapshots_of
-from workbench.widgets.page.library import Library
+from workbench.runs import Status
+from workbench.widgets.explorers.sources import (
+    Explored,
+    ProbeSnapshots,
+    SceneSnapshots,
+    snapshots_of,
+)
 from workbench.widgets.workspace.canvas import Canvas
 from workbench.widgets.workspace.charts import EigenvectorPictures, SpectrumChart, Timeline
 from workbench.widgets.workspace.controls import Controls
 from workbench.widgets.workspace.figures import figures_table
 from workbench.widgets.workspace.measured import Measured, measured
-from workbench.widgets.workspace.runs import RunTable
 from workbench.widgets.workspace.state import SEGMENTS, State
 from workbench.widgets.workspace.view import View
 
 INTERVAL = 2000
 """Milliseconds between two looks at the runs."""
+HEIGHT = 720
+"""Height of a workspace in a cell, screen pixels."""
 _VIEWS = 6
 """Views kept: scrubbing back and forth costs nothing."""
 _GREY = "color:#6d737c;padding:24px;font-size:14px"
 
 
 class Workspace:
-    """Table of runs, large picture, spectrum, figures and timeline on one state.
+    """Large picture, spectrum, figures and timeline of a run or a probe, on one state.
 
     Args:
-        library: runs, probes and stores.
-        state: selection to begin with; None: the first run, its first image, its last step.
+        run: run, its folder, or a probe.
+        beside: second one, for comparison.
+        state: selection to begin with; None: the first image at its last step.
 
     Attributes:
         state: the selection.
         message: reason why nothing, or something else than asked for, is shown; empty without one.
         view: what is shown; None where there is nothing.
-        beside: the same of the second run.
+        other: what is shown beside it; None where there is nothing.
     """
 
-    def __init__(self, library: Library, state: State | None = None) -> None:
-        self.library = library
+    def __init__(
+        self, run: Explored, beside: Explored | None = None, state: State | None = None
+    ) -> None:
         self.state = state or State()
         self.message = ""
         self.view: View | None = None
-        self.beside: View | None = None
-        self._source: SceneSnapshots | None = None
-        self._other: SceneSnapshots | None = None
+        self.other: View | None = None
+        self._source = snapshots_of(run)
+        self._beside = None if beside is None else snapshots_of(beside)
         self._measured, self._measured_beside = Measured(), Measured()
         self._views: OrderedDict[Any, View] = OrderedDict()
+        self._steps: list[int] = []
         self._seen = -1
+        self._watchers: list[Any] = []
         self.controls = Controls(self.state)
         self.canvas, self.second = Canvas(self.state), Canvas(self.state)
         self.second.figure.x_range = self.canvas.figure.x_range
@@ -60,8 +71,7 @@ class Workspace:
         self.spectrum = SpectrumChart(self.state)
         self.vectors = EigenvectorPictures(self.state)
         self.timeline = Timeline(self.state)
-        self.table = RunTable(library, self.state)
-        self._metric = pn.widgets.Select(name="Metric", width=200)
+        self._metric = pn.widgets.Select(label="Metric", width=200)
         self._figures = pn.pane.HTML("", sizing_mode="stretch_width")
         self._note = pn.pane.HTML("", sizing_mode="stretch_width", visible=False)
         self._canvases = [
@@ -69,97 +79,67 @@ class Workspace:
             for each in (self.canvas, self.second)
         ]
         self._pictures = pn.Row(self._canvases[0], sizing_mode="stretch_both")
+        self.refresh()
         self._watch()
-        if self.table.entry(self.state.run) is None:
-            first = next((e for e in library.entries() if not e.store), None)
-            self.state.run = "" if first is None else first.name
-        self._open()
 
     def _watch(self) -> None:
-        watch = self.state.param.watch
-        watch(lambda *_: self._open(), ["run", "beside"])
-        watch(lambda *_: self._load(), ["image", "step", "affinity"])
-        watch(lambda *_: self._repaint(), ["pixels", "overlay", "rows", "eigenvector", "cut", "k",
-                                          "seed", "threshold"])  # fmt: skip
-        watch(lambda *_: self._each(lambda canvas: canvas.outline()), "annotator")
-        watch(lambda *_: self._each(lambda canvas: canvas.fade()), "opacity")
-        watch(lambda *_: self._draw_timeline(), ["metric"])
+        def on(names: list[str], answer: Callable[[], None]) -> None:
+            self._watchers.append(self.state.param.watch(lambda *_: answer(), names))
+
+        on(["image", "step", "affinity"], self._load)
+        on(
+            ["pixels", "overlay", "rows", "eigenvector", "cut", "k", "seed", "threshold"],
+            self._repaint,
+        )
+        on(["annotator"], lambda: self._each(Canvas.outline))
+        on(["opacity"], lambda: self._each(Canvas.fade))
+        on(["metric"], self._draw_timeline)
         self._metric.param.watch(self._on_metric, "value")
+
+    def close(self) -> None:
+        """Stop to answer the state, which another workspace may go on with."""
+        for watcher in [*self._watchers, *self.controls.watchers]:
+            self.state.param.unwatch(watcher)
 
     def _on_metric(self, event: Any) -> None:
         if event.new:
             self.state.metric = event.new
 
-    def _each(self, act: Any) -> None:
+    def _each(self, act: Callable[[Canvas], None]) -> None:
         for canvas in (self.canvas, self.second):
             act(canvas)
 
     def refresh(self) -> None:
-        """Read the states of all runs, and new records of the one that is shown."""
-        self.table.refresh()
-        if self._source is None:
-            return
-        events = self._source.run.events()
-        seen = events[-1].seq if events else -1
-        if seen != self._seen:
-            self._seen = seen
-            self._read()
-
-    def _open(self) -> None:
-        """Open the state's run, and the one beside."""
-        self._source, self._other = self._opened(self.state.run), self._opened(self.state.beside)
-        self._views.clear()
-        self._seen = -1
-        if self._source is not None:
-            events = self._source.run.events()
-            self._seen = events[-1].seq if events else -1
-        self._read()
-
-    def _opened(self, name: str) -> SceneSnapshots | None:
-        entry = self.table.entry(name)
-        if entry is None or entry.store:
-            return None
-        try:
-            return snapshots_of(self.library.run(entry.path))
-        except UserError as error:
-            self._say(str(error))
-            return None
-
-    def _read(self) -> None:
-        """Read what there is of the run: images, steps, measurements."""
+        """Read what there is of the run: images, steps, measurements; follow its latest step."""
         source, state = self._source, self.state
-        self._measured = Measured() if source is None else measured(source)
-        self._measured_beside = Measured() if self._other is None else measured(self._other)
-        images = [] if source is None else source.scenes()
+        self._measured = measured(source)
+        self._measured_beside = Measured() if self._beside is None else measured(self._beside)
+        images = source.scenes()
         image = state.image if state.image in images else next(iter(images), "")
-        steps = source.steps(image) if source is not None and image else []
-        latest = state.step == self._latest(steps[:-1]) or state.step not in steps
-        step = steps[-1] if steps and latest and state.follow else state.step
-        step = step if step in steps or not steps else steps[-1]
-        labels = {} if source is None else {source.label(each): each for each in steps}
+        steps = source.steps(image) if image else []
+        latest = state.follow and state.step in self._steps[-1:]
+        step = steps[-1] if steps and (latest or state.step not in steps) else state.step
+        self._steps = steps
         names = self._measured.names
         metric = state.metric if state.metric in names else next(iter(names), "")
         self._metric.param.update(options=names, value=metric or None)
+        with param.parameterized.discard_events(state):
+            state.param.update(image=image, step=step, metric=metric)
         self.controls.offer(
-            images, labels, ("image", "step") if source is None else source.words,
+            images,
+            {source.label(each): each for each in steps},
+            source.words,
             isinstance(source, ProbeSnapshots),
-        )  # fmt: skip
-        before = state.image, state.step
-        state.param.update(image=image, step=step, metric=metric)
-        if before == (image, step):
-            self._load()
+        )
+        self._load()
         self._draw_timeline()
-
-    @staticmethod
-    def _latest(steps: list[int]) -> int | None:
-        return steps[-1] if steps else None
 
     def _load(self) -> None:
         """Show the state's image at its step."""
         self._say("")
         self.view = self._viewed(self._source, self.state.step)
-        other = self._nearest_step(self._other)
-        self.beside = None if other is None else self._viewed(self._other, other)
+        nearest = self._nearest_step(self._beside)
+        self.other = None if nearest is None else self._viewed(self._beside, nearest)
         if self.view is not None:
             inside = [p for p in self.state.pixels if self.view.contains(p)]
             if not inside:
@@ -167,12 +147,12 @@ class Workspace:
             with param.parameterized.discard_events(self.state):
                 self.state.pixels = inside
         self.controls.show(self.view)
-        shown = self._canvases[: 1 if self.beside is None else 2]
+        shown = self._canvases[: 1 if self.other is None else 2]
         if list(self._pictures) != shown:
             self._pictures.objects = shown
         self.canvas.show(self.view)
-        self.second.show(self.beside)
-        self.spectrum.show(self.view, self.beside)
+        self.second.show(self.other)
+        self.spectrum.show(self.view, self.other)
         self.vectors.show(self.view)
         self.timeline.mark()
         self._write_figures()
@@ -217,45 +197,58 @@ class Workspace:
         self._write_figures()
 
     def _write_figures(self) -> None:
-        self._figures.object = figures_table(self.state, self.view, self.beside)
+        self._figures.object = figures_table(self.state, self.view, self.other)
 
     def _draw_timeline(self) -> None:
-        source = self._source
-        steps = source.steps(self.state.image) if source is not None and self.state.image else []
-        name, measured = self.state.metric, self._measured
-        beside: pd.Series = self._measured_beside.values(name)
-        self.timeline.show(measured.values(name), beside, steps, list(measured.alarms))
-        self.timeline.figure.xaxis.axis_label = measured.axis
+        name, found = self.state.metric, self._measured
+        beside = self._measured_beside.values(name)
+        self.timeline.show(found.values(name), beside, self._steps, list(found.alarms))
+        self.timeline.figure.xaxis.axis_label = found.axis
 
     def _say(self, message: str) -> None:
         self.message = message
         self._note.object = f'<div style="{_GREY}">{escape(message)}</div>' if message else ""
         self._note.visible = bool(message)
 
-    def panel(self) -> pn.Column:
-        """Layout of the workspace, which fills its page or cell."""
+    def panel(self, height: int | None = None) -> pn.Column:
+        """Layout that fills its page, or a cell of some height in pixels."""
         bokeh = pn.pane.Bokeh
         left = pn.Column(
-            self.table.widget, pn.layout.Divider(), self._figures, width=330,
-            sizing_mode="stretch_height", scroll=True,
-        )  # fmt: skip
-        middle = pn.Column(
-            self.controls.where, self.controls.how, self._note,
+            self.controls.row,
+            self._note,
             self._pictures,
             sizing_mode="stretch_both",
-        )  # fmt: skip
+        )
         right = pn.Column(
             bokeh(self.spectrum.figure, sizing_mode="stretch_width"),
             pn.GridBox(*(bokeh(each) for each in self.vectors.figures), ncols=3),
-            width=330, sizing_mode="stretch_height", scroll=True,
-        )  # fmt: skip
+            self._figures,
+            width=330,
+            sizing_mode="stretch_height",
+            scroll=True,
+        )
         below = pn.Row(
             pn.Column(self._metric, width=215),
             bokeh(self.timeline.figure, sizing_mode="stretch_width"),
             sizing_mode="stretch_width",
         )
-        return pn.Column(
-            pn.Row(left, middle, right, sizing_mode="stretch_both", min_height=460),
-            below,
-            sizing_mode="stretch_both",
-        )
+        size: dict[str, Any] = {"sizing_mode": "stretch_both", "min_height": 560}
+        if height is not None:
+            size = {"sizing_mode": "stretch_width", "height": height}
+        above = pn.Row(left, right, sizing_mode="stretch_both", min_height=380)
+        return pn.Column(above, below, **size)
+
+    def widget(self) -> ipywidgets.Widget:
+        """Widget for a cell of JupyterLab; it follows a run that goes on."""
+        if self._source.run.status is Status.RUNNING:
+            pn.state.add_periodic_callback(self._follow, INTERVAL)
+        found: ipywidgets.Widget = pn.ipywidget(self.panel(HEIGHT))
+        return found
+
+    def _follow(self) -> None:
+        """Read news of a run that goes on."""
+        events = self._source.run.events()
+        seen = events[-1].seq if events else -1
+        if seen != self._seen:
+            self._seen = seen
+            self.refresh()

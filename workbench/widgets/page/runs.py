@@ -9,14 +9,14 @@ from pipelines.errors import UserError
 from workbench.runs import Run
 from workbench.runs.progress import progress
 from workbench.widgets.page.library import Entry, Library, ago
-from workbench.widgets.workspace.state import State
+from workbench.widgets.workspace import State
 
 COLUMNS = ("name", "state", "done", "best", "last record")
 _BEST = ("covering_best", "covering_average", "held_out_error", "loss")
 
 
 class RunTable:
-    """Table of a library's runs and stores; a selected row is the state's run, a second one is beside.
+    """Table of runs and stores; a selected row is the state's run, a second one stands beside it.
 
     Args:
         library: runs and stores.
@@ -32,7 +32,7 @@ class RunTable:
         self._rows: dict[object, tuple[int, dict[str, str]]] = {}
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
-            show_index=False, disabled=True, selectable=2, height=280, sizing_mode="stretch_width",
+            show_index=False, disabled=True, selectable=2, sizing_mode="stretch_both",
             layout="fit_data_fill", page_size=None, theme="simple",
             header_filters={"name": {"type": "input", "func": "like", "placeholder": "search"}},
             configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
