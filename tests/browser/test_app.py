@@ -1,5 +1,6 @@
 """The app, `workbench lab --app`, without JupyterLab."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +23,24 @@ def address(chromium: str, trained: Run, tmp_path: Path) -> Iterator[str]:
         yield found
 
 
-def test_it_draws_and_answers_a_click(
+def test_all_panels_answer_and_the_address_opens_the_same_view(
     page: "Page", address: str, trained: Run, keep: Callable[[str], None]
 ) -> None:
+    scene, steps = trained.snapshot_names()[0], trained.snapshots()
     page.goto(address)
-    page.get_by_text("Affinity", exact=True).first.click()
-    image = titled(page, f"scene {trained.snapshot_names()[0]}, step {trained.step}")
-    rows = titled(page, "M, row of pixel")
-    before = rows.pixels()
-    assert min(painted(before), painted(image.pixels())) > 0.5
+    picture = titled(page, f"scene {scene}, step {trained.step}: row of M")
+    before = picture.pixels()
+    assert painted(before) > 0.3
+    picture.click(5, 70)
+    picture = titled(page, f"scene {scene}, step {trained.step}: row of M, pixel x 5, y 70")
+    assert changed(before, picture.pixels()) > 0.1
     keep("affinity")
-    image.click(5, 70)
-    titled(page, "M, row of pixel x 5, y 70;")
-    assert changed(before, rows.pixels()) > 0.1
+    titled(page, "2: λ = ").click(60, 60)
+    titled(page, f"scene {scene}, step {trained.step}: eigenvector 2")
+    page.get_by_text("segments", exact=True).click()
+    page.wait_for_url(re.compile("overlay=segments"))
+    keep("segments")
+    again = page.context.new_page()
+    again.goto(re.sub(r"step=\d+", f"step={steps[0]}", page.url))
+    assert titled(again, f"scene {scene}, step {steps[0]}: ").title.endswith("segments")
+    again.close()

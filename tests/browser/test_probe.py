@@ -45,6 +45,11 @@ def test_a_click_in_the_tabs_of_explore_shows_the_row_of_a_pixel(
     notebook = open_notebook("probe.ipynb")
     notebook.run(0)
     notebook.run(1)
+    picture = titled(page, f"image {probed.images[0]}, layer 4: row of M")
+    keep("workspace")
+    picture.click(100, 30)
+    titled(page, f"image {probed.images[0]}, layer 4: row of M, pixel x 100, y 30")
+    page.get_by_role("tab", name="Affinity", exact=True).click()
     image = titled(page, f"image {probed.images[0]}, layer 4")
     rows = titled(page, "M, row of pixel x ")
     before = rows.pixels()
@@ -82,10 +87,12 @@ def test_tabs_draw_and_answer_and_come_back_with_the_page(
     notebook = open_notebook("tabs.ipynb")
     notebook.run(0)
     notebook.run(1)
-    titled(page, "M, row of pixel")
-    for tab, title in (("Spectrum", "eigenvalues of M"), ("Segmentations", "6 segments")):
-        page.get_by_role("tab", name=tab, exact=True).click()
-        assert painted(titled(page, title).pixels()) > 0.05
+    picture = titled(page, f"image {probed.images[0]}, layer 4: row of M")
+    titled(page, "Eigenvalues of M").click(2, 0.1)
+    picture = titled(page, f"image {probed.images[0]}, layer 4: eigenvector 2")
+    assert painted(picture.pixels()) > 0.3
+    page.get_by_role("tab", name="Spectrum", exact=True).click()
+    assert painted(titled(page, "eigenvalues of M").pixels()) > 0.05
     page.get_by_role("tab", name="All images", exact=True).click()
     light_up_the_like(page, probed)
     keep("all-images")
@@ -100,8 +107,8 @@ def test_tabs_draw_and_answer_and_come_back_with_the_page(
         return "affinity to pixel x 100, y 90" in sheet.title
 
     eventually(answered, "an answer to clicks, once the kernel is found again")
-    page.get_by_role("tab", name="Spectrum", exact=True).click()
-    titled(page, "eigenvalues of M")
+    page.get_by_role("tab", name="Workspace", exact=True).click()
+    titled(page, f"image {probed.images[0]}, layer 4: eigenvector 2")
     assert (notebook.errors(), notebook.warnings()) == ([], [])
 
 
@@ -110,7 +117,7 @@ def test_the_app_shows_a_probe(
 ) -> None:
     with app(probed.path, tmp_path) as address:
         page.goto(address)
-        titled(page, "M, row of pixel")
+        titled(page, f"image {probed.images[0]}, layer 4: row of M")
         page.get_by_text("All images", exact=True).first.click()
         light_up_the_like(page, probed)
         keep("all-images")

@@ -22,8 +22,9 @@ from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.runs.finding import find_runs, resolved_path
 from workbench.views.report import write_report
-from workbench.widgets.page.application import NOBODY, Page, serve
+from workbench.widgets.page.application import Page, serve
 from workbench.widgets.page.library import Library, ago
+from workbench.widgets.workspace import State
 
 
 @pytest.fixture
@@ -65,10 +66,10 @@ def test_a_damaged_run_hides_no_other(folder: Path) -> None:
     library = Library([folder / "runs"])
     assert len(library.entries()) == 2
     page = page_of(folder)
-    page.chooser.value = folder / "runs" / "first"
+    page.state.run = "first"
     assert titles(page) == []
     assert page.message.visible
-    page.chooser.value = folder / "stores" / "scenes.zarr"
+    page.state.run = "scenes.zarr"
     assert titles(page) == ["Dataset"]
     assert not page.message.visible
 
@@ -96,25 +97,26 @@ def test_what_a_configuration_names_is_found_beside_the_run(folder: Path) -> Non
 
 
 def test_a_run_has_the_tabs_that_it_has_something_for(folder: Path) -> None:
+    shutil.copytree(folder / "runs" / "first", folder / "runs" / "second")
     page = page_of(folder)
-    page.chooser.value = folder / "runs" / "first"
-    assert titles(page) == ["Monitor", "Affinity", "Spectrum", "Segmentations"]
-    assert list(page.explorers) == ["Monitor"], "the others are made when they are opened"
-    page.tabs.active = 3
-    assert list(page.explorers) == ["Monitor", "Segmentations"]
-    page.chooser.value = folder / "runs" / "more" / "fresh"
+    page.state.run = "first"
+    assert titles(page) == ["Workspace", "Monitor", "Affinity", "Spectrum", "Segmentations"]
+    assert list(page.explorers) == ["Workspace"], "the others are made when they are opened"
+    page.tabs.active = 4
+    assert list(page.explorers) == ["Workspace", "Segmentations"]
+    page.state.run = "fresh"
     assert titles(page) == ["Dataset"]
-    page.chooser.value = folder / "runs" / "first"
-    page.tabs.active = 2
-    page.beside.value = folder / "runs" / "more" / "fresh"
+    page.state.run = "first"
+    page.tabs.active = 3
+    page.state.beside = "fresh"
     assert page.explorers["Spectrum"].message, "they have no scene in common"
-    page.beside.value = folder / "runs" / "first"
+    page.state.beside = "second"
     assert len(page.explorers["Spectrum"].sides) == 2
-    page.beside.value = NOBODY
+    page.state.beside = ""
     assert page._title == "Spectrum"
     assert len(page.explorers["Spectrum"].sides) == 1
     page.layout().get_root()
-    for explorer, pane in zip(page.explorers.values(), [page.tabs[2]], strict=True):
+    for explorer, pane in zip(page.explorers.values(), [page.tabs[3]], strict=True):
         assert len(pane.select(pn.pane.HoloViews)) == len(explorer.pictures)
 
 
@@ -123,7 +125,7 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
 ) -> None:
     page = page_of(folder)
     fresh = Run.open(folder / "runs" / "more" / "fresh")
-    page.chooser.value = fresh.path
+    page.state.run = "fresh"
     fresh.log(1, loss=2.0)
     page.refresh()
     assert titles(page) == ["Monitor", "Dataset"]
@@ -133,14 +135,43 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
     fresh.snapshot(1, "watched", snapshot.to_arrays())
     fresh.log(2, loss=1.0)
     page.refresh()
-    assert titles(page) == ["Monitor", "Affinity", "Spectrum", "Segmentations", "Dataset"]
+    assert titles(page) == [
+        "Workspace",
+        "Monitor",
+        "Affinity",
+        "Spectrum",
+        "Segmentations",
+        "Dataset",
+    ]
     assert page.explorers["Monitor"] is curves
     assert page._title == "Monitor"
     assert curves.metrics["loss"].tolist() == [2.0, 1.0]
-    assert "running · step 2" in next(
-        words for words, path in page.chooser.options.items() if path == fresh.path
-    )
-    assert page.chooser.value == fresh.path
+    table = page.table.widget.value.set_index("name")
+    assert table.loc["fresh", ["state", "done", "last record"]].tolist() == [
+        "● running",
+        "2",
+        "now",
+    ]
+    assert page.state.run == "fresh"
+
+
+def test_the_table_of_runs_chooses_what_is_shown(folder: Path) -> None:
+    page = page_of(folder)
+    names = page.table.widget.value["name"].tolist()
+    assert sorted(names) == ["first", "fresh", "scenes.zarr"]
+    page.table.widget.selection = [names.index("first")]
+    assert (page.state.run, page.state.beside) == ("first", "")
+    page.table.widget.selection = [names.index("first"), names.index("fresh")]
+    assert (page.state.run, page.state.beside) == ("first", "fresh")
+    page.state.param.update(run="scenes.zarr", beside="")
+    assert page.table.widget.selection == [names.index("scenes.zarr")]
+
+
+def test_an_address_of_a_run_that_is_not_there_says_so(folder: Path) -> None:
+    page = Page(Library([folder / "runs"]), state=State(run="gone"))
+    assert page.message.visible
+    assert "a run or store gone" in page.message.object
+    assert titles(page), "another is shown"
 
 
 @pytest.fixture

@@ -371,13 +371,15 @@ def test_what_cannot_be_compared_across_images_is_one_sentence(
 
 def test_explore_shows_what_applies(tokens: Probe, trained_run: Run, sample_store: Path) -> None:
     explored = workbench.explore(tokens)
-    assert explored.titles == ["Affinity", "Spectrum", "Segmentations", "All images"]
+    assert explored.titles == [
+        "Workspace", "Affinity", "Spectrum", "Segmentations", "All images",
+    ]  # fmt: skip
     tabs = explored.tabs()
     assert isinstance(tabs, ipywidgets.Tab)
     assert list(tabs.titles) == explored.titles
-    assert [bool(box.children) for box in tabs.children] == [True, False, False, False]
-    tabs.selected_index = 2
-    assert [bool(box.children) for box in tabs.children] == [True, False, True, False]
+    assert [bool(box.children) for box in tabs.children] == [True, False, False, False, False]
+    tabs.selected_index = 3
+    assert [bool(box.children) for box in tabs.children] == [True, False, False, True, False]
     assert isinstance(explored.explorer("Segmentations"), SegmentationExplorer)
     layout = explored.panel()
     assert isinstance(layout, pn.Tabs)
@@ -393,7 +395,7 @@ def test_what_cannot_be_explored_is_one_sentence(tmp_path: Path, tokens: Probe) 
             workbench.explore(path)
     with pytest.raises(WorkbenchError, match="wait for its first records"):
         workbench.explore(Run.create(tmp_path / "run", {}))
-    with pytest.raises(WorkbenchError, match="expected a tab out of Affinity, Spectrum"):
+    with pytest.raises(WorkbenchError, match="expected a tab out of Workspace, Affinity"):
         workbench.explore(tokens).explorer("Monitor")
 
 
@@ -411,14 +413,15 @@ def test_the_app_lists_and_shows_probes(tokens: Probe) -> None:
     (entry,) = (each for each in library.entries() if each.path == tokens.path)
     assert entry.label.startswith("tokens · finished · image 2")
     page = Page(library)
-    page.chooser.value = entry.path
+    page.state.run = entry.name
     assert [tab.title for tab in page._shown] == [
+        "Workspace",
         "Affinity",
         "Spectrum",
         "Segmentations",
         "All images",
     ]
-    for number in range(4):
+    for number in range(5):
         page.tabs.active = number
     assert not page.message.visible
     page.layout().get_root()

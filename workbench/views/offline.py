@@ -9,6 +9,7 @@ and report errors without a network.
 import os
 from typing import Any
 
+from bokeh.model import Model
 from bokeh.models.ui import UIElement
 from panel.io.notebook import patch_inline_stylesheets
 from panel.viewable import Viewable
@@ -23,5 +24,10 @@ def inline_style_sheets() -> None:
 
 
 def _inline(viewable: Viewable, root: Any, changed: Viewable, before: Any) -> None:
+    carry_style_sheets(root)
+
+
+def carry_style_sheets(root: Model) -> None:
+    """Put the content of all style sheets of a layout into its models, in place of addresses."""
     for model in root.select({"type": UIElement}):
         patch_inline_stylesheets(model)

@@ -121,7 +121,12 @@ class Page:
         """Show these tabs, with the tab of that title open if there is one."""
         kept = {tab.title: pane for tab, pane in zip(self._shown, self.tabs, strict=True)}
         titles = [tab.title for tab in tabs]
-        panes = [kept[each] if each in self.explorers else pn.Column() for each in titles]
+        panes = [
+            kept[each]
+            if each in self.explorers
+            else pn.Column(sizing_mode="stretch_both", scroll=True)
+            for each in titles
+        ]
         self._shown = tabs
         self.tabs[:] = list(zip(titles, panes, strict=True))
         if titles:

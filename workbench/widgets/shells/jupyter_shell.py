@@ -9,11 +9,13 @@ from typing import Any
 
 import holoviews as hv
 import ipywidgets
+import panel as pn
 from bokeh.document import Document
 from IPython.display import display
 from jupyter_bokeh.widgets import BokehModel, serialize_json
 from traitlets import link
 
+from workbench.views.offline import carry_style_sheets
 from workbench.widgets.shells.base import ExplorerBase
 from workbench.widgets.shells.controls import (
     Action,
@@ -46,9 +48,14 @@ def show(explorer: ExplorerBase) -> None:
 
 def as_widget(explorer: ExplorerBase) -> ipywidgets.VBox:
     """Widget of an explorer's controls, message, pictures and readout."""
-    plots = _Plots(explorer.plots().get_root(Document()), combine_events=True)
+    plots = as_present(explorer.plots())
     readout = _words(explorer, "readout", "white-space:pre-line")
     return ipywidgets.VBox([controls_of(explorer), plots, readout])
+
+
+def as_present(layout: pn.viewable.Viewable) -> BokehModel:
+    """Widget of a Panel layout, which a refreshed page gets as it then is."""
+    return _Plots(layout.get_root(Document()), combine_events=True)
 
 
 class _Plots(BokehModel):  # type: ignore[misc]  # it has no types
@@ -58,6 +65,7 @@ class _Plots(BokehModel):  # type: ignore[misc]  # it has no types
         """State of the widget, with the present state of the pictures where all is asked for."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if key is None:
+            carry_style_sheets(self._model)  # what has changed since names addresses again
             state["render_bundle"] = serialize_json(self._model_to_traits(self._model))
         return state
 

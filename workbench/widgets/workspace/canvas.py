@@ -44,6 +44,7 @@ class Canvas:
     def __init__(self, state: State) -> None:
         self._state = state
         self._view: View | None = None
+        self._name = ""
         self._mapper = LinearColorMapper(palette=_SEQUENTIAL, low=0, high=1)
         x, y = (DataRange1d(range_padding=0, flipped=flipped) for flipped in (False, True))
         drawn: Any = figure(
@@ -77,9 +78,14 @@ class Canvas:
         drawn.on_event(DoubleTap, lambda _: state.param.update(pixels=[]))
         self.figure = drawn
 
-    def show(self, view: View | None) -> None:
-        """Show another image, or nothing."""
-        self._view = view
+    def show(self, view: View | None, name: str = "") -> None:
+        """Show another image, or nothing.
+
+        Args:
+            view: what is shown.
+            name: name of the run, where several are shown.
+        """
+        self._view, self._name = view, name
         if view is None:
             for name in self._layers:
                 self._put(name, None)
@@ -107,7 +113,8 @@ class Canvas:
             SEGMENTS: self._segments,
             EIGENVECTOR: self._eigenvector,
         }.get(self._state.overlay, self._nothing)
-        self.figure.title.text = f"{self._view.title}: {paint(self._view)}"
+        where = f"{self._name} · {self._view.title}" if self._name else self._view.title
+        self.figure.title.text = f"{where}: {paint(self._view)}"
         self.fade()
         colours = [SEEDS[i % len(SEEDS)] for i in range(len(self._state.pixels))]
         if len(colours) == 1:

@@ -24,7 +24,7 @@ _STEP = 2
 
 
 class View:
-    """One image of a run at one step, or of a probe at one layer.
+    """Content of a workspace: an image of a run at one step, or of a probe at one layer.
 
     Args:
         source: snapshots of the run.

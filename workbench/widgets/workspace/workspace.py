@@ -7,7 +7,6 @@ from typing import Any
 
 import ipywidgets
 import panel as pn
-import param
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
@@ -18,6 +17,7 @@ from workbench.widgets.explorers.sources import (
     SceneSnapshots,
     snapshots_of,
 )
+from workbench.widgets.shells.jupyter_shell import as_present
 from workbench.widgets.workspace.canvas import Canvas
 from workbench.widgets.workspace.charts import EigenvectorPictures, SpectrumChart, Timeline
 from workbench.widgets.workspace.controls import Controls
@@ -63,6 +63,7 @@ class Workspace:
         self._views: OrderedDict[Any, View] = OrderedDict()
         self._steps: list[int] = []
         self._seen = -1
+        self._writes = False
         self._watchers: list[Any] = []
         self.controls = Controls(self.state)
         self.canvas, self.second = Canvas(self.state), Canvas(self.state)
@@ -84,7 +85,8 @@ class Workspace:
 
     def _watch(self) -> None:
         def on(names: list[str], answer: Callable[[], None]) -> None:
-            self._watchers.append(self.state.param.watch(lambda *_: answer(), names))
+            watcher = self.state.param.watch(lambda *_: self._writes or answer(), names)
+            self._watchers.append(watcher)
 
         on(["image", "step", "affinity"], self._load)
         on(
@@ -95,6 +97,14 @@ class Workspace:
         on(["opacity"], lambda: self._each(Canvas.fade))
         on(["metric"], self._draw_timeline)
         self._metric.param.watch(self._on_metric, "value")
+
+    def _write(self, **values: Any) -> None:
+        """Change the state without an answer of this workspace, which draws everything itself."""
+        self._writes = True
+        try:
+            self.state.param.update(**values)
+        finally:
+            self._writes = False
 
     def close(self) -> None:
         """Stop to answer the state, which another workspace may go on with."""
@@ -123,8 +133,7 @@ class Workspace:
         names = self._measured.names
         metric = state.metric if state.metric in names else next(iter(names), "")
         self._metric.param.update(options=names, value=metric or None)
-        with param.parameterized.discard_events(state):
-            state.param.update(image=image, step=step, metric=metric)
+        self._write(image=image, step=step, metric=metric)
         self.controls.offer(
             images,
             {source.label(each): each for each in steps},
@@ -144,14 +153,14 @@ class Workspace:
             inside = [p for p in self.state.pixels if self.view.contains(p)]
             if not inside:
                 inside = [list(self.view.first_pixel())]
-            with param.parameterized.discard_events(self.state):
-                self.state.pixels = inside
+            self._write(pixels=inside)
         self.controls.show(self.view)
         shown = self._canvases[: 1 if self.other is None else 2]
         if list(self._pictures) != shown:
             self._pictures.objects = shown
-        self.canvas.show(self.view)
-        self.second.show(self.other)
+        both = self.other is not None and self._beside is not None
+        self.canvas.show(self.view, self._source.name if both else "")
+        self.second.show(self.other, self._beside.name if self._beside is not None else "")
         self.spectrum.show(self.view, self.other)
         self.vectors.show(self.view)
         self.timeline.mark()
@@ -242,8 +251,7 @@ class Workspace:
         """Widget for a cell of JupyterLab; it follows a run that goes on."""
         if self._source.run.status is Status.RUNNING:
             pn.state.add_periodic_callback(self._follow, INTERVAL)
-        found: ipywidgets.Widget = pn.ipywidget(self.panel(HEIGHT))
-        return found
+        return as_present(self.panel(HEIGHT))
 
     def _follow(self) -> None:
         """Read news of a run that goes on."""
