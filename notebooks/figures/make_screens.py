@@ -7,6 +7,7 @@ goes on, and the page follows it by itself. Needs chromium (`--browser`) and the
 """
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 from pipelines.jobs import run as run_pipeline
 from pipelines.sources.sample import write_sample
 from workbench import Control, Run, train
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.models import ArchitectureConfig
 from workbench.runs import Status
 from workbench.training.scenes.config import DeepNCutsConfig
@@ -30,7 +32,7 @@ from workbench.widgets.page.application import INTERVAL
 HERE = Path(__file__).parent
 SCENE, CLICK = 0, (0.3, 0.75)
 """Which held-out scene, and where in its picture the hand clicks: to the right, down."""
-SIZE = {"width": 1400, "height": 1000}
+SIZE = {"width": 1500, "height": 1000}
 WIDTH = 1100
 """Of the pictures, pixels."""
 COLOURS = 160
@@ -96,15 +98,13 @@ def take(run: Run, runs: Path, browser: str, out: Path) -> None:
 
 
 def walk(page: Page, run: Run, out: Path) -> None:
-    """Through the tabs, while the training goes on."""
-    open_tab(page, "Affinity")
-    page.locator("select:visible").nth(2).select_option(index=SCENE)
-    follow = page.locator(".bk-Checkbox", has_text="follow the training")
-    follow.locator("input").check()
-    ground = page.locator(".bk-Canvas:visible").first
-    box = ground.bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + CLICK[0] * box["width"], box["y"] + CLICK[1] * box["height"])
+    """Take the pictures of the workspace, and of two tabs, while the training goes on."""
+    scene = run.snapshot_names()[SCENE]
+    image = Snapshot.load(run, run.snapshots(scene)[0], scene).image
+    (right, down), (height, width, _) = CLICK, image.shape
+    pixel = json.dumps([[round(down * height), round(right * width)]])
+    page.goto(f"{page.url}?image={scene}&pixels={pixel}")
+    page.get_by_text("Eigenvalues of M").first.wait_for(state="attached")
     passes = run.config["passes"]
     for number, after in (("1-before", 0), ("2-middle", passes // 4), ("3-after", passes)):
         if after:
@@ -115,18 +115,16 @@ def walk(page: Page, run: Run, out: Path) -> None:
         )
         if run.status is Status.RUNNING:
             Control(run).pause()
-        picture(page, out / f"screen-{number}.png", 640)
-    open_tab(page, "Spectrum")
-    picture(page, out / "screen-4-spectrum.png", 800)
-    open_tab(page, "Segmentations")
-    picture(page, out / "screen-5-segmentations.png", 1000)
+        picture(page, out / f"screen-{number}.png", 1000)
+    for number, title in (("4-spectrum", "Spectrum"), ("5-segmentations", "Segmentations")):
+        open_tab(page, title)
+        picture(page, out / f"screen-{number}.png", 1000)
 
 
 def open_tab(page: Page, title: str) -> None:
     """Open a tab of the app, and wait for its pictures."""
     page.get_by_text(title, exact=True).first.click()
-    page.locator(".bk-Canvas:visible").nth(2).wait_for()
-    page.wait_for_timeout(3000)  # the rest of them
+    page.wait_for_timeout(5000)
 
 
 def picture(page: Page, path: Path, height: int) -> None:

@@ -12,6 +12,7 @@ from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
 from workbench.widgets.explorers.segmentations import SegmentationExplorer
 from workbench.widgets.explorers.spectra import SpectrumExplorer
+from workbench.widgets.workspace import Workspace
 
 __all__ = [
     "AcrossExplorer",
@@ -21,4 +22,5 @@ __all__ = [
     "RegionExplorer",
     "SegmentationExplorer",
     "SpectrumExplorer",
+    "Workspace",
 ]

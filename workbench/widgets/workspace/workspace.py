@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 import panel as pn
+from IPython.display import display
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
@@ -17,7 +18,8 @@ from workbench.widgets.explorers.sources import (
     SceneSnapshots,
     snapshots_of,
 )
-from workbench.widgets.shells.jupyter_shell import as_present
+from workbench.widgets.shells.jupyter_shell import as_present, load_plots
+from workbench.widgets.shells.main_thread import answer_in_main_thread
 from workbench.widgets.workspace.canvas import Canvas
 from workbench.widgets.workspace.charts import EigenvectorPictures, SpectrumChart, Timeline
 from workbench.widgets.workspace.controls import Controls
@@ -64,6 +66,7 @@ class Workspace:
         self._steps: list[int] = []
         self._seen = -1
         self._writes = False
+        self._timer: Any = None
         self._watchers: list[Any] = []
         self.controls = Controls(self.state)
         self.canvas, self.second = Canvas(self.state), Canvas(self.state)
@@ -249,14 +252,23 @@ class Workspace:
 
     def widget(self) -> ipywidgets.Widget:
         """Widget for a cell of JupyterLab; it follows a run that goes on."""
-        if self._source.run.status is Status.RUNNING:
-            pn.state.add_periodic_callback(self._follow, INTERVAL)
+        if self._timer is None and self._source.run.status is Status.RUNNING:
+            self._timer = pn.state.add_periodic_callback(self._follow, INTERVAL)
         return as_present(self.panel(HEIGHT))
 
+    def _ipython_display_(self) -> None:
+        answer_in_main_thread()
+        load_plots()
+        display(self.widget())
+
     def _follow(self) -> None:
-        """Read news of a run that goes on."""
+        """Read news of a run that goes on, its last ones included."""
+        going = self._source.run.status is Status.RUNNING
         events = self._source.run.events()
         seen = events[-1].seq if events else -1
         if seen != self._seen:
             self._seen = seen
             self.refresh()
+        if not going and self._timer is not None:
+            self._timer.stop()
+            self._timer = None
