@@ -51,10 +51,17 @@ def test_runs_are_found_with_how_they_stand(folder: Path) -> None:
     found = find_runs(folder)
     assert [run.name for run in found] == ["fresh", "first"]
     library = Library([folder / "runs", folder / "stores"])
-    fresh, first, store = library.entries()
-    assert fresh.label == "fresh · running · step 0 · now"
-    assert first.label.startswith("first · finished · step 4 · ")
-    assert (store.label, store.store) == ("scenes.zarr", True)
+    assert [(each.name, each.store) for each in library.entries()] == [
+        ("fresh", False), ("first", False), ("scenes.zarr", True),
+    ]  # fmt: skip
+    table = page_of(folder).table.widget.value.set_index("name")
+    assert table.loc["fresh", ["state", "done", "last record"]].tolist() == [
+        "● running",
+        "0",
+        "now",
+    ]
+    assert table.loc["first", ["state", "done"]].tolist() == ["finished", "4"]
+    assert table.loc["first", "best"] == "best 0.500"
     shutil.copytree(folder / "runs" / "first", folder / "runs" / "more" / "first")
     assert {entry.name for entry in library.entries()} == {
         "fresh", "runs/first", "more/first", "scenes.zarr",

@@ -1,16 +1,12 @@
 """Runs and stores below given paths."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
-from workbench.probe.recording import KIND
 from workbench.runs import Run
 from workbench.runs.finding import find_runs, is_run, is_store
-from workbench.training.kinds import kind_name
 
 
 @dataclass(frozen=True)
@@ -21,13 +17,11 @@ class Entry:
         path: path of its folder.
         name: shortest end of the path that is unique.
         store: whether the entry is a store.
-        label: name and, for a run, its status.
     """
 
     path: Path
     name: str
     store: bool
-    label: str
 
 
 class Library:
@@ -62,14 +56,10 @@ class Library:
         runs = list(dict.fromkeys(run for path in self.paths for run in find_runs(path)))
         stores = list(dict.fromkeys(store for path in self.paths for store in _stores(path)))
         names = dict(zip([*runs, *stores], _names([*runs, *stores]), strict=True))
-        found = []
-        for path in runs:
-            try:
-                label = f"{names[path]} · {_state_text(self.run(path))}"
-            except UserError as error:  # a damaged or deleted run must not hide the others
-                label = f"{names[path]} · {error}"
-            found.append(Entry(path, names[path], False, label))
-        return found + [Entry(path, names[path], True, names[path]) for path in stores]
+        return [
+            *(Entry(path, names[path], store=False) for path in runs),
+            *(Entry(path, names[path], store=True) for path in stores),
+        ]
 
     def run(self, path: Path) -> Run:
         """Run of the library, opened again where another run has replaced it.
@@ -89,13 +79,6 @@ def ago(seconds: int | float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)} {unit} ago"
     return "now" if seconds < 5 else f"{int(seconds)} s ago"
-
-
-def _state_text(run: Run) -> str:
-    events = run.events()
-    when = ago(time.time() - events[-1].time) if events else "no events"
-    unit = "image" if kind_name(run.config) == KIND else "step"
-    return f"{run.status} · {unit} {run.step} · {when}"
 
 
 def _stores(path: Path) -> list[Path]:

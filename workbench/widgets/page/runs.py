@@ -1,16 +1,18 @@
 """Table of runs of a workspace: sorted and filtered in the page; a chosen row is what is shown."""
 
 import time
+from pathlib import Path
 
 import pandas as pd
 import panel as pn
 
 from pipelines.errors import UserError
-from workbench.runs import Run
+from workbench.runs import Run, Status
 from workbench.runs.progress import progress
 from workbench.widgets.page.library import Entry, Library, ago
 from workbench.widgets.workspace import State
 
+_LIVE = "●"
 COLUMNS = ("name", "state", "done", "best", "last record")
 _BEST = ("covering_best", "covering_average", "held_out_error", "loss")
 
@@ -27,9 +29,9 @@ class RunTable:
     """
 
     def __init__(self, library: Library, state: State) -> None:
-        self._library, self._state = library, state
+        self.library, self._state = library, state
         self._entries: list[Entry] = []
-        self._rows: dict[object, tuple[int, dict[str, str]]] = {}
+        self._read: dict[Path, tuple[tuple[int, int], dict[str, str], float | None]] = {}
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
             show_index=False, disabled=True, selectable=2, sizing_mode="stretch_both",
@@ -43,8 +45,9 @@ class RunTable:
 
     def refresh(self) -> None:
         """Read the states of all runs; only what has changed is sent."""
-        self._entries = self._library.entries()
+        self._entries = self.library.entries()
         table = pd.DataFrame([self._row(each) for each in self._entries], columns=list(COLUMNS))
+        table = table.fillna("")
         if not table.equals(self.widget.value):
             self.widget.value = table
             self._select()
@@ -57,9 +60,22 @@ class RunTable:
         if entry.store:
             return {"name": entry.name, "state": "store"}
         try:
-            return _summary(entry.name, self._library.run(entry.path))
-        except UserError as error:  # a damaged run does not hide the others
+            row, last = self._summary(self.library.run(entry.path))
+        except (UserError, OSError) as error:  # a damaged run does not hide the others
             return {"name": entry.name, "state": f"damaged: {error}"}
+        when = "" if last is None else ago(time.time() - last)
+        return {"name": entry.name, **row, "last record": when}
+
+    def _summary(self, run: Run) -> tuple[dict[str, str], float | None]:
+        """Row of a run, and the time of its last event; read again where its log has grown."""
+        stat = run.log_path.stat()
+        state = stat.st_mtime_ns, stat.st_size
+        known = self._read.get(run.path)
+        if known is None or known[0] != state or known[1]["state"].startswith(_LIVE):
+            events = run.events()
+            last = events[-1].time if events else None
+            self._read[run.path] = known = state, _summary(run), last
+        return known[1], known[2]
 
     def _select(self) -> None:
         names = [each.name for each in self._entries]
@@ -75,16 +91,14 @@ class RunTable:
             self._state.param.update(run=names[0], beside=names[1] if len(names) > 1 else "")
 
 
-def _summary(name: str, run: Run) -> dict[str, str]:
-    now, events = progress(run), run.events()
+def _summary(run: Run) -> dict[str, str]:
+    now = progress(run)
     done = f"{now.step}" if now.steps is None else f"{now.step} of {now.steps}"
     last = run.metrics().ffill()
     best = next((f"{m} {last[m].iloc[-1]:.3f}" for m in _BEST if m in last and len(last)), "")
     state = "paused" if now.paused else str(now.status)
     return {
-        "name": name,
-        "state": f"● {state}" if state == "running" else state,
+        "state": f"{_LIVE} {state}" if now.status is Status.RUNNING else state,
         "done": done,
         "best": best.replace("covering_", "").replace("held_out_", ""),
-        "last record": ago(time.time() - events[-1].time) if events else "",
     }

@@ -88,8 +88,11 @@ class Workspace:
 
     def _watch(self) -> None:
         def on(names: list[str], answer: Callable[[], None]) -> None:
-            watcher = self.state.param.watch(lambda *_: self._writes or answer(), names)
-            self._watchers.append(watcher)
+            def unless_own(*_: object) -> None:
+                if not self._writes:
+                    answer()
+
+            self._watchers.append(self.state.param.watch(unless_own, names))
 
         on(["image", "step", "affinity"], self._load)
         on(
