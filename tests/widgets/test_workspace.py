@@ -64,7 +64,7 @@ def test_an_eigenvector_is_chosen_in_the_spectrum_or_among_the_pictures(space: W
     assert np.allclose(shown, space.view.eigenvector(3))
     assert space.canvas._mapper.low == -space.canvas._mapper.high
     assert list(space.spectrum._chosen.data["number"]) == [3]
-    assert "eigenvector 3 at" in space._figures.object
+    assert "eigenvector 3 at" in space._figures.text
     tap(space.vectors.figures[0], 1)
     assert space.state.eigenvector == 2
 
@@ -85,7 +85,7 @@ def test_segments_follow_their_number_and_are_scored(space: Workspace) -> None:
     assert space.view is not None
     labels = space.view.labels(space.state.cut, 4, space.state.threshold, 0)
     assert space.canvas.figure.title.text.endswith(f"{labels.max()} segments")
-    assert "best, average covering" in space._figures.object
+    assert "best, average covering" in space._figures.text
     space.state.cut = NUMBER
     space.state.k = 3
     assert space.canvas.figure.title.text.endswith("3 segments")

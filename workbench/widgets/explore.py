@@ -4,7 +4,9 @@ workbench.explore("runs/first")
 workbench.explore(workbench.probe(model, images="holiday/", layers=["blocks.9"]))
 """
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import ipywidgets
 import panel as pn
@@ -63,11 +65,18 @@ class Exploration:
             self._made[title] = self._tabs[title].make(self._subject)
         return self._made[title]
 
-    def panel(self) -> pn.Tabs:
+    def panel(self) -> pn.Column:
         """Layout of the tabs for a Panel app."""
-        return pn.Tabs(
-            *((title, self.explorer(title).panel()) for title in self.titles), dynamic=True
-        )
+        # Not pn.Tabs: figures of a fixed size stay blank in them beside one that stretches.
+        made = cache(lambda title: self.explorer(title).panel())
+        titles = pn.widgets.RadioButtonGroup(options=self.titles)
+        body = pn.Column(made(titles.value), sizing_mode="stretch_both")
+
+        def open_tab(event: Any) -> None:
+            body.objects = [made(event.new)]
+
+        titles.param.watch(open_tab, "value")
+        return pn.Column(titles, body, sizing_mode="stretch_both")
 
     def tabs(self) -> ipywidgets.Tab:
         """Tabs as ipywidgets."""

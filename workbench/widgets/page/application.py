@@ -38,7 +38,8 @@ class Page:
     Attributes:
         state: selection: the chosen run, the one beside it, and what the workspace shows of them.
         table: table of runs and stores.
-        tabs: explorers of the chosen run or store.
+        tabs: titles of what the chosen run or store has data for.
+        body: what is open.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Page:
         self._seen = 0  # `seq` of the last event that the open explorer has read
         self.table = RunTable(library, self.state)
         self.message = pn.pane.Alert("", alert_type="warning", visible=False)
-        self.tabs = pn.Tabs(sizing_mode="stretch_both")
+        self.tabs = pn.widgets.RadioButtonGroup(options=[])
+        self.body = pn.Column(sizing_mode="stretch_both")
+        self._panels: dict[str, pn.viewable.Viewable] = {}
         asked = self.state.run
         if self.table.entry(asked) is None:
             self.state.run = self.library.entries()[0].name
         self.state.param.watch(lambda *_: self.choose(), ["run", "beside"])
-        self.tabs.param.watch(lambda _: self._open(), "active")
+        self.tabs.param.watch(lambda _: self._open(), "value")
         self.choose()
         if asked and asked != self.state.run:
             self._show_error(
@@ -69,7 +72,7 @@ class Page:
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.refresh, INTERVAL)
         left = pn.Column(self.table.widget, width=360, sizing_mode="stretch_height")
-        right = pn.Column(self.message, self.tabs, sizing_mode="stretch_both")
+        right = pn.Column(self.message, self.tabs, self.body, sizing_mode="stretch_both")
         return pn.Row(left, right, sizing_mode="stretch_both")
 
     def choose(self) -> None:
@@ -84,7 +87,7 @@ class Page:
         for each in self.explorers.values():
             if isinstance(each, Workspace):
                 each.close()
-        self.explorers, self._seen = {}, 0
+        self.explorers, self._panels, self._seen = {}, {}, 0
         self._show(tabs_of(self.subject), title)
 
     def refresh(self) -> None:
@@ -106,7 +109,7 @@ class Page:
     @property
     def _title(self) -> str:
         """Title of the open tab; empty where there is none."""
-        return self._shown[self.tabs.active].title if self._shown else ""
+        return self.tabs.value or ""
 
     def _subject(self) -> Subject:
         entry = self.table.entry(self.state.run)
@@ -119,33 +122,25 @@ class Page:
 
     def _show(self, tabs: list[Tab], title: str) -> None:
         """Show these tabs, with the tab of that title open if there is one."""
-        kept = {tab.title: pane for tab, pane in zip(self._shown, self.tabs, strict=True)}
         titles = [tab.title for tab in tabs]
-        panes = [
-            kept[each]
-            if each in self.explorers
-            else pn.Column(sizing_mode="stretch_both", scroll=True)
-            for each in titles
-        ]
         self._shown = tabs
-        self.tabs[:] = list(zip(titles, panes, strict=True))
-        if titles:
-            self.tabs.active = titles.index(title) if title in titles else 0
+        value = title if title in titles else next(iter(titles), None)
+        self.tabs.param.update(options=titles, value=value)
         self._open()
 
     def _open(self) -> None:
-        """Make the explorer of the open tab, unless it exists."""
-        if not self._shown or self._title in self.explorers:
-            return
-        tab: Tab = self._shown[self.tabs.active]
-        pane: Any = self.tabs[self.tabs.active]
-        try:
-            explorer = tab.make(self.subject)
-        except UserError as error:
-            self._show_error(error)
-            return
-        self.explorers[tab.title] = explorer
-        pane.objects = [explorer.panel()]
+        """Show the open tab; its explorer is made at the first time."""
+        title = self._title
+        tab = next((each for each in self._shown if each.title == title), None)
+        if tab is not None and title not in self.explorers:
+            try:
+                self.explorers[title] = tab.make(self.subject)
+                self._panels[title] = self.explorers[title].panel()
+            except UserError as error:
+                self._show_error(error)
+        shown = [self._panels[title]] if title in self._panels else []
+        if list(self.body) != shown:
+            self.body.objects = shown
 
     def _show_error(self, error: UserError) -> None:
         self.message.object, self.message.visible = escape(str(error)), True
@@ -194,10 +189,17 @@ def serve(
 
 def _page(library: Library, looker: Looker | None) -> Page:
     """Page with the selection that its address names; the address follows the selection."""
-    state = State()
-    if pn.state.location is not None:
-        pn.state.location.sync(state, list(State.ADDRESS))
-    return Page(library, looker, state)
+    state, location = State(), pn.state.location
+    if location is not None:
+        location.sync(state, list(State.ADDRESS))
+    page = Page(library, looker, state)
+
+    def write_address() -> None:  # it follows changes, and what was chosen at first is none
+        if location is not None:
+            location.update_query(**state.chosen())
+
+    pn.state.onload(write_address)
+    return page
 
 
 def _make_sure_of(port: int) -> None:

@@ -48,3 +48,9 @@ class State(param.Parameterized):
         "cut", "k", "seed", "threshold", "annotator", "opacity", "metric", "log",
     )  # fmt: skip
     """Parameters that an address holds."""
+
+    def chosen(self) -> dict[str, Any]:
+        """Values of the address that are not those of a new state."""
+        usual = type(self)()
+        values = {name: getattr(self, name) for name in self.ADDRESS}
+        return {name: each for name, each in values.items() if each != getattr(usual, name)}

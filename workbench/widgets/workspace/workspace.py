@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets
 import panel as pn
+from bokeh.models.widgets import Div
 from IPython.display import display
 
 from pipelines.errors import UserError
@@ -76,8 +77,9 @@ class Workspace:
         self.vectors = EigenvectorPictures(self.state)
         self.timeline = Timeline(self.state)
         self._metric = pn.widgets.Select(label="Metric", width=200)
-        self._figures = pn.pane.HTML("", sizing_mode="stretch_width")
-        self._note = pn.pane.HTML("", sizing_mode="stretch_width", visible=False)
+        # Not Panel's HTML panes: with each text they name style sheets on the network.
+        self._figures = Div(sizing_mode="stretch_width")
+        self._note = Div(sizing_mode="stretch_width", visible=False)
         self._canvases = [
             pn.pane.Bokeh(each.figure, sizing_mode="stretch_both")
             for each in (self.canvas, self.second)
@@ -212,7 +214,7 @@ class Workspace:
         self._write_figures()
 
     def _write_figures(self) -> None:
-        self._figures.object = figures_table(self.state, self.view, self.other)
+        self._figures.text = figures_table(self.state, self.view, self.other)
 
     def _draw_timeline(self) -> None:
         name, found = self.state.metric, self._measured
@@ -222,7 +224,7 @@ class Workspace:
 
     def _say(self, message: str) -> None:
         self.message = message
-        self._note.object = f'<div style="{_GREY}">{escape(message)}</div>' if message else ""
+        self._note.text = f'<div style="{_GREY}">{escape(message)}</div>' if message else ""
         self._note.visible = bool(message)
 
     def panel(self, height: int | None = None) -> pn.Column:
@@ -230,14 +232,14 @@ class Workspace:
         bokeh = pn.pane.Bokeh
         left = pn.Column(
             self.controls.row,
-            self._note,
+            bokeh(self._note, sizing_mode="stretch_width"),
             self._pictures,
             sizing_mode="stretch_both",
         )
         right = pn.Column(
             bokeh(self.spectrum.figure, sizing_mode="stretch_width"),
             pn.GridBox(*(bokeh(each) for each in self.vectors.figures), ncols=3),
-            self._figures,
+            bokeh(self._figures, sizing_mode="stretch_width"),
             width=330,
             sizing_mode="stretch_height",
             scroll=True,
