@@ -26,7 +26,8 @@ def address(chromium: str, trained: Run, tmp_path: Path) -> Iterator[str]:
 def test_all_panels_answer_and_the_address_opens_the_same_view(
     page: "Page", address: str, trained: Run, keep: Callable[[str], None]
 ) -> None:
-    scene, steps = trained.snapshot_names()[0], trained.snapshots()
+    scene = trained.snapshot_names()[0]
+    steps = trained.snapshots(scene)
     page.goto(address)
     picture = titled(page, f"scene {scene}, step {trained.step}: row of M")
     before = picture.pixels()
@@ -38,7 +39,8 @@ def test_all_panels_answer_and_the_address_opens_the_same_view(
     titled(page, "2: λ = ").click(60, 60)
     titled(page, f"scene {scene}, step {trained.step}: eigenvector 2")
     page.get_by_text("segments", exact=True).click()
-    page.wait_for_url(re.compile("overlay=segments"))
+    for part in ("overlay=segments", f"step={trained.step}"):
+        page.wait_for_url(re.compile(part))
     keep("segments")
     again = page.context.new_page()
     again.goto(re.sub(r"step=\d+", f"step={steps[0]}", page.url))

@@ -194,11 +194,15 @@ def _page(library: Library, looker: Looker | None) -> Page:
         location.sync(state, list(State.ADDRESS))
     page = Page(library, looker, state)
 
-    def write_address() -> None:  # it follows changes, and what was chosen at first is none
-        if location is not None:
-            location.update_query(**state.chosen())
+    def complete_address() -> None:  # which follows changes, but not what is chosen at first
+        assert location is not None
+        known = location.query_params
+        missing = {name: each for name, each in state.chosen().items() if name not in known}
+        if missing:
+            location.update_query(**missing)
 
-    pn.state.onload(write_address)
+    if location is not None:  # again and again: what comes before a page is shown is lost
+        pn.state.add_periodic_callback(complete_address, INTERVAL // 4)
     return page
 
 
