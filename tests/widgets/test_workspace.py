@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from bokeh.events import Tap
 
+from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.widgets.workspace import State, Workspace
@@ -111,6 +112,17 @@ def test_a_state_opens_the_same_view_again(space: Workspace, trained_run: Run) -
     assert again.canvas.figure.title.text == space.canvas.figure.title.text
     lost = Workspace(trained_run, state=State(image="no such scene", step=999, pixels=[[9999, 0]]))
     assert lost.view is not None, "what is not there gives way to what is"
+
+
+def test_an_address_holds_the_state_and_refuses_what_is_none() -> None:
+    state = State(run="a b/1", image="1002", step=0, pixels=[[3, 4]], opacity=0.5, log=True)
+    again = State(**State.read(f"?{state.query()}&other=1"))
+    assert again.query() == state.query()
+    assert (again.image, again.step, again.pixels) == ("1002", 0, [[3, 4]])
+    assert State().query() == ""
+    for query in ("k=99", "k=many", "overlay=none", "pixels=7"):
+        with pytest.raises(WorkbenchError, match=f"{query.partition('=')[0]} in the address"):
+            State.read(query)
 
 
 def test_a_run_that_grows_is_followed_until_another_step_is_chosen(

@@ -63,7 +63,7 @@ class Page:
         self.tabs.param.watch(lambda _: self._open(), "value")
         self.choose()
         if asked and asked != self.state.run:
-            self._show_error(
+            self.show_error(
                 WorkbenchError(f"a run or store {asked}", "none of that name here", "choose one")
             )
 
@@ -83,7 +83,7 @@ class Page:
             self.subject = self._subject()
         except UserError as error:
             self.subject = Subject()
-            self._show_error(error)
+            self.show_error(error)
         for each in self.explorers.values():
             if isinstance(each, Workspace):
                 each.close()
@@ -137,12 +137,13 @@ class Page:
                 self.explorers[title] = tab.make(self.subject)
                 self._panels[title] = self.explorers[title].panel()
             except UserError as error:
-                self._show_error(error)
+                self.show_error(error)
         shown = [self._panels[title]] if title in self._panels else []
         if list(self.body) != shown:
             self.body.objects = shown
 
-    def _show_error(self, error: UserError) -> None:
+    def show_error(self, error: UserError) -> None:
+        """Show an error above what is open."""
         self.message.object, self.message.visible = escape(str(error)), True
 
 
@@ -189,20 +190,32 @@ def serve(
 
 def _page(library: Library, looker: Looker | None) -> Page:
     """Page with the selection that its address names; the address follows the selection."""
-    state, location = State(), pn.state.location
-    if location is not None:
-        location.sync(state, list(State.ADDRESS))
+    state, location, wrong = State(), pn.state.location, None
+    try:
+        state.param.update(**State.read("" if location is None else location.search))
+    except WorkbenchError as error:
+        wrong = error
     page = Page(library, looker, state)
+    if wrong is not None:
+        page.show_error(wrong)
+    if location is None:
+        return page
 
-    def complete_address() -> None:  # which follows changes, but not what is chosen at first
-        assert location is not None
-        known = location.query_params
-        missing = {name: each for name, each in state.chosen().items() if name not in known}
-        if missing:
-            location.update_query(**missing)
+    def write(*_: object) -> None:
+        query = state.query()
+        location.search = f"?{query}" if query else ""
 
-    if location is not None:  # again and again: what comes before a page is shown is lost
-        pn.state.add_periodic_callback(complete_address, INTERVAL // 4)
+    def read(event: Any) -> None:  # back and forward in the browser
+        try:
+            state.param.update(**State.read(event.new))
+        except WorkbenchError as error:
+            page.show_error(error)
+
+    state.param.watch(write, list(State.ADDRESS))
+    location.param.watch(read, "search")
+    pn.state.add_periodic_callback(
+        write, INTERVAL // 4
+    )  # what comes before a page is shown is lost
     return page
 
 

@@ -1,9 +1,12 @@
 """State of a workspace: what is looked at, and how. All panels read it and write to it."""
 
+import json
 from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode
 
 import param
 
+from workbench.errors import WorkbenchError
 from workbench.probe.affinities import CHOICES
 
 AFFINITY, SEGMENTS, EIGENVECTOR, PHOTOGRAPH = "affinity", "segments", "eigenvector", "photograph"
@@ -49,8 +52,32 @@ class State(param.Parameterized):
     )  # fmt: skip
     """Parameters that an address holds."""
 
-    def chosen(self) -> dict[str, Any]:
-        """Values of the address that are not those of a new state."""
-        usual = type(self)()
-        values = {name: getattr(self, name) for name in self.ADDRESS}
-        return {name: each for name, each in values.items() if each != getattr(usual, name)}
+    def query(self) -> str:
+        """Query of an address: values that are not those of a new state."""
+        usual, chosen = type(self)(), {}
+        for name in self.ADDRESS:
+            value = getattr(self, name)
+            if value != getattr(usual, name):
+                chosen[name] = value if isinstance(value, str) else json.dumps(value)
+        return urlencode(chosen)
+
+    @classmethod
+    def read(cls, query: str) -> dict[str, Any]:
+        """Values that the query of an address names; what belongs to others is left out.
+
+        Raises:
+            WorkbenchError: a value is not one of its parameter.
+        """
+        found: dict[str, Any] = {}
+        for name, text in parse_qsl(query.removeprefix("?")):
+            if name not in cls.ADDRESS:
+                continue
+            try:
+                words = isinstance(cls.param[name], param.String | param.Selector)
+                found[name] = text if words else json.loads(text)
+                cls(**{name: found[name]})
+            except ValueError as error:
+                raise WorkbenchError(
+                    f"{name} in the address: {cls.param[name].doc}", text, "choose it on the page"
+                ) from error
+        return found
