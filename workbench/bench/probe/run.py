@@ -179,7 +179,7 @@ def _angle(exact: Tensor, found: Tensor, x: Tensor, count: int) -> float:
 
 
 def cell_features(images: int, cells: int, features: int) -> Tensor:
-    """Features (images · cells, features) float32: noisy copies of `KINDS` vectors of both signs."""
+    """Features (images · cells, features) float32 of both signs, around `KINDS` random vectors."""
     random = torch.Generator().manual_seed(0)
     kinds = torch.randn(KINDS, features, generator=random)
     found = torch.empty(images, cells, features)
