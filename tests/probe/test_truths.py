@@ -31,7 +31,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def truths(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of photo0 in BSDS's form; of photo1 by two annotators; of photo2 of a wrong size."""
+    """Label maps: photo0's in BSDS's form, photo1's by two annotators, photo2's of a wrong size."""
     folder = write_truths(tmp_path_factory.mktemp("truths"), 1)
     halves = np.zeros((64, 48), np.uint8)
     halves[:, 24:] = 7

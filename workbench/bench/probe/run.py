@@ -52,7 +52,7 @@ class ProbeSizes:
 
     images: int = 64
     side: int = 224
-    steps: int = 12
+    steps: int = 40
     photographs: int = 1000
     cells: int = 1024
     features: int = 768
@@ -129,10 +129,10 @@ def _training_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
         def plain_record() -> None:
             training.step(loss=step())
 
-        plain = _median(step, sizes.steps)
-        recorded = _median(plain_record, sizes.steps)
+        both = medians({PLAIN: step, OURS: plain_record}, sizes.steps, patience=float("inf"))
+        plain, recorded = both[PLAIN], both[OURS]
         training.probe([f"features.{end}" for end in network.ends], every=1)
-        looked = _median(plain_record, sizes.steps)
+        looked = medians({OURS: plain_record}, sizes.steps, patience=float("inf"))[OURS]
     mean = recorded + (looked - recorded) / EVERY
     case = f"training step, AlexNet to ReLU-5, batches of 8, a look every {EVERY} steps"
     return [Row(case, OURS, mean, 1.0), Row(case, PLAIN, plain, plain / mean)]
@@ -204,11 +204,6 @@ def _timed(
         Row(case, n, seconds[n], seconds[n] / seconds[OURS], peak_bytes(task, device))
         for n, task in tasks.items()
     ]
-
-
-def _median(task: Callable[[], object], repeats: int) -> float:
-    """Median seconds of a task that changes its input: all runs count but the first."""
-    return medians({"": task}, repeats, patience=float("inf"))[""]
 
 
 def _targets(rows: list[Row]) -> tuple[Target, ...]:

@@ -96,19 +96,19 @@ def fit_regions(
 
 
 def evaluate_regions(
-    path: Path | str, part: str = "test", *, store: str | None = None, device: str = "auto"
+    path: Path | str, split: str = "test", *, store: str | None = None, device: str = "auto"
 ) -> RecognitionSummary:
-    """Errors and calibration of a run's network on one part; also kept in the run.
+    """Errors and calibration of a run's network on one split; also kept in the run.
 
     Arguments and errors as in `score_run`.
     """
-    scores = score_run(path, part, store=store, device=device)
+    scores = score_run(path, split, store=store, device=device)
     run = Run.open(path)
     names = Regions.open(store or run.config["store"], fields=("image",)).names
     outcomes = Outcomes.of_scores(
         scores.logits, scores.categories, scores.image_ids, scores.annotation_ids, names
     )
-    with atomic_write(run.path / "evaluations" / f"{part}-outcomes.json") as file:
+    with atomic_write(run.path / "evaluations" / f"{split}-outcomes.json") as file:
         file.write(to_json(plain(outcomes)).encode())
     return summarise([outcomes])
 
