@@ -36,7 +36,7 @@ class RunTable:
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
             show_index=False, disabled=True, selectable=MOST_CURVES, sizing_mode="stretch_both",
-            layout="fit_data_fill", page_size=None, theme="simple",
+            layout="fit_data_fill", page_size=None, theme=state.table_theme,
             header_filters={"name": {"type": "input", "func": "like", "placeholder": "search"}},
             configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
         )  # fmt: skip
