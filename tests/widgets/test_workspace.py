@@ -1,17 +1,43 @@
 """The workspace: each panel answers the state, and a click in each changes the state."""
 
+import base64
+import dataclasses
+import io
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import numpy as np
+import panel as pn
 import pytest
 from bokeh.events import Tap
+from PIL import Image
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
-from workbench.widgets.workspace import State, Workspace
-from workbench.widgets.workspace.state import EIGENVECTOR, NUMBER, SEGMENTS
+from workbench.widgets.workspace import Compare, State, Workspace
+from workbench.widgets.workspace.curves import SEEDS_ONLY
+from workbench.widgets.workspace.keys import HELP
+from workbench.widgets.workspace.share import picture, spectra
+from workbench.widgets.workspace.state import (
+    AFFINITY,
+    BLOCKS,
+    EIGENVECTOR,
+    ERROR,
+    IMAGES,
+    NOBODY,
+    NUMBER,
+    PHOTOGRAPH,
+    SEGMENTS,
+)
+
+
+@pytest.fixture
+def two_scenes(trained_run: Run, snapshot: Snapshot) -> Run:
+    worse = dataclasses.replace(snapshot, coverings=snapshot.coverings / 2)
+    trained_run.snapshot(4, "another", worse.to_arrays())
+    return trained_run
 
 
 @pytest.fixture
@@ -112,6 +138,11 @@ def test_a_state_opens_the_same_view_again(space: Workspace, trained_run: Run) -
     assert again.canvases[0].figure.title.text == space.canvases[0].figure.title.text
     lost = Workspace(trained_run, state=State(image="no such scene", step=999, pixels=[[9999, 0]]))
     assert lost.view is not None, "what is not there gives way to what is"
+    assert "has no scene no such scene" in lost.message
+    lost.state.image = "<b>gone</b>"
+    assert f"has no scene <b>gone</b>; {lost.state.image} is shown" in lost.message
+    assert "&lt;b&gt;gone" in lost._note.text
+    assert lost.state.image in trained_run.snapshot_names()
 
 
 def test_an_address_holds_the_state_and_refuses_what_is_none() -> None:
@@ -154,3 +185,160 @@ def test_a_closed_workspace_answers_no_more(trained_run: Run) -> None:
     state.overlay = SEGMENTS
     assert events.count == 1
     assert space.canvases[0].figure.title.text == before
+
+
+def test_pinned_steps_stand_beside_the_present_one(space: Workspace, trained_run: Run) -> None:
+    first, *_, last = trained_run.snapshots(space.state.image)
+    space.keys.press("c")
+    assert space.state.pins == [last]
+    assert len(space.views) == 1, "the same step is not shown twice"
+    space.keys.press("ArrowLeft")
+    assert space.state.step < last
+    space.state.step = first
+    assert [view.step for view in space.views] == [first, last]
+    assert f"step {last}" in space.canvases[1].figure.title.text
+    space.state.step = last
+    space.keys.press("c")
+    assert space.state.pins == []
+
+
+def test_keys_do_what_their_list_says(two_scenes: Run) -> None:
+    space = Workspace(two_scenes)
+    images, state = two_scenes.snapshot_names(), space.state
+    state.image = images[-1]
+    for key, name, value in (
+        ("s", "overlay", SEGMENTS), ("a", "overlay", AFFINITY), ("r", "overlay", ERROR),
+        ("p", "overlay", PHOTOGRAPH), ("4", "eigenvector", 4), ("ArrowUp", "image", images[-2]),
+        ("ArrowDown", "image", images[-1]), ("ArrowDown", "image", images[-1]),
+    ):  # fmt: skip
+        space.keys._sent.data = {"kind": ["key"], "name": [key], "value": [""], "number": [1]}
+        assert getattr(state, name) == value, key
+    space.keys.press("?")
+    assert space._help.visible
+    assert all(key in space._help.text for key in HELP)
+
+
+def test_steps_are_played_to_the_last(space: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    timer = SimpleNamespace(stop=lambda: None)
+    monkeypatch.setattr(pn.state, "add_periodic_callback", lambda *_: timer)
+    seen = [space.state.step]
+    space.keys.press(" ")
+    while space.state.playing:
+        seen.append(space.state.step)
+        space._advance()
+    assert seen == [space._steps[-1], *space._steps]
+
+
+def test_the_error_is_what_the_covering_leaves(space: Workspace) -> None:
+    space.state.param.update(overlay=ERROR, cut=NUMBER, k=3, annotator=1)
+    assert space.view is not None
+    labels = space.view.cut(space.state)
+    covering = space.view.coverings(labels)[1]
+    drawn = space.canvases[0].drawn
+    assert drawn is not None
+    assert drawn.values is not None
+    assert 1 - drawn.values.mean() == pytest.approx(covering)
+    space.state.annotator = NOBODY
+    assert "choose an annotator" in space.canvases[0].figure.title.text
+
+
+def test_a_row_of_the_block_matrix_is_a_pixel(space: Workspace) -> None:
+    space.state.chart = BLOCKS
+    assert space.view is not None
+    found = space.blocks._blocks
+    assert found is not None
+    labels = space.view.probe.labels(space.view.truth(space.state.annotator))[found.cells]
+    changes = np.flatnonzero(np.diff(labels))
+    assert len(changes) == len(np.unique(labels)) - 1, "cells of one segment lie together"
+    assert np.allclose(changes + 0.5, space.blocks._lines.data["at"])
+    for row in (0, len(found.cells) - 1):
+        tap(space.blocks.figure, 3, row)
+        assert space.blocks._rows[0].location == row
+        (y, x) = space.state.pixels[0]
+        assert space.view.probe.cell((y, x)) == found.cells[row]
+
+
+def test_images_are_a_table_with_their_scores(two_scenes: Run) -> None:
+    space = Workspace(two_scenes)
+    space.state.chart = IMAGES
+    table = space.images.widget.value
+    assert set(table["image"]) >= set(two_scenes.snapshot_names())
+    scores = table["average"].dropna().tolist()
+    assert scores, "the fixture's snapshots are scored"
+    assert scores == sorted(scores)
+    assert all(each.startswith("<img") for each in table["picture"][:2])
+    other = next(i for i, name in enumerate(table["image"]) if name != space.state.image)
+    space.images.choose(other)
+    assert space.state.image == table["image"][other]
+
+
+def test_pictures_tables_and_lines_of_python_leave_the_page(
+    space: Workspace, trained_run: Run
+) -> None:
+    space.state.param.update(overlay=EIGENVECTOR, eigenvector=3)
+    shown = space.shown()
+    assert picture(space.state, shown, "png").startswith(b"\x89PNG")
+    svg = ElementTree.fromstring(picture(space.state, shown, "svg"))
+    assert svg.tag.endswith("svg")
+    assert space.view is not None
+    values = spectra(shown)
+    assert np.allclose(values.iloc[:, 0].dropna(), space.view.spectrum.eigenvalues)
+    space.share.toggle()
+    code = space.share._code.text
+    namespace: dict[str, Workspace] = {}
+    exec(code.replace("workbench.explore(", "again = workbench.explore("), namespace)
+    again = namespace["again"].page.explorers["Workspace"]
+    assert again.canvases[0].figure.title.text == space.canvases[0].figure.title.text
+    assert again.state.pixels == space.state.pixels
+
+
+def test_a_photograph_is_segmented_or_refused_by_a_sentence(
+    space: Workspace, monkeypatch: pytest.MonkeyPatch, snapshot: Snapshot
+) -> None:
+    before = space.state.image
+    photo = io.BytesIO()
+    Image.fromarray(snapshot.image).save(photo, "PNG")
+    space.open_photo("mine.png", photo.getvalue())
+    assert "a run with a trained segmentation network" in space.message
+    monkeypatch.setattr("workbench.widgets.workspace.photos.can_segment", lambda _: True)
+    space.open_photo("mine.txt", b"no picture")
+    assert "mine.txt" in space.message
+    large = {"kind": ["large"], "name": ["big.jpg"], "value": ["99999999"], "number": [1]}
+    space.keys._sent.data = large
+    assert "big.jpg, 99999999 bytes" in space.message
+    assert space.state.image == before
+    predicted = SimpleNamespace(prediction=lambda _: snapshot.prediction)
+    monkeypatch.setattr("workbench.widgets.workspace.photos._segmenter", lambda _: predicted)
+    content = base64.b64encode(photo.getvalue()).decode()
+    dropped = {"kind": ["file"], "name": ["mine.png"], "value": [content], "number": [2]}
+    space.keys._sent.data = dropped
+    assert (space.state.image, space.state.overlay, space.message) == ("mine.png", SEGMENTS, "")
+    assert np.array_equal(space.view.snapshot.image, snapshot.image)
+
+
+def test_curves_are_grouped_smoothed_and_placed(tmp_path: Path) -> None:
+    runs = []
+    for seed in (0, 1):
+        for rate in (0.1, 0.2):
+            run = Run.create(
+                tmp_path / f"{rate}-{seed}", {"training": {"rate": rate}, "seed": seed}
+            )
+            run.append("plan", 0, steps=20, steps_per_pass=10)
+            for step in range(1, 21):
+                run.log(step, loss=rate * step + seed)
+            runs.append(run)
+    shown = Compare(runs, State(axis="pass"))
+    assert [curve.name for curve in shown.charts["loss"].curves] == [run.path.name for run in runs]
+    assert shown.charts["loss"].curves[0].values.index[-1] == 2.0
+    assert set(shown.differences.index) == {"training.rate", "seed"}
+    shown.state.group = "training.rate"
+    first, second = shown.charts["loss"].curves
+    assert first.name == "training.rate = 0.1 (2 runs)"
+    assert np.allclose(first.values, 0.1 * np.arange(1, 21) + 0.5)
+    assert np.allclose(second.low, 0.2 * np.arange(1, 21))
+    assert np.allclose(second.high, 0.2 * np.arange(1, 21) + 1)
+    shown.state.group = SEEDS_ONLY
+    assert [len(c.values) for c in shown.charts["loss"].curves] == [20, 20]
+    shown.state.param.update(group="", smooth=0.5, logarithmic=True)
+    assert shown.charts["loss"].curves[0].values.iloc[0] > 0.1
+    assert shown.charts["loss"].figure.y_scale.__class__.__name__ == "LogScale"

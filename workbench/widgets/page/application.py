@@ -58,7 +58,7 @@ class Page:
         self.table = RunTable(library, self.state)
         self.message = pn.pane.Alert("", alert_type="warning", visible=False)
         self.tabs = pn.widgets.RadioButtonGroup(options=[])
-        self.body = pn.Column(sizing_mode="stretch_both")
+        self.body = pn.Column(sizing_mode="stretch_both", styles={"min-height": "0"})
         self._panels: dict[str, pn.viewable.Viewable] = {}
         asked = self.state.run
         if self.table.entry(asked) is None:
@@ -89,13 +89,19 @@ class Page:
             label="☀" if dark else "☾", width=36, description="Light or dark colours"
         )
         theme.on_click(lambda _: self._change_theme())
-        header = pn.Row(self.tabs, pn.Spacer(sizing_mode="stretch_width"), theme)
+        runs = pn.widgets.Button(label="☰", width=36, description="Show or hide the table of runs")
+        runs.on_click(lambda _: setattr(left, "visible", not left.visible))
+        header = pn.Row(runs, self.tabs, pn.Spacer(sizing_mode="stretch_width"), theme)
         header.sizing_mode = "stretch_width"
-        right = pn.Column(self.message, header, self.body, sizing_mode="stretch_both")
+        right = pn.Column(
+            self.message, header, self.body, sizing_mode="stretch_both", styles={"min-height": "0"}
+        )
         if height is None:
             return pn.Row(left, right, sizing_mode="stretch_both")
         header.pop(-1)  # the notebook's colours are its own
         alone = len(self.library.entries()) == 1
+        if alone:
+            header.pop(0)
         shown = [right] if alone else [left, right]
         return pn.Row(*shown, sizing_mode="stretch_width", height=height)
 
@@ -195,7 +201,11 @@ class Page:
             self._panels[tab.title] = self._panel(self.explorers[tab.title])
         except (UserError, OSError) as error:
             self.show_error(error)
-        self._put(self._title)
+        except Exception as error:  # a fault of ours: the page says so, the log has all of it
+            self.show_error(error)
+            raise
+        finally:
+            self._put(self._title)
 
     def _put(self, title: str) -> None:
         shown = [self._panels[title]] if title in self._panels else []

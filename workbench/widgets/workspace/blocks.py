@@ -41,6 +41,7 @@ class BlockMatrix:
         )  # fmt: skip
         drawn.title.text_font_size = "9pt"
         drawn.axis.ticker = []
+        drawn.axis.axis_label_text_font_size = "9pt"
         drawn.grid.visible = False
         self._image = ColumnDataSource({"image": [], "side": []})
         drawn.image(

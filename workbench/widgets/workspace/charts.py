@@ -44,6 +44,7 @@ class SpectrumChart:
             title="Eigenvalues of M = D⁻½WD⁻½", toolbar_location=None,
         )  # fmt: skip
         drawn.title.text_font_size = "9.5pt"
+        drawn.axis.axis_label_text_font_size = "9pt"
         self._now, self._chosen = (ColumnDataSource({"number": [], "value": []}) for _ in range(2))
         self._beside = ColumnDataSource({"numbers": [], "values": [], "colour": []})
         drawn.multi_line(
@@ -147,10 +148,8 @@ class EigenvectorPictures:
 
     def mark(self) -> None:
         """Mark the clicked pixels."""
-        self._seeds.data = {
-            "x": [x for _, x in self._state.pixels],
-            "y": [y for y, _ in self._state.pixels],
-        }
+        pixels = self._state.pixels if any(len(s.data["image"]) for s in self._sources) else []
+        self._seeds.data = {"x": [x for _, x in pixels], "y": [y for y, _ in pixels]}
 
 
 class Timeline:
@@ -174,6 +173,7 @@ class Timeline:
             y_axis_type="log" if state.logarithmic else "linear",
         )  # fmt: skip
         drawn.toolbar.autohide = True
+        drawn.axis.axis_label_text_font_size = "9pt"
         self._raw, self._smooth = (ColumnDataSource({"step": [], "value": []}) for _ in range(2))
         self._beside = ColumnDataSource({"steps": [], "values": [], "colour": []})
         drawn.toolbar.logo = None

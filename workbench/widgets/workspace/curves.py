@@ -138,6 +138,7 @@ class CurveChart:
         )  # fmt: skip
         drawn.toolbar.autohide, drawn.toolbar.logo = True, None
         drawn.title.text_font_size = "10pt"
+        drawn.axis.axis_label_text_font_size = "9pt"
         self._bands = ColumnDataSource({"xs": [], "ys": [], "colour": []})
         self._lines = ColumnDataSource({"xs": [], "ys": [], "colour": [], "name": []})
         drawn.patches("xs", "ys", source=self._bands, color="colour", alpha=0.18, line_width=0)

@@ -37,7 +37,7 @@ class Measured:
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     alarms: dict[int, str] = field(default_factory=dict)
     axis: str = "step"
-    per_pass: float | None = None
+    per_pass: int | float | None = None
     hours: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     config: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""

@@ -25,8 +25,8 @@ AXES = (STEP, PASS, TIME)
 SPECTRUM, BLOCKS, IMAGES = "spectrum", "block matrix", "images"
 
 
-_NAMES = ("runs", "metrics")
-"""Lists of names, which an address holds one by one."""
+_LISTS = ("runs", "metrics", "pins")
+"""Lists of names or numbers, which an address holds one by one."""
 
 
 class Pixels(param.List):  # type: ignore[misc]  # it has no types
@@ -106,7 +106,7 @@ class State(param.Parameterized):
             value = getattr(self, name)
             if value == getattr(usual, name):
                 continue
-            if name in _NAMES:
+            if name in _LISTS:
                 chosen += [(name, each) for each in value]
             else:
                 chosen.append((name, value if isinstance(value, str) else json.dumps(value)))
@@ -125,8 +125,9 @@ class State(param.Parameterized):
                 continue
             try:
                 words = isinstance(cls.param[name], param.String | param.Selector)
-                if name in _NAMES:
-                    value: Any = [*found.get(name, []), text]
+                if name in _LISTS:
+                    one = json.loads(text) if name == "pins" else text
+                    value: Any = [*found.get(name, []), one]
                 else:
                     value = text if words else json.loads(text)
                 cls(**{name: value})

@@ -42,6 +42,8 @@ HEIGHT = 720
 """Height of a workspace in a cell, screen pixels."""
 _FRAME = 150
 """Milliseconds between two steps that are played."""
+_SHRINKS = {"min-height": "0"}
+"""Style of a layout that gives way to the window: flexible boxes else keep their content's size."""
 _GREY = "color:#6d737c;padding:10px 24px;font-size:14px"
 
 
@@ -108,7 +110,7 @@ class Workspace:
             IMAGES: self.images.widget,
         }
         self._empty = pn.Spacer(sizing_mode="stretch_both")
-        self._pictures = pn.Column(sizing_mode="stretch_both")
+        self._pictures = pn.Column(sizing_mode="stretch_both", styles=_SHRINKS)
         self.refresh()
         self._watch()
 
@@ -223,16 +225,14 @@ class Workspace:
         """Read what there is of the run: images, steps, measurements; follow its latest step."""
         source, state = self._sides.main, self.state
         self._measured = [measured(each) for each in self._sources]
-        images = source.scenes()
-        image = state.image if state.image in images else next(iter(images), "")
-        steps = source.steps(image) if image else []
         latest = state.follow and state.step in self._steps[-1:]
-        step = steps[-1] if steps and (latest or state.step not in steps) else state.step
-        self._steps = steps
+        images = source.scenes()
+        note = self._settle(latest)
+        steps = self._steps
         names = self._measured[0].names
         metric = state.metric if state.metric in names else next(iter(names), "")
         self._metric.param.update(options=names, value=metric or None)
-        self._write(image=image, step=step, metric=metric)
+        self._write(metric=metric)
         self.controls.offer(
             images,
             {source.label(each): each for each in steps},
@@ -241,13 +241,40 @@ class Workspace:
         )
         self.keys.offer(images, steps)
         self.controls.photo.visible = can_segment(source.run)
-        self._load()
+        self._load(note)
         self._draw_timeline()
 
-    def _load(self) -> None:
-        """Show the state's image at its step, pinned steps and other runs beside it."""
+    def _settle(self, latest: bool = False) -> list[str]:
+        """Give way to what there is: an image and a step of the main run.
+
+        Args:
+            latest: whether its last step is wanted.
+
+        Returns:
+            A sentence, where another image than the asked one is shown.
+        """
+        source, asked = self._sides.main, self.state.image
+        images = source.scenes()
+        image = asked if asked in images else next(iter(images), "")
+        steps = source.steps(image) if image else []
+        step = self.state.step
+        if steps and (latest or step not in steps):
+            step = steps[-1] if latest or step < 0 else min(steps, key=lambda s: abs(s - step))
+        self._steps = steps
+        self._write(image=image, step=step)
+        if not asked or asked == image or not image:
+            return []
+        return [f"{self._names[0]} has no {source.words[0]} {asked}; {image} is shown."]
+
+    def _load(self, settled: Sequence[str] | None = None) -> None:
+        """Show the state's image at its step, pinned steps and other runs beside it.
+
+        Args:
+            settled: result of `_settle`, where that was called before.
+        """
+        note = self._settle() if settled is None else settled
         self.views = self._sides.views(self.state)
-        self._say(" ".join(self._sides.problems))
+        self._say(" ".join([*note, *self._sides.problems]))
         view = self.view
         if view is not None:
             inside = [p for p in self.state.pixels if view.contains(p)]
@@ -271,7 +298,9 @@ class Workspace:
             panes.append(self._empty)
         rows = [panes] if len(panes) < 3 else [panes[:2], panes[2:]]
         if [list(row) for row in self._pictures] != rows:
-            self._pictures.objects = [pn.Row(*row, sizing_mode="stretch_both") for row in rows]
+            self._pictures.objects = [
+                pn.Row(*row, sizing_mode="stretch_both", styles=_SHRINKS) for row in rows
+            ]
 
     def _draw_charts(self) -> None:
         others = [each for each in self.views[1:] if each is not None]
@@ -323,6 +352,7 @@ class Workspace:
             bokeh(self._note, sizing_mode="stretch_width"),
             self._pictures,
             sizing_mode="stretch_both",
+            styles=_SHRINKS,
         )
         chart = pn.widgets.RadioButtonGroup.from_param(self.state.param.chart)
         right = pn.Column(
@@ -333,15 +363,16 @@ class Workspace:
             width=330,
             sizing_mode="stretch_height",
             scroll=True,
+            styles=_SHRINKS | {"max-height": "100%"},
         )
         log = pn.widgets.Checkbox.from_param(self.state.param.logarithmic, label="logarithmic")
         below = pn.Row(
             pn.Column(self._metric, log, width=215), self._timeline, sizing_mode="stretch_width"
         )
-        size: dict[str, Any] = {"sizing_mode": "stretch_both", "min_height": 560}
+        size: dict[str, Any] = {"sizing_mode": "stretch_both", "styles": _SHRINKS}
         if height is not None:
             size = {"sizing_mode": "stretch_width", "height": height}
-        above = pn.Row(left, right, sizing_mode="stretch_both", min_height=380)
+        above = pn.Row(left, right, sizing_mode="stretch_both", styles=_SHRINKS)
         self._show_chart()
         figures = [each.figure for each in self.canvases]
         self.keys.listen(figures, whole=height is None)
