@@ -79,9 +79,16 @@ class Figure:
 
     def click(self, x: float, y: float) -> None:
         """Click on a place of the data."""
+        self.page.mouse.click(*self._on_page(x, y))
+
+    def hover(self, x: float, y: float) -> None:
+        """Move the pointer to a place of the data."""
+        self.page.mouse.move(*self._on_page(x, y))
+
+    def _on_page(self, x: float, y: float) -> tuple[float, float]:
         (column,), (row,) = self.at(np.array([x]), np.array([y]))
         frame = self._frame()
-        self.page.mouse.click(frame["x"] + column, frame["y"] + row)
+        return frame["x"] + column, frame["y"] + row
 
     def _frame(self) -> dict[str, float]:
         found: dict[str, float] = self.page.evaluate(

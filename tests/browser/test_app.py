@@ -1,19 +1,42 @@
 """The app, `workbench lab --app`, without JupyterLab."""
 
+import base64
+import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from PIL import Image
 
 from tests.browser.figures import titled
 from tests.browser.pixels import changed, painted
 from tests.browser.server import app
+from tests.browser.trainings import eventually
 from workbench.runs import Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+
+
+DROP = """({name, content}) => {
+  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0))
+  const transfer = new DataTransfer()
+  transfer.items.add(new File([bytes], name))
+  document.body.dispatchEvent(
+    new DragEvent("drop", {dataTransfer: transfer, bubbles: true, cancelable: true}))
+}"""
+"""Drops a file, whose content is given in base 64, on the page."""
+
+
+def photo(run: Run) -> str:
+    """Picture of a run's first snapshot as a file, in base 64."""
+    name = run.snapshot_names()[0]
+    pixels = run.load_snapshot(run.snapshots(name)[0], name, ("image",))["image"]
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
 
 
 @pytest.fixture
@@ -41,8 +64,22 @@ def test_all_panels_answer_and_the_address_opens_the_same_view(
     page.get_by_text("segments", exact=True).click()
     for part in ("overlay=segments", f"step={trained.step}"):
         page.wait_for_url(re.compile(part))
+    picture = titled(page, f"scene {scene}, step {trained.step}: ")
+    before = picture.pixels()
+    picture.hover(5, 70)
+    eventually(lambda: changed(before, picture.pixels()) > 0.001, "an outline under the pointer")
     keep("segments")
+    page.keyboard.press("c")
+    page.keyboard.press("ArrowLeft")
+    sides = [titled(page, f"scene {scene}, step {step}: ") for step in (steps[-2], steps[-1])]
+    assert all(side.title.endswith("segments") for side in sides)
+    keep("compared")
+    page.evaluate(DROP, {"name": "photo.txt", "content": "bm8gcGljdHVyZQ=="})
+    page.get_by_text("photo.txt").wait_for()
+    page.evaluate(DROP, {"name": "mine.png", "content": photo(trained)})
+    titled(page, f"scene mine.png, step {trained.step}: ")
+    keep("dropped")
     again = page.context.new_page()
-    again.goto(re.sub(r"step=\d+", f"step={steps[0]}", page.url))
+    again.goto(f"{address}/?image={scene}&step={steps[0]}&overlay=segments")
     assert titled(again, f"scene {scene}, step {steps[0]}: ").title.endswith("segments")
     again.close()

@@ -32,7 +32,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Probe:
     return found
 
 
-def test_a_click_in_the_tabs_of_explore_shows_the_row_of_a_pixel(
+def test_explore_answers_in_a_cell(
     probed: Probe,
     page: "Page",
     project: Path,
@@ -44,59 +44,28 @@ def test_a_click_in_the_tabs_of_explore_shows_the_row_of_a_pixel(
     notebook = open_notebook("probe.ipynb")
     notebook.run(0)
     notebook.run(1)
-    picture = titled(page, f"image {probed.images[0]}, layer 4: row of M")
-    keep("workspace")
+    where = f"image {probed.images[0]}, layer 4"
+    picture = titled(page, f"{where}: row of M")
+    before = picture.pixels()
+    assert painted(before) > 0.3
     picture.click(100, 30)
-    titled(page, f"image {probed.images[0]}, layer 4: row of M, pixel x 100, y 30")
-    page.get_by_role("tab", name="Affinity", exact=True).click()
-    image = titled(page, f"image {probed.images[0]}, layer 4")
-    rows = titled(page, "M, row of pixel x ")
-    before = rows.pixels()
-    assert min(painted(before), painted(image.pixels())) > 0.5
-    keep("before")
-    image.click(100, 30)
-    rows = titled(page, "M, row of pixel x 100, y 30;")
-    after = rows.pixels()
-    assert changed(before, after) > 0.1
-    keep("after")
-
-    page.get_by_label("affinity", exact=True).select_option(index=1)
-    titled(page, "M, row of pixel x 100, y 30;")
+    picture = titled(page, f"{where}: row of M, pixel x 100, y 30")
+    assert changed(before, picture.pixels()) > 0.1
+    keep("workspace")
+    page.get_by_label("Affinity", exact=True).select_option(index=1)
     page.get_by_text("approximated: error of its entries").wait_for()
-
-    page.get_by_role("tab", name="Segmentations").click()
-    titled(page, "average covering, 4, cosine: click one")
-    page.get_by_label("cut", exact=True).select_option(label="hierarchy, by number")
-    page.get_by_text("covering of the annotators").wait_for()
-    cut = titled(page, "6 segments, mean covering")
-    assert painted(cut.pixels()) > 0.5
-    keep("segmentations")
-    assert (notebook.errors(), notebook.warnings()) == ([], [])
-
-
-def test_tabs_draw_and_answer(
-    probed: Probe,
-    page: "Page",
-    project: Path,
-    open_notebook: Callable[[str], Notebook],
-    keep: Callable[[str], None],
-) -> None:
-    cells = ["import workbench", f"workbench.explore({str(probed.path)!r})"]
-    write_notebook(project / "notebooks" / "tabs.ipynb", cells)
-    notebook = open_notebook("tabs.ipynb")
-    notebook.run(0)
-    notebook.run(1)
-    picture = titled(page, f"image {probed.images[0]}, layer 4: row of M")
     titled(page, "Eigenvalues of M").click(2, 0.1)
-    picture = titled(page, f"image {probed.images[0]}, layer 4: eigenvector 2")
-    assert painted(picture.pixels()) > 0.3
-    page.get_by_role("tab", name="Spectrum", exact=True).click()
-    assert painted(titled(page, "eigenvalues of M").pixels()) > 0.05
-    page.get_by_role("tab", name="All images", exact=True).click()
+    picture = titled(page, f"{where}: eigenvector 2")
+    picture.click(100, 30)
+    page.keyboard.press("s")
+    picture = titled(page, f"{where}: ")
+    page.get_by_text("covering of annotators").wait_for()
+    keep("segments")
+    page.get_by_text("All images", exact=True).click()
     light_up_the_like(page, probed)
     keep("all-images")
-    page.get_by_role("tab", name="Workspace", exact=True).click()
-    titled(page, f"image {probed.images[0]}, layer 4: eigenvector 2")
+    page.get_by_text("Workspace", exact=True).click()
+    assert titled(page, f"{where}: ").title.endswith("segments")
     assert (notebook.errors(), notebook.warnings()) == ([], [])
 
 

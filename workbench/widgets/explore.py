@@ -20,7 +20,7 @@ from workbench.runs import Run, Status
 from workbench.widgets.page.application import INTERVAL, Page
 from workbench.widgets.page.library import Library
 from workbench.widgets.page.tabs import Opened
-from workbench.widgets.shells.jupyter_shell import as_present, load_plots
+from workbench.widgets.shells.jupyter_shell import as_present, load_plots, load_tables
 from workbench.widgets.shells.main_thread import answer_in_main_thread
 from workbench.widgets.workspace import State
 
@@ -81,6 +81,7 @@ class Exploration:
     def _ipython_display_(self) -> None:
         answer_in_main_thread()
         load_plots()
+        load_tables()
         display(self.widget())
 
 

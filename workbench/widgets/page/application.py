@@ -14,6 +14,7 @@ import holoviews as hv
 import panel as pn
 from bokeh.core.validation import silence
 from bokeh.core.validation.warnings import FIXED_SIZING_MODE
+from bokeh.document import Document
 from bokeh.models.widgets import Div
 
 from pipelines.errors import UserError
@@ -81,7 +82,7 @@ class Page:
         self._height = height
         self._panels = {title: self._panel(each) for title, each in self.explorers.items()}
         self._put(self._title)
-        if pn.state.curdoc is not None:
+        if _served_page() is not None:
             pn.state.add_periodic_callback(self.refresh, INTERVAL)
         left = pn.Column(self.table.widget, width=360, sizing_mode="stretch_height")
         dark = self.state.theme == "dark"
@@ -186,9 +187,9 @@ class Page:
         tab = next((each for each in self._shown if each.title == title), None)
         if tab is None or title in self.explorers:
             self._put(title)
-        elif pn.state.curdoc is not None:  # the page says so before it is busy
+        elif (page := _served_page()) is not None:  # it says so before it is busy
             self.body.objects = [pn.pane.Bokeh(Div(text=_LOADING.format(escape(title))))]
-            pn.state.curdoc.add_next_tick_callback(lambda: self._make(tab))
+            page.add_next_tick_callback(lambda: self._make(tab))
         else:
             self._make(tab)
 
@@ -215,6 +216,12 @@ class Page:
     def show_error(self, error: Exception) -> None:
         """Show an error above what is open."""
         self.message.object, self.message.visible = escape(str(error)), True
+
+
+def _served_page() -> Document | None:
+    """Document of the page that is served now; None in a notebook, which has no session."""
+    document = pn.state.curdoc
+    return None if document is None or document.session_context is None else document
 
 
 def serve(

@@ -5,14 +5,20 @@ A control and its trait hold the same value; a change on either side is copied t
 
 from collections.abc import Callable
 from html import escape
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import holoviews as hv
 import ipywidgets
 import panel as pn
 from bokeh.document import Document
-from IPython.display import display
+from bokeh.document.events import ModelChangedEvent
+from bokeh.model import collect_models
+from bokeh.models.ui import UIElement
+from IPython.display import Javascript, display
 from jupyter_bokeh.widgets import BokehModel, serialize_json
+from panel.io.notebook import patch_inline_stylesheets
 from traitlets import link
 
 from workbench.views.offline import carry_style_sheets
@@ -59,7 +65,12 @@ def as_present(layout: pn.viewable.Viewable) -> BokehModel:
 
 
 class _Plots(BokehModel):  # type: ignore[misc]  # it has no types
-    """Pictures as a widget; a refreshed page gets them as they are, not as first drawn."""
+    """Pictures as a widget; a refreshed page gets them as they are, not as first drawn.
+
+    What is added later carries its style sheets too: Panel would name those of a network.
+    """
+
+    _inlining = False
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """State of the widget, with the present state of the pictures where all is asked for."""
@@ -68,6 +79,22 @@ class _Plots(BokehModel):  # type: ignore[misc]  # it has no types
             carry_style_sheets(self._model)  # what has changed since names addresses again
             state["render_bundle"] = serialize_json(self._model_to_traits(self._model))
         return state
+
+    def _document_patched(self, event: Any) -> None:
+        if self._inlining:  # the style sheets themselves, which go with the models that have them
+            return
+        if isinstance(event, ModelChangedEvent):
+            self._inlining = True
+            try:
+                if event.attr == "stylesheets":
+                    carry_style_sheets(event.model)
+                    event.new = event.model.stylesheets
+                for each in collect_models(event.new):
+                    if isinstance(each, UIElement):
+                        patch_inline_stylesheets(each)
+            finally:
+                self._inlining = False
+        super()._document_patched(event)
 
 
 _LOADED_HERE: list[bool] = []
@@ -83,6 +110,16 @@ def load_plots() -> None:
     if _LOADED_HERE or not getattr(hv.extension, "_loaded", False):
         hv.extension("bokeh", inline=True, logo=False)
         _LOADED_HERE.append(True)
+
+
+def load_tables() -> None:
+    """Load the script of tables, which HoloViews' extension does not bring, without a network.
+
+    The cell that shows a table loads it, so that a refreshed page loads it again.
+    """
+    bundled = files("panel") / "dist" / "bundled" / "datatabulator"
+    (script,) = (f for f in Path(str(bundled)).rglob("tabulator.min.js") if f.is_file())
+    display(Javascript(f"if (!window.Tabulator) {{\n{script.read_text()}\n}}"))
 
 
 def controls_of(explorer: ExplorerBase) -> ipywidgets.VBox:

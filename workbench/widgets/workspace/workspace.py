@@ -12,7 +12,7 @@ from IPython.display import display
 from pipelines.errors import UserError
 from workbench.runs import Status
 from workbench.widgets.explorers.sources import Explored, ProbeSnapshots, snapshots_of
-from workbench.widgets.shells.jupyter_shell import as_present, load_plots
+from workbench.widgets.shells.jupyter_shell import as_present, load_plots, load_tables
 from workbench.widgets.shells.main_thread import answer_in_main_thread
 from workbench.widgets.workspace.blocks import BlockMatrix
 from workbench.widgets.workspace.canvas import Canvas, link_canvases
@@ -387,6 +387,7 @@ class Workspace:
     def _ipython_display_(self) -> None:
         answer_in_main_thread()
         load_plots()
+        load_tables()
         display(self.widget())
 
     def _follow(self) -> None:
