@@ -131,8 +131,8 @@ class Distortion:
         maximum: δ, the largest.
         rms: root of the mean square.
         predicted: √(mean d(1 − d)/m) with d = angle/π, the binomial's rms.
-        bound: √(log(2 pairs)/2m), which `maximum` exceeds with small probability (Hoeffding, and a
-            union bound): N points need log(2 pairs)/2δ² bits.
+        bound: √(log(2 pairs)/2m), past which at most one pair lies on average (Hoeffding's bound,
+            summed over pairs): so N points need about log(2 pairs)/2δ² bits.
         bits: m.
         pairs: number of pairs.
     """
@@ -160,7 +160,9 @@ def distortion(x: Array, codes: Codes) -> Distortion:
     points = directions(x, least=2)
     if len(points) != len(codes):
         raise WorkbenchError(
-            "the codes of these points", f"{len(points)} points, {len(codes)} codes", "embed(x) first"
+            "the codes of these points",
+            f"{len(points)} points, {len(codes)} codes",
+            "embed(x) first",
         )
     largest = squares = variances = 0.0
     count = len(points)
@@ -332,7 +334,9 @@ def cell_diameters(x: Array, codes: Codes) -> Float64[np.ndarray, "cells"]:
     points = directions(x, least=2)
     if len(points) != len(codes):
         raise WorkbenchError(
-            "the codes of these points", f"{len(points)} points, {len(codes)} codes", "embed(x) first"
+            "the codes of these points",
+            f"{len(points)} points, {len(codes)} codes",
+            "embed(x) first",
         )
     numbers = cells(codes)
     order = np.argsort(numbers, kind="stable")

@@ -227,7 +227,10 @@ def concentration(alpha: Array | float, units: int, slope: float = 0.0) -> Sprea
     nodes, weights = (torch.from_numpy(each) for each in np.polynomial.legendre.leggauss(24))
     corner = torch.full_like(alpha, pi / 2)
     ends = torch.stack([-corner, alpha - corner, corner, alpha + corner, 3 * corner], -1)
-    width, middle = ends.diff(dim=-1)[..., None] / 2, (ends[..., :-1] + ends[..., 1:])[..., None] / 2
+    width, middle = (
+        ends.diff(dim=-1)[..., None] / 2,
+        (ends[..., :-1] + ends[..., 1:])[..., None] / 2,
+    )
     theta = middle + width * nodes.to(alpha)
     measure = width * weights.to(alpha) / (2 * pi)
     angle = alpha[..., None, None]
