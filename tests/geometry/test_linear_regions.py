@@ -1,6 +1,6 @@
 """Regions against patterns sampled densely, arrangements of lines, and networks made to fold."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from workbench.geometry.linear_regions import (
 
 def connected(*sizes: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
     modules: list[nn.Module] = []
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in pairwise(sizes):
         modules += [nn.Linear(before, after), activation()]
     return nn.Sequential(*modules[:-1]).double()
 
@@ -67,9 +67,7 @@ def test_a_segment_has_the_regions_that_dense_sampling_finds(
     assert np.isin(changes, np.floor(found.breakpoints * 100_000)).all()
     assert sum(found.by_layer().values()) == found.count - 1
     # between two breakpoints the network is affine
-    ends = torch.from_numpy(np.r_[0, found.breakpoints, 1]).reshape(
-        t[:1].shape[:0] + (-1, *t.shape[1:])
-    )
+    ends = torch.from_numpy(np.r_[0, found.breakpoints, 1]).reshape(-1, *t.shape[1:])
     at = lambda s: model(a + s * (b - a)).detach()  # noqa: E731
     middle = at((ends[1:] + ends[:-1]) / 2)
     assert torch.allclose(middle, (at(ends[1:]) + at(ends[:-1])) / 2, atol=1e-10)
@@ -192,7 +190,7 @@ def test_random_networks_have_not() -> None:
         (lambda m, x: count_on_line(m, x[0], x[0]), "two different ends"),
         (lambda m, x: count_on_line(m, x[0], x[1] * float("nan")), "NaN"),
         (lambda m, x: count_on_line(m, x[0], x[1, :3]), "one shape"),
-        (lambda m, x: count_on_line(nn.Sequential(m, nn.Sequential(nn.Tanh())), x[0], x[1]), "1.0, a Tanh"),
+        (lambda m, x: count_on_line(nn.Sequential(m, nn.Tanh()), x[0], x[1]), "1, a Tanh"),
         (lambda m, x: count_on_line(nn.MaxPool2d(2, ceil_mode=True), x[0], x[1]), "ceil_mode"),
         (lambda m, x: regions_on_plane(m, x[0], x[1], 2 * x[1] - x[0]), "not on one line"),
         (lambda m, x: regions_on_plane(m, x[0], x[1], x[0]), "not on one line"),

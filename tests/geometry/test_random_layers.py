@@ -231,8 +231,8 @@ def test_predictions_of_a_network_and_why_there_are_none() -> None:
         "2 (GELU)", "3 (MaxPool2d): pooling mixes positions", "4 (Dropout)", "2 groups",
     ):  # fmt: skip
         assert part in reasons
-    assert any("its forward is its own" in each for each in why_not(nn.Transformer(8, 2, 1, 1, 8)))
-    with pytest.raises(WorkbenchError, match="it has a bias.*measured angles without"):
+    assert any("its forward is its own" in each for each in why_not(nn.MultiheadAttention(8, 2)))
+    with pytest.raises(WorkbenchError, match=r"it has a bias.*measured angles without"):
         predicted_angles(broken, u, v)
 
 

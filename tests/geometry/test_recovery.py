@@ -14,15 +14,13 @@ from workbench.geometry.recovery import (
     Subspace,
     backproject,
     depth_errors,
-    descent_cone,
     exact_probability,
     invert_layers,
     invert_relu,
     moments,
-    phase_transition,
-    recover_sparse,
     relu,
 )
+from workbench.geometry.sparse_recovery import descent_cone, phase_transition, recover_sparse
 
 
 def gaussian(*shape: int, seed: int = 0) -> np.ndarray:

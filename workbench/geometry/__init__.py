@@ -1,4 +1,4 @@
-"""Geometry of sets and layers: angles, embeddings, regions and recovery, beside what theory says."""
+"""Geometry of sets and layers: angles, embeddings, regions and recovery, with their theory."""
 
 from workbench.geometry import (
     assumptions,
@@ -6,6 +6,7 @@ from workbench.geometry import (
     linear_regions,
     random_layers,
     recovery,
+    sparse_recovery,
 )
 
 __all__ = [
@@ -14,4 +15,5 @@ __all__ = [
     "linear_regions",
     "random_layers",
     "recovery",
+    "sparse_recovery",
 ]

@@ -1,7 +1,7 @@
 """Assumptions of the formulas for random layers, looked up in torch modules.
 
 `random_layers` holds for linear and convolutional layers without bias, of independent Gaussian
-weights, with ReLU or a leaky ReLU between them. `why_not` says which modules break which assumption,
+weights, with ReLU or a leaky ReLU between them. `why_not` says which modules break which, and
 `predicted_angles` gives the formula's angles where none does. A bias, a pooling or a normalisation
 leaves the measurement, and takes the prediction away.
 """
@@ -67,17 +67,17 @@ def _opened(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _reasons(module: nn.Module) -> Iterator[str]:
-    if isinstance(module, LinearMap):
+    if isinstance(module, nn.Linear | nn.Conv2d):
         yield from _reasons_of_weights(module)
     elif isinstance(module, Pooling):
         yield (
-            "pooling mixes positions, so that inner products between different positions count; the "
-            "recursion knows those of equal positions only"
+            "pooling mixes positions, so that inner products between different positions count; "
+            "the recursion knows those of equal positions only"
         )
     elif isinstance(module, Normalisation):
         yield (
-            "normalisation shifts or scales by statistics of its input, which is not a fixed random "
-            "linear map"
+            "normalisation shifts or scales by statistics of its input, which is not a fixed "
+            "random linear map"
         )
     elif isinstance(module, nn.Dropout | nn.Dropout2d):
         if module.training:
@@ -85,10 +85,10 @@ def _reasons(module: nn.Module) -> Iterator[str]:
     elif any(True for _ in module.children()):
         yield "its forward is its own, so that sums and calls of functions in it cannot be seen"
     elif not isinstance(module, (*Activation, nn.Identity, nn.Flatten)):
-        yield "neither a linear map nor a ReLU; another function has another map of angles"
+        yield "the formulas are for Linear, Conv2d, ReLU and LeakyReLU"
 
 
-def _reasons_of_weights(module: nn.Module) -> Iterator[str]:
+def _reasons_of_weights(module: nn.Linear | nn.Conv2d) -> Iterator[str]:
     bias, weight = module.bias, module.weight.detach()
     if isinstance(bias, Tensor) and bool(bias.detach().any()):
         yield "it has a bias, and the formula is for linear maps"
@@ -131,7 +131,7 @@ def predicted_angles(modules: Modules, u: Array, v: Array) -> dict[str, float]:
         v: of the same shape.
 
     Returns:
-        Module name → angle, for every linear map and activation; angles do not change in the others.
+        Module name → angle, for every linear map and activation; the others keep it.
 
     Raises:
         WorkbenchError: an assumption does not hold (the first sentence of `why_not`), or as
@@ -154,6 +154,7 @@ def predicted_angles(modules: Modules, u: Array, v: Array) -> dict[str, float]:
 
 def _after(module: nn.Module, maps: PairMaps) -> PairMaps:
     if isinstance(module, nn.Conv2d):
+        assert not isinstance(module.padding, str)  # why_not refuses "same"
         kernel, stride, padding = (
             (int(a), int(b)) for a, b in (module.kernel_size, module.stride, module.padding)
         )

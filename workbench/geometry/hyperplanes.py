@@ -215,8 +215,8 @@ class DistortionCurve:
 
     def line(self, exponent: float) -> Float64[np.ndarray, "count"]:
         """Line δ(m₀)(m/m₀)^exponent through the first point: −1/2 or −1/6."""
-        scale: Float64[np.ndarray, "count"] = (self.bits / self.bits[0]) ** exponent
-        return self.maximum[0] * scale
+        line: np.ndarray = self.maximum[0] * (self.bits / self.bits[0]) ** exponent
+        return line
 
     def uniform_constant(self, width: float) -> Float64[np.ndarray, "count"]:
         """Constant c = δ m^(1/6) ω^(−1/3) that the uniform theorem would need for each m.
@@ -224,7 +224,7 @@ class DistortionCurve:
         Args:
             width: ω, the two-sided Gaussian mean width of the points on the sphere.
         """
-        constant: Float64[np.ndarray, "count"] = self.maximum * (self.bits / width**2) ** (1 / 6)
+        constant: np.ndarray = self.maximum * (self.bits / width**2) ** (1 / 6)
         return constant
 
 
@@ -303,7 +303,7 @@ def circle_cells(normals: Array) -> Float64[np.ndarray, "bits"]:
         )
     plane = directions(normals).cpu().numpy()
     cuts = np.sort(np.arctan2(plane[:, 1], plane[:, 0]) % pi)
-    widths: Float64[np.ndarray, "bits"] = np.diff(cuts, append=cuts[0] + pi) / pi
+    widths: np.ndarray = np.diff(cuts, append=cuts[0] + pi) / pi
     return widths
 
 

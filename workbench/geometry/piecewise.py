@@ -1,8 +1,8 @@
-"""Networks that are piecewise linear, read from torch modules: affine maps, and choices between them.
+"""Piecewise linear networks, read from torch modules: affine maps, and choices between them.
 
 A choice takes the largest of some linear functions: z and 0 in a ReLU, the entries of a window in a
-max-pooling. Between two choices a network is affine, on a whole region: the set in which all choices
-are the same is a convex polytope (Montúfar, Pascanu, Cho and Bengio, NIPS 2014, §2).
+max-pooling. Between two choices a network is affine, on a whole region: the set in which all
+choices are the same is a convex polytope (Montúfar, Pascanu, Cho and Bengio, NIPS 2014, §2).
 """
 
 from collections.abc import Callable, Iterator
@@ -18,6 +18,8 @@ from workbench.errors import WorkbenchError
 
 ABSENT = -1e200
 """Value of a window's entry that lies in the padding: never the largest."""
+BLOCK = 20_000_000
+"""Numbers that are held in one layer at a time: 160 MB."""
 Affine = (
     nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool2d,
     nn.AdaptiveAvgPool2d, nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout2d,
@@ -101,7 +103,7 @@ def steps(model: nn.Module) -> tuple[Step, ...]:
             affine = []
         else:
             raise WorkbenchError(
-                "linear maps, batch norms, average poolings, ReLUs and max-poolings in a Sequential",
+                "linear maps, batch norms, poolings and ReLUs in a Sequential",
                 f"{name or 'the model'}, a {type(module).__name__}",
                 "put the layers of a forward in a Sequential, and count up to a smooth activation",
             )

@@ -66,7 +66,8 @@ def directions(x: Array, least: int = 1) -> Float64[Tensor, "points features"]:
             "leave them out: in a dead layer every feature is zero",
         )
     points = points / largest
-    return points / points.norm(dim=1, keepdim=True)
+    units: Tensor = points / points.norm(dim=1, keepdim=True)
+    return units
 
 
 def angles(alpha: Array | float) -> Float64[Tensor, "*shape"]:

@@ -1,8 +1,8 @@
 """Convex polygons cut by lines, whose edges remember the cut that made them.
 
-Both sides of a cut get the same number for its edge, and pieces inherit the numbers of what they are
-cut from. So two polygons are neighbours exactly where edges with one number overlap: no coordinates
-of different polygons are ever compared, except along one and the same cut.
+Both sides of a cut get the same number for its edge, and pieces inherit the numbers of what they
+are cut from. So two polygons are neighbours exactly where edges with one number overlap:
+coordinates of different polygons are only ever compared along one and the same cut.
 """
 
 from collections import defaultdict
@@ -36,7 +36,7 @@ class Polygon:
     @property
     def centre(self) -> Float64[np.ndarray, "2"]:
         """Mean of the corners, which lies inside."""
-        mean: Float64[np.ndarray, "2"] = self.corners.mean(0)
+        mean: np.ndarray = self.corners.mean(0)
         return mean
 
     @property
@@ -53,7 +53,7 @@ class Polygon:
 
 
 def normalised(lines: Float64[np.ndarray, "lines 3"]) -> Float64[np.ndarray, "lines 3"]:
-    """Functions (a, b, c) whose values are signed distances to their line; constants as they are."""
+    """Functions (a, b, c) whose values are distances to their line, signed; constants unchanged."""
     length = np.hypot(lines[:, 0], lines[:, 1])
     scaled: Float64[np.ndarray, "lines 3"] = lines / np.where(length > 0, length, 1.0)[:, None]
     return scaled

@@ -1,11 +1,10 @@
-"""Recovery of a layer's input from its output: by projection, exactly, and from fewer units.
+"""Recovery of a layer's input from its output: by projection, and exactly.
 
-*Not knowing ρ*, û = P_K Wᵀ(ρ(Wu) − c)/(μm) finds u on the sphere up to O(ω(K)/√m) (Plan and
-Vershynin, *The generalized Lasso with non-linear observations*, arXiv 1502.04071, §1; Giryes, Sapiro
-and Bronstein, arXiv 1504.08291, theorem 6, for ReLU), W standard Gaussian, μ = E gρ(g). *Knowing*
-that ρ is ReLU, recovery is exact, not approximate: the active rows are linear equations, enough of
-them with probability P(Bin(m, ½) ≥ n); a k-sparse u needs only about as many as the statistical
-dimension of ℓ1's descent cone (Amelunxen, Lotz, McCoy and Tropp, *Living on the edge*, 2014).
+*Not knowing ρ*, û = P_K Wᵀ(ρ(Wu) − c)/(μm) finds u on the sphere up to O(ω(K)/√m), W standard
+Gaussian, μ = E gρ(g) (Plan and Vershynin, *The generalized Lasso with non-linear observations*,
+arXiv 1502.04071; for ReLU Giryes, Sapiro and Bronstein, arXiv 1504.08291). *Knowing* that ρ is
+ReLU, recovery is exact, not approximate: the active rows are linear equations, enough of them with
+probability P(Bin(m, ½) ≥ n). Fewer units are enough for sparse inputs: `sparse_recovery`.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,8 +16,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64
 from scipy.integrate import quad_vec
-from scipy.optimize import linprog
-from scipy.stats import binom, norm
+from scipy.stats import binom
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
@@ -36,7 +34,8 @@ ROUNDED = 1e-9
 
 def relu(t: np.ndarray) -> np.ndarray:
     """ReLU, max(t, 0)."""
-    return np.maximum(t, 0.0)
+    result: np.ndarray = np.maximum(t, 0.0)
+    return result
 
 
 @dataclass(frozen=True)
@@ -76,13 +75,14 @@ def moments(activation: Function = relu, centred: bool = True, scale: float = 1.
         scale: standard deviation of the weights; ρ(σg) counts where ρ is not homogeneous.
 
     Raises:
-        WorkbenchError: μ is 0, as for even activations, or not finite: linear recovery finds nothing.
+        WorkbenchError: μ is 0, as for even activations, or not finite.
     """
 
     def powers(g: float) -> np.ndarray:
         value = float(activation(np.array([scale * g]))[0])
         row = np.array([g * value, value, value**2, g**2 * value, (g * value) ** 2])
-        return row * np.exp(-g * g / 2) / sqrt(2 * pi)
+        weighted: np.ndarray = row * np.exp(-g * g / 2) / sqrt(2 * pi)
+        return weighted
 
     found = [
         quad_vec(powers, low, high, epsabs=1e-11, epsrel=1e-11, limit=2000)[0]
@@ -177,10 +177,9 @@ def backproject(
     centred: bool = True,
     scale: float = 1.0,
 ) -> Backprojection:
-    """Linear estimate û = P_K Gᵀ(y − c)/(μm) of u, from y = ρ(Wu), W = scale · G, G standard Gaussian.
+    """Linear estimate û = P_K Gᵀ(y − c)/(μm) of u from y = ρ(scale · Gu), G standard Gaussian.
 
-    For u on the unit sphere. A homogeneous ρ (ReLU) gives û of another norm back in that norm, but the
-    centre c only fits norm 1; for other ρ the norm of u has to be 1 to be known.
+    For u on the unit sphere: c and, except for ReLU and other homogeneous ρ, μ fit norm 1 only.
 
     Args:
         weight: W, (units, features).
@@ -193,7 +192,7 @@ def backproject(
     Raises:
         WorkbenchError: shapes that do not fit, NaN, a scale that is not positive, or as `moments`.
     """
-    w, output = _equations(weight, y)
+    w, output = equations(weight, y)
     if not 0 < scale < inf:
         raise WorkbenchError(
             "a positive standard deviation of the weights", f"{scale}", "1/√m, say"
@@ -206,9 +205,14 @@ def backproject(
     return Backprojection(value, None if dimension is None else own.rms(dimension, units), own)
 
 
-def _equations(
+def equations(
     weight: Array, y: Array
 ) -> tuple[Float64[Tensor, "units features"], Float64[Tensor, "units"]]:
+    """Weights and outputs of one layer, float64.
+
+    Raises:
+        WorkbenchError: shapes that do not fit, or NaN.
+    """
     w, output = cloud(weight), float64(y, "outputs")
     if output.shape != w.shape[:1]:
         raise WorkbenchError(
@@ -224,8 +228,8 @@ def depth_errors(
 ) -> Float64[np.ndarray, "draws layers"]:
     """Errors ‖û − u‖ of back-projection through 1, 2, … random ReLU layers of equal width.
 
-    û is P_K A₁ᵀ … A_Nᵀ(y − mean y), scaled to norm 1; u on a k-dimensional unit sphere. Errors add up
-    layer by layer, as O(Nδ³) of Giryes, Sapiro and Bronstein (arXiv 1504.08291, §V) has it.
+    û is P_K A₁ᵀ … A_Nᵀ(y − mean y), scaled to norm 1; u on a k-dimensional unit sphere. Errors add
+    up layer by layer, as O(Nδ³) of Giryes, Sapiro and Bronstein (arXiv 1504.08291) has it.
 
     Args:
         layers: N.
@@ -289,10 +293,10 @@ def invert_relu(
     Raises:
         WorkbenchError: shapes that do not fit, NaN, or a negative slope, which leaves signs open.
     """
-    w, output = _equations(weight, y)
+    w, output = equations(weight, y)
     if slope < 0:
         raise WorkbenchError("a slope ≥ 0", f"{slope}", "otherwise y does not tell the sign of Wu")
-    shift = torch.zeros_like(output) if bias is None else _equations(weight, bias)[1]
+    shift = torch.zeros_like(output) if bias is None else equations(weight, bias)[1]
     active = output > floor * output.abs().max()
     told = active if slope == 0 else torch.ones_like(active)
     target = torch.where(active, output, output / (slope or 1.0)) - shift
@@ -351,160 +355,3 @@ def exact_probability(units: int, features: int) -> float:
         features: n.
     """
     return float(binom.sf(features - 1, units, 0.5))
-
-
-@dataclass(frozen=True, eq=False)
-class SparseRecovery:
-    """Sparse input of a ReLU layer, by ℓ1.
-
-    Attributes:
-        value: (features,), of the smallest ℓ1 norm among those that meet the active rows.
-        residual: ‖ρ(W value) − y‖/‖y‖.
-        active: units whose output is positive.
-        exact: whether value has fewer entries than there are equations. With Gaussian weights a wrong
-            answer has, almost surely, one for each equation.
-    """
-
-    value: Float64[Tensor, "features"]
-    residual: float
-    active: Bool[Tensor, "units"]
-    exact: bool
-
-
-def recover_sparse(weight: Array, y: Array) -> SparseRecovery:
-    """Sparse u of y = ρ(Wu): the smallest Σ|u_i| that meets the active rows, by HiGHS.
-
-    Args:
-        weight: (units, features); units may be fewer than features.
-        y: (units,).
-
-    Raises:
-        WorkbenchError: no unit is active, no u meets the equations, shapes that do not fit, or NaN.
-    """
-    w, output = _equations(weight, y)
-    active = output > 0
-    if not bool(active.any()):
-        raise WorkbenchError("an active unit", "an output of zeros", "it says nothing of the input")
-    rows = w[active].numpy()
-    found = linprog(
-        np.ones(2 * w.shape[1]),
-        A_eq=np.hstack([rows, -rows]),
-        b_eq=output[active].numpy(),
-        method="highs",
-    )
-    if not found.success:
-        raise WorkbenchError(
-            "an output of this layer",
-            f"equations without a solution ({found.message})",
-            "see weight",
-        )
-    value = torch.from_numpy(found.x[: w.shape[1]] - found.x[w.shape[1] :])
-    residual = float(((w @ value).clamp(min=0) - output).norm() / output.norm())
-    entries = int((value.abs() > ROUNDED * value.abs().max()).sum())
-    return SparseRecovery(value, residual, active, entries < len(rows))
-
-
-@dataclass(frozen=True)
-class DescentCone:
-    """Distribution of the number of Gaussian equations that ℓ1 needs for a k-sparse point of Rⁿ.
-
-    Attributes:
-        dimension: δ, the statistical dimension: mean of the cone's intrinsic volumes.
-        spread: their standard deviation.
-    """
-
-    dimension: float
-    spread: float
-
-    def recovery(self, equations: Array) -> Float64[np.ndarray, "*shape"]:
-        """Probability Φ((a + ½ − δ)/σ) that a equations are enough, intrinsic volumes as Gaussian."""
-        count = np.asarray(equations, np.float64)
-        probability: Float64[np.ndarray, "*shape"] = norm.cdf(
-            (count + 0.5 - self.dimension) / self.spread
-        )
-        return probability
-
-    def recovery_from_relu(self, units: int) -> float:
-        """Probability of recovery from m ReLU units, of which Bin(m, ½) are active."""
-        active = np.arange(units + 1)
-        return float(binom.pmf(active, units, 0.5) @ self.recovery(active))
-
-
-def descent_cone(features: int, sparsity: int, samples: int = 4000, seed: int = 0) -> DescentCone:
-    """Descent cone of ℓ1 at a k-sparse point: δ = E ‖Π g‖², σ² = Var ‖Π g‖² − 2δ, g Gaussian.
-
-    Amelunxen, Lotz, McCoy and Tropp 2014, §2.2, and for σ McCoy and Tropp, *From Steiner formulas for
-    cones to concentration of intrinsic volumes*, 2014, prop. 4.4. ‖Π g‖² is the squared distance to
-    the subdifferentials τ∂‖u‖₁, least over τ ≥ 0: the root of a monotone function.
-
-    Args:
-        features: n.
-        sparsity: k.
-        samples: vectors g; δ has the standard error √(Var ‖Π g‖²/samples).
-        seed: seed of them.
-
-    Raises:
-        WorkbenchError: k is not between 1 and n.
-    """
-    if not 1 <= sparsity <= features:
-        raise WorkbenchError("1 ≤ k ≤ n", f"k = {sparsity}, n = {features}", "count its entries")
-    g = np.random.default_rng(seed).standard_normal((samples, features))
-    inside, outside = g[:, :sparsity], np.abs(g[:, sparsity:])
-    low, high = np.zeros((samples, 1)), np.full((samples, 1), np.abs(g).max() + 1)
-    for _ in range(50):
-        tau = (low + high) / 2
-        rising = sparsity * tau - inside.sum(1, keepdims=True) > np.maximum(outside - tau, 0).sum(
-            1, keepdims=True
-        )
-        low, high = np.where(rising, low, tau), np.where(rising, tau, high)
-    squares = ((inside - low) ** 2).sum(1) + (np.maximum(outside - low, 0) ** 2).sum(1)
-    dimension = float(squares.mean())
-    return DescentCone(dimension, sqrt(max(float(squares.var()) - 2 * dimension, 1e-3)))
-
-
-@dataclass(frozen=True)
-class Transition:
-    """Sparse recovery for one number of units.
-
-    Attributes:
-        units: m.
-        recovered: part of the draws in which the input came out exactly.
-        predicted: by `DescentCone.recovery_from_relu`.
-    """
-
-    units: int
-    recovered: float
-    predicted: float
-
-
-def phase_transition(
-    features: int, sparsity: int, units: Sequence[int], draws: int = 20, seed: int = 0
-) -> tuple[Transition, ...]:
-    """Part of random k-sparse inputs that ℓ1 recovers from m random ReLU units, against m.
-
-    Args:
-        features: n.
-        sparsity: k.
-        units: numbers m.
-        draws: weights and inputs for each.
-        seed: seed of all of them.
-
-    Raises:
-        WorkbenchError: as `descent_cone`.
-    """
-    cone = descent_cone(features, sparsity)
-    rows = []
-    for count in units:
-        generator = np.random.default_rng([seed, count])
-        right = 0
-        for _ in range(draws):
-            weight = generator.standard_normal((count, features))
-            u = np.zeros(features)
-            places = generator.choice(features, sparsity, replace=False)
-            u[places] = generator.standard_normal(sparsity)
-            y = relu(weight @ u)
-            if y.any():
-                error = np.abs(recover_sparse(weight, y).value.numpy() - u).max()
-                right += bool(error < 1e-6 * np.abs(u).max())
-        rows.append(Transition(count, right / draws, cone.recovery_from_relu(count)))
-    return tuple(rows)
