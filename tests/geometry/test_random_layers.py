@@ -82,6 +82,21 @@ def test_random_layers_have_these_angles_and_distances(alpha: float, slope: floa
     )
 
 
+def test_deep_random_networks_follow_the_map() -> None:
+    generator = np.random.default_rng(0)
+    found = np.zeros((8, 16))
+    for row in found:
+        x = np.zeros((512, 2))
+        x[:2] = [[1, cos(1)], [0, sin(1)]]
+        for layer in range(16):
+            x = activated(generator.standard_normal((512, 512)) @ x, 0) / sqrt(256)
+            row[layer] = np.arccos(cosines(x[:, 0], x[:, 1]))
+    predicted = np.array([float(angle_after(1.0, n)) for n in range(1, 17)])
+    error = found.std(0, ddof=1) / sqrt(8)
+    assert (np.abs(found.mean(0) - predicted) < 4 * error).all()
+    assert (error < 0.05).all()
+
+
 def test_the_printed_plus_is_wrong() -> None:
     """½‖u − v‖² + ‖u‖‖v‖ψ, as slides print it, is refuted by v = −u and by a right angle."""
     for alpha, measured in ((pi, 1.0), (pi / 2, 0.6817)):

@@ -43,12 +43,12 @@ class Division:
             maps: (a, b, c) of each feature ax + by + c on each of them.
             patterns: choices made so far.
         """
-        if maps.numel() > BLOCK and len(polygons) > 1:
+        step = self.plan[index]
+        if len(polygons) > max(1, BLOCK // (3 * step.size(maps[0]))):
             half = len(polygons) // 2
             for part in (slice(half), slice(half, None)):
                 self.descend(index, polygons[part], maps[part], patterns[part])
             return
-        step = self.plan[index]
         maps = _affine(step.affine, maps)
         if step.choice is None:
             self._keep(polygons, maps, patterns)

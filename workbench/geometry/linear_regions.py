@@ -38,10 +38,12 @@ class LineRegions:
     Attributes:
         breakpoints: t in (0, 1), ascending, at which a choice changes on a + t(b − a).
         layer: name of the module that chooses there.
+        modules: names of all modules that choose, in their order.
     """
 
     breakpoints: Float64[np.ndarray, "breakpoints"]
     layer: tuple[str, ...]
+    modules: tuple[str, ...]
 
     @property
     def count(self) -> int:
@@ -49,8 +51,8 @@ class LineRegions:
         return len(self.breakpoints) + 1
 
     def by_layer(self) -> dict[str, int]:
-        """Number of breakpoints of each module that has any."""
-        return {name: self.layer.count(name) for name in sorted(set(self.layer))}
+        """Number of breakpoints of each module that chooses, in their order."""
+        return {name: self.layer.count(name) for name in self.modules}
 
 
 def _inputs(model_inputs: Sequence[Array]) -> Float64[Tensor, "inputs *shape"]:
@@ -85,7 +87,8 @@ def count_on_line(model: nn.Module, a: Array, b: Array) -> LineRegions:
     plan = steps(model)
     ends_at = np.array([0.0, 1.0]), np.array([-1, -1])
     times, made = _through(plan, 0, *ends_at, ends)
-    return LineRegions(times[1:-1], tuple(plan[index].name for index in made[1:-1]))
+    names = tuple(step.name for step in plan)
+    return LineRegions(times[1:-1], tuple(names[index] for index in made[1:-1]), names[:-1])
 
 
 def _through(
@@ -100,7 +103,7 @@ def _through(
         step = plan[index]
         if step.choice is None:
             break
-        if z.numel() > BLOCK and len(times) > 2:
+        if len(times) > max(2, BLOCK // step.size(z)):
             half = len(times) // 2
             left = _through(plan, index, times[: half + 1], made[: half + 1], z[: half + 1])
             right = _through(plan, index, times[half:], made[half:], z[half:])

@@ -18,8 +18,8 @@ from workbench.errors import WorkbenchError
 
 ABSENT = -1e200
 """Value of a window's entry that lies in the padding: never the largest."""
-BLOCK = 20_000_000
-"""Numbers that are held in one layer at a time: 160 MB."""
+BLOCK = 4_000_000
+"""Numbers of one layer that are held at a time: 32 MB, and a few times that while they change."""
 Affine = (
     nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.BatchNorm1d, nn.BatchNorm2d, nn.AvgPool2d,
     nn.AdaptiveAvgPool2d, nn.Flatten, nn.Unflatten, nn.Identity, nn.Dropout, nn.Dropout2d,
@@ -46,6 +46,10 @@ class Step:
     def slope(self) -> float:
         """Slope below zero of a ReLU."""
         return float(getattr(self.choice, "negative_slope", 0.0))
+
+    def size(self, z: Float64[Tensor, "batch *shape"]) -> int:
+        """Numbers that one input is before or after the affine map, whichever are more."""
+        return max(z[0].numel(), self.affine(z[:1]).numel())
 
     @property
     def pools(self) -> bool:
