@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
-from workbench.geometry.points import Array
+from workbench.geometry.checked import Array
 from workbench.geometry.random_layers import PairMaps, pair_maps
 
 Modules = nn.Module | Iterable[nn.Module]

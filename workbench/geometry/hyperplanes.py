@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64, UInt64
 
 from workbench.errors import WorkbenchError
-from workbench.geometry.points import Array, directions
+from workbench.geometry.checked import Array, directions
 
 WORD = 64
 BLOCK_OF_BITS = 512

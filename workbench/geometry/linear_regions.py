@@ -20,9 +20,9 @@ from jaxtyping import Float64, Int64, UInt8
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
+from workbench.geometry.checked import Array, float64
 from workbench.geometry.division import Division
 from workbench.geometry.piecewise import BLOCK, Step, steps
-from workbench.geometry.points import Array, float64
 from workbench.geometry.polygons import OUTSIDE, Polygon, neighbours
 
 CLOSE = 1e-12

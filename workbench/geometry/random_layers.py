@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from workbench.errors import WorkbenchError
-from workbench.geometry.points import Array, angles, float64
+from workbench.geometry.checked import Array, angles, float64
 
 Pair = tuple[int, int]
 

@@ -20,7 +20,7 @@ from scipy.stats import binom
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.geometry.points import Array, cloud, float64
+from workbench.geometry.checked import Array, cloud, float64
 
 Function = Callable[[np.ndarray], np.ndarray]
 REACH = 12.0

@@ -17,7 +17,7 @@ from scipy.stats import binom, norm
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.geometry.points import Array
+from workbench.geometry.checked import Array
 from workbench.geometry.recovery import ROUNDED, equations, relu
 
 

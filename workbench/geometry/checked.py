@@ -1,4 +1,4 @@
-"""Points and angles as this room takes them: float64 tensors that are finite, or a named error."""
+"""Points and angles, checked: float64 tensors that are finite and have a direction, or an error."""
 
 from math import pi
 
