@@ -1,82 +1,90 @@
-"""The README's screen sequence: the sample is trained, and the app is looked at meanwhile.
+"""Pictures of the workspace, for README.md and docs/workspace.md.
 
-    python notebooks/figures/make_screens.py
+    WORKBENCH_DATA=/path/to/data python notebooks/figures/make_screens.py
 
-A pixel of a held-out scene is clicked before the first step; the training, paused for each picture,
-goes on, and the page follows it by itself. Needs chromium (`--browser`) and the test extra.
+A VGG-19 in plain torch is probed on photographs that scikit-image ships (public domain); six small
+networks are trained on the sample scenes; the app is looked at in chromium (`--browser`).
 """
 
 import argparse
-import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlencode
 
+from make_any_network import vgg19
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from skimage import data
 
 from pipelines.jobs import run as run_pipeline
 from pipelines.sources.sample import write_sample
-from workbench import Control, Run, train
-from workbench.evaluation.scenes.snapshots import Snapshot
+from workbench import train
 from workbench.models import ArchitectureConfig
-from workbench.runs import Status
+from workbench.probe import Preprocessing
+from workbench.probe.start import probe
 from workbench.training.scenes.config import DeepNCutsConfig
-from workbench.widgets.page.application import INTERVAL
 
-HERE = Path(__file__).parent
-SCENE, CLICK = 0, (0.3, 0.75)
-"""Which held-out scene, and where in its picture the hand clicks: to the right, down."""
-SIZE = {"width": 1500, "height": 1000}
-WIDTH = 1100
+OUT = Path(__file__).parents[2] / "docs" / "pictures"
+PHOTOGRAPHS = ("chelsea", "astronaut", "coffee", "rocket")
+LAYERS = ("features.8", "features.17", "features.26", "features.31")
+LONGEST = 448
+"""Longest side of the photographs that the network sees, pixels."""
+SIZE = {"width": 1440, "height": 860}
+WIDTH = 1200
 """Of the pictures, pixels."""
-COLOURS = 160
-"""Of a PNG: its size is a third of that in all colours, and nobody sees it."""
 PATIENCE = 60.0
 """Seconds to wait for anything."""
 
 
 def main() -> None:
-    """Train, look, write the pictures."""
+    """Probe, train, look, write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--browser", default="/usr/bin/chromium")
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="workbench-screens-") as folder:
-        config = prepared(Path(folder))
-        training = train(config, Path(folder) / "runs" / "live", overwrite=True)
-        run = training.run
-        try:
-            wait_for(lambda: bool(run.snapshots()), "the first look at the held-out scenes")
-            Control(run).pause()
-            take(run, Path(folder) / "runs", arguments.browser, arguments.out)
-        finally:
-            if run.status is Status.RUNNING:
-                Control(run).stop()
-            training.wait()
+        runs = Path(folder) / "runs"
+        probed(Path(folder))
+        trained(Path(folder))
+        look(runs, arguments.browser, arguments.out)
 
 
-def prepared(folder: Path) -> DeepNCutsConfig:
-    """A store of sample scenes, and how to train on it."""
+def probed(folder: Path) -> None:
+    """A probe of the network over the photographs."""
+    photographs = folder / "photographs"
+    photographs.mkdir()
+    for name in PHOTOGRAPHS:
+        image = Image.fromarray(getattr(data, name)())
+        image.thumbnail((LONGEST, LONGEST))
+        image.save(photographs / f"{name}.png")
+    seen = Preprocessing(longest=LONGEST, mean=(0, 0, 0), std=(1, 1, 1))
+    layers = list(LAYERS)
+    probe(vgg19(), photographs, layers, path=folder / "runs" / "vgg19", preprocessing=seen)
+
+
+def trained(folder: Path) -> None:
+    """Runs of two objectives, each with three seeds."""
     write_sample(folder / "raw", train=24, test=2, seed=0)
     run_pipeline("bsds", folder / "raw", folder / "scenes.zarr", workers=1, progress=False)
-    return DeepNCutsConfig(
-        store=str(folder / "scenes.zarr"),
-        architecture=ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0),
-        learning_rate=3e-3,
-        head_multiplier=1.0,
-        passes=8,
-        holdout=4,
-    )
+    for objective in ("j1", "j2"):
+        for seed in range(3):
+            config = DeepNCutsConfig(
+                store=str(folder / "scenes.zarr"),
+                architecture=ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0),
+                learning_rate=3e-3, head_multiplier=1.0, passes=6, holdout=4,
+                objective=objective, seed=seed,
+            )  # fmt: skip
+            train(config, folder / "runs" / f"{objective}-seed{seed}", where="thread").wait()
 
 
-def take(run: Run, runs: Path, browser: str, out: Path) -> None:
-    """All pictures of a run that is paused before its first step."""
+def look(runs: Path, browser: str, out: Path) -> None:
+    """All pictures of an app that serves the runs."""
     code = "from workbench.cli import main; main()"
     command = [sys.executable, "-c", code, "lab", "--app", str(runs), "--port", "0", "--no-browser"]
     app = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -89,62 +97,37 @@ def take(run: Run, runs: Path, browser: str, out: Path) -> None:
             chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
             page = chromium.new_page(viewport=SIZE)
             page.set_default_timeout(1000 * PATIENCE)
-            page.goto(address[0])
-            walk(page, run, out)
+            walk(page, address[0], out)
             chromium.close()
     finally:
         app.terminate()
         app.communicate()
 
 
-def walk(page: Page, run: Run, out: Path) -> None:
-    """Take the pictures of the workspace, and of two tabs, while the training goes on."""
-    scene = run.snapshot_names()[SCENE]
-    image = Snapshot.load(run, run.snapshots(scene)[0], scene).image
-    (right, down), (height, width, _) = CLICK, image.shape
-    pixel = json.dumps([[round(down * height), round(right * width)]])
-    page.goto(f"{page.url}?image={scene}&pixels={pixel}")
-    page.get_by_text("Eigenvalues of M").first.wait_for(state="attached")
-    passes = run.config["passes"]
-    for number, after in (("1-before", 0), ("2-middle", passes // 4), ("3-after", passes)):
-        if after:
-            Control(run).resume()
-        wait_for(
-            lambda after=after: len(run.snapshots()) > after or run.status is not Status.RUNNING,
-            f"pass {after}",
-        )
-        if run.status is Status.RUNNING:
-            Control(run).pause()
-        picture(page, out / f"screen-{number}.png", 1000)
-    for number, title in (("4-spectrum", "Spectrum"), ("5-segmentations", "Segmentations")):
-        open_tab(page, title)
-        picture(page, out / f"screen-{number}.png", 1000)
+def walk(page: Page, address: str, out: Path) -> None:
+    """Take the pictures, one address after another."""
 
+    def take(name: str, act: Callable[[], None] | None = None, **selection: object) -> None:
+        page.goto(f"{address}/?{urlencode(selection, doseq=True)}")
+        page.get_by_text("Metric").first.wait_for()
+        page.wait_for_timeout(8000)
+        if act is not None:
+            act()
+            page.wait_for_timeout(4000)
+        page.mouse.move(5, SIZE["height"] - 5)  # no tooltip
+        shot = Image.open(BytesIO(page.screenshot())).convert("RGB")
+        small = shot.resize((WIDTH, WIDTH * shot.height // shot.width), Image.Resampling.LANCZOS)
+        small.save(out / name, quality=85, optimize=True)
+        print(f"{out / name}: {(out / name).stat().st_size // 1000} kB")
 
-def open_tab(page: Page, title: str) -> None:
-    """Open a tab of the app, and wait for its pictures."""
-    page.get_by_text(title, exact=True).first.click()
-    page.wait_for_timeout(5000)
-
-
-def picture(page: Page, path: Path, height: int) -> None:
-    """The upper part of the page as a small PNG."""
-    page.mouse.move(5, height - 5)  # no tooltip
-    page.wait_for_timeout(3 * INTERVAL)  # until the page has looked at the run again
-    shot = Image.open(BytesIO(page.screenshot())).convert("RGB")
-    upper = shot.crop((0, 0, shot.width, height))
-    small = upper.resize((WIDTH, WIDTH * height // shot.width), Image.Resampling.LANCZOS)
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
-    print(f"{path}: {path.stat().st_size // 1000} kB")
-
-
-def wait_for(there: Callable[[], bool], what: str) -> None:
-    """Ask again and again, but not for ever."""
-    end = time.monotonic() + PATIENCE
-    while not there():
-        if time.monotonic() > end:
-            raise SystemExit(f"waited {PATIENCE:g} s for {what}")
-        time.sleep(0.1)
+    cat = {"runs": ["vgg19"], "image": "chelsea", "step": 4, "pixels": "[[105, 225]]"}
+    take("affinity.jpg", **cat)
+    take("blocks.jpg", **cat | {"overlay": "segments", "k": 5, "chart": "block matrix"})
+    take("compared.jpg", **cat | {"step": 3, "pins": [4], "eigenvector": 2})
+    take("dark.jpg", **cat | {"overlay": "eigenvector", "eigenvector": 3, "theme": "dark"})
+    names = [f"{objective}-seed{seed}" for objective in ("j1", "j2") for seed in range(3)]
+    curves = {"runs": names, "group": "objective", "smooth": 0.1}
+    take("curves.png", lambda: page.get_by_text("Curves", exact=True).first.click(), **curves)
 
 
 if __name__ == "__main__":
