@@ -74,9 +74,10 @@ def _measured(metrics: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
-    if not {"loss", "gradient_norm"} <= set(metrics.columns):
+    if not {"loss", "gradient_norm"} <= set(metrics):
         return
-    norms = metrics.loc[metrics["loss"].notna(), "gradient_norm"]  # NaN elsewhere: not measured
+    steps = metrics["loss"].dropna().index  # NaN elsewhere: not measured
+    norms = metrics["gradient_norm"].reindex(steps)
     wrong = norms[~np.isfinite(norms)]
     if len(wrong):
         yield Alarm(
@@ -135,7 +136,7 @@ def _gap(metrics: pd.DataFrame) -> Iterator[Alarm]:
 
 def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
     # The condition does not matter for the region classifiers' logarithm: its adjoint is exact.
-    if not {"j1", "j2"} & set(metrics.columns):
+    if not {"j1", "j2"} & set(metrics):
         return
     squares = _measured(metrics, "condition")
     if (

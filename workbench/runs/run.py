@@ -5,6 +5,7 @@
     events.jsonl            all events, in order (see `events`)
     snapshots/<step>/…      arrays, announced by a "snapshot" event
     checkpoints/            the trainer's
+    .*.cache                what readers keep to open a long run fast (see `kept`, `summary`)
 
 Views, widgets, reports and notebooks read only this folder: a running, a finished and a resumed run
 look the same to them.
@@ -12,9 +13,8 @@ look the same to them.
 
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from html import escape
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -98,7 +98,9 @@ class Run:
         """
         run = cls.open(path)
         run.refuse_if_written()
-        shutil.rmtree(run.path)
+        gone = run.path.with_name(f".{run.path.name}.{secrets.token_hex(4)}.tmp")
+        run.path.rename(gone)  # a reader may keep a file in a folder that is being emptied
+        shutil.rmtree(gone)
 
     @property
     def checkpoints(self) -> Path:
@@ -175,6 +177,38 @@ class Run:
         """Measurements: one row a step, ascending; one column a name, NaN where not taken."""
         return self._log.metrics()
 
+    def series(self, names: Iterable[str] | None = None) -> dict[str, pd.Series]:
+        """Measurements by name, each at the steps where it was taken, ascending; not to be changed.
+
+        Unlike a column of `metrics`, a series has NaN only where NaN was measured; it takes no
+        memory of its own in most runs.
+
+        Args:
+            names: names of measurements, whose series are empty where they were not taken; None:
+                all, in the order of their first.
+        """
+        return self._log.series(names)
+
+    def curves(
+        self,
+        names: Iterable[str] | None = None,
+        start: int | float | None = None,
+        stop: int | float | None = None,
+        most: int = 2000,
+    ) -> dict[str, pd.Series]:
+        """Measurements to draw, by name, without NaN: exact where few, else with every spike.
+
+        Of more than `most` values the lowest and highest of equal intervals are kept, so that a
+        line through them covers the same pixels. Of a long run they are read from coarser levels,
+        whose own intervals are up to a sixteenth of one that is asked for.
+
+        Args:
+            names: as in `series`.
+            start, stop: range of steps; one value beyond it at either end is included. None: all.
+            most: largest number of values of a curve, at least four.
+        """
+        return self._log.curves(names, start, stop, most)
+
     def snapshot(self, step: int, name: str, arrays: Mapping[str, Array]) -> None:
         """Record arrays by name: booleans, integers or floats of any shape.
 
@@ -233,12 +267,11 @@ class Run:
 
     def _status_events(self) -> list[Event]:
         """Events that determine the status, in order."""
-        events = [event for kind in STATUS_EVENTS for event in self._log.read(kind)]
-        return sorted(events, key=attrgetter("seq"))
+        return self._log.read(STATUS_EVENTS)
 
     def _facts(self) -> dict[str, str]:
-        metrics = self.metrics().ffill().tail(1)
-        last = {name: f"{metrics[name].iloc[0]:.4g}" for name in metrics}
+        found = ((name, values.dropna()) for name, values in self.series().items())
+        last = {name: f"{values.iloc[-1]:.4g}" for name, values in found if len(values)}
         return {
             "status": self.status,
             "step": f"{self.step}",
