@@ -7,7 +7,7 @@ float64, whose own limits (`linalg.outcomes`) lie far beyond.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,9 @@ RECENT_STEPS = 20
 BASELINE_STEPS = 200
 """Number of steps before these whose median is the usual value."""
 
+Metrics = pd.DataFrame | Mapping[str, pd.Series]
+"""Measurements by name, indexed by step."""
+
 
 @dataclass(frozen=True)
 class Alarm:
@@ -58,22 +61,22 @@ class Alarm:
         return f"step {self.step}: {self.what}. {self.why}; {self.remedy}."
 
 
-def alarms(metrics: pd.DataFrame) -> list[Alarm]:
+def alarms(metrics: Metrics) -> list[Alarm]:
     """Alarms that hold now, the worst first.
 
     Args:
-        metrics: `Run.metrics()` of a DeepNCuts or of a region classifier; rules whose measurements
+        metrics: `Run.metrics()` or `Run.series()` of a training; rules whose measurements
             are missing raise no alarm.
     """
     return [alarm for rule in _RULES for alarm in rule(metrics)]
 
 
-def _measured(metrics: pd.DataFrame, name: str) -> pd.Series:
+def _measured(metrics: Metrics, name: str) -> pd.Series:
     """Values of a measurement, without the steps at which it was not taken."""
     return metrics[name].dropna() if name in metrics else pd.Series(dtype=float)
 
 
-def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _no_number(metrics: Metrics) -> Iterator[Alarm]:
     if not {"loss", "gradient_norm"} <= set(metrics):
         return
     steps = metrics["loss"].dropna().index  # NaN elsewhere: not measured
@@ -88,7 +91,7 @@ def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _exploding(metrics: Metrics) -> Iterator[Alarm]:
     norms = _measured(metrics, "gradient_norm")
     norms = norms[np.isfinite(norms)]
     before = norms.iloc[-BASELINE_STEPS - RECENT_STEPS : -RECENT_STEPS]
@@ -104,7 +107,7 @@ def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _collapse(metrics: Metrics) -> Iterator[Alarm]:
     layers = [str(name) for name in metrics if str(name).endswith(LAYER_RANK)]
     for name, of in (
         ("effective_rank_held_out", "held-out affinities"),
@@ -122,7 +125,7 @@ def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
             )
 
 
-def _gap(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _gap(metrics: Metrics) -> Iterator[Alarm]:
     gaps = _measured(metrics, "narrowest_eigengap_held_out")
     if len(gaps) and (now := float(gaps.iloc[-1])) < NARROW_GAP:
         yield Alarm(
@@ -134,7 +137,7 @@ def _gap(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _condition(metrics: Metrics) -> Iterator[Alarm]:
     # The condition does not matter for the region classifiers' logarithm: its adjoint is exact.
     if not {"j1", "j2"} & set(metrics):
         return
@@ -155,7 +158,7 @@ def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
     )
 
 
-def _no_gain(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _no_gain(metrics: Metrics) -> Iterator[Alarm]:
     looks, rates = _measured(metrics, "covering_average"), _measured(metrics, "learning_rate")
     # No rise is expected any more towards the end of the schedule.
     if len(looks) <= PATIENCE + 1 or not len(rates) or rates.iloc[-1] < LATE * rates.max():
@@ -171,7 +174,7 @@ def _no_gain(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-_RULES: tuple[Callable[[pd.DataFrame], Iterator[Alarm]], ...] = (
+_RULES: tuple[Callable[[Metrics], Iterator[Alarm]], ...] = (
     _no_number,
     _exploding,
     _collapse,

@@ -21,7 +21,7 @@ import json
 import os
 import threading
 import time
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -158,11 +158,14 @@ class EventLog:
             places = np.sort(np.concatenate([*offsets, np.empty(0, np.int64)]))
             return [Event.from_line(line) for line in _lines(file, places.tolist())]
 
-    def last(self, kind: str | None = None) -> Event | None:
-        """Last event (of a kind), if there is one."""
+    def last(self, kind: str | None = None, before: int | None = None) -> Event | None:
+        """Last event (of a kind; with a smaller `seq`), if there is one."""
         with self._lock, self.path.open("rb") as file:
             self._take_in(file)
-            offsets = [int(block["offset"][-1]) for block in self._of(kind)]
+            offsets = []
+            for block in self._of(kind):
+                count = len(block) if before is None else bisect_left(block["seq"], before)
+                offsets += [int(block["offset"][count - 1])] * (count > 0)
             return Event.from_line(next(_lines(file, [max(offsets)]))) if offsets else None
 
     def metrics(self) -> pd.DataFrame:
@@ -277,8 +280,11 @@ class EventLog:
         blocks = self._measured()
         self._levels = {}
         for name in names_of(blocks):
-            values = series_of(blocks, name)
-            if levels := levels_of(values.to_numpy()):
+            own = [block for block in blocks if name in block.names]
+            if len(own) > 1 or not own[0].ascending:
+                continue
+            values = own[0][column(name)]
+            if levels := levels_of(values):
                 self._levels[name] = len(values), levels
         beginning = Beginning.of(file, self._read, before)
         kept = [(block, isinstance(key, tuple)) for key, block in self._blocks.items()]
@@ -303,7 +309,12 @@ class EventLog:
             if step is not None:
                 self._rewind(step)
             for key, (kind, names, arrays) in blocks.items():
-                self._blocks.setdefault(key, Block(kind, names)).extend(arrays)
+                block = self._blocks.get(key)
+                if new := block is None:
+                    block = self._blocks[key] = Block(kind, names)
+                block.extend(arrays)
+                if new or not block.ascending:  # values may come between those of a level
+                    self._levels = {n: own for n, own in self._levels.items() if n not in names}
                 self._step = max(self._step, int(arrays["step"].max()))
         self._read += len(data)
 

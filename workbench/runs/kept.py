@@ -74,11 +74,20 @@ def _check(file: BinaryIO, length: int) -> int:
     return zlib.crc32(file.read(min(_ENDS, length)), zlib.crc32(first))
 
 
-def write_kept(path: Path, pieces: Sequence[Any]) -> None:
-    """Write a kept file of pieces of memory, if its folder is there and can be written to."""
+def write_kept(path: Path, magic: bytes, body: Sequence[Any]) -> None:
+    """Write a kept file, if its folder is there and can be written to.
+
+    Args:
+        path: path of the file.
+        magic: first bytes, which tell kinds and versions apart.
+        body: pieces of memory, which a checksum goes before.
+    """
+    check = 0
+    for piece in body:
+        check = zlib.crc32(piece, check)
     try:
         with atomic_write(path, sync=False, make_folder=False) as file:
-            for piece in pieces:
+            for piece in (magic, _number(check), *body):
                 file.write(piece)
     except OSError:  # read-only, full or gone: the file only saves time
         return
@@ -125,17 +134,14 @@ class Columns(msgspec.Struct):
         arrays += [level for _, levels in self.levels.values() for level in levels]
         padding = b" " * (-(len(_MAGIC) + 2 * _NUMBER + len(header)) % _NUMBER)
         body = [_number(len(header)), header, padding, *map(np.ascontiguousarray, arrays)]
-        check = 0
-        for piece in body:
-            check = zlib.crc32(piece, check)
-        write_kept(path, [_MAGIC, _number(check), *body])
+        write_kept(path, _MAGIC, body)
 
     @classmethod
     def read(cls, path: Path, log: BinaryIO) -> "Columns | None":
         """Columns of a file; None where there is none that is whole and fits the open log."""
         try:
             with path.open("rb") as file:
-                if not _is_whole(file):
+                if not find_body(file, _MAGIC):
                     return None
                 memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError:
@@ -176,13 +182,18 @@ class _Reader:
         return {key: self.next(keys[key].dtype, count) for key in (*HEAD, *map(column, names))}
 
 
-def _is_whole(file: BinaryIO) -> bool:
-    """Whether a file of columns is of this version and undamaged; read, so as not to be mapped."""
-    if file.read(len(_MAGIC)) != _MAGIC:
+def find_body(file: BinaryIO, magic: bytes) -> bool:
+    """Whether an open kept file is of this kind and version, and undamaged.
+
+    The file is read piece by piece, not mapped, and then stands at the beginning of its body.
+    """
+    if file.read(len(magic)) != magic:
         return False
     stated, found = int.from_bytes(file.read(_NUMBER), "little"), 0
+    start = file.tell()
     for piece in _pieces(file):
         found = zlib.crc32(piece, found)
+    file.seek(start)
     return stated == found
 
 

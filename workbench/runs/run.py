@@ -23,6 +23,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.runs.events import RESUMED, Event, EventLog
 from workbench.runs.files import read_json_object, to_json
+from workbench.runs.kept import Beginning
 from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import Array, read_snapshot, snapshot_path, write_snapshot
 from workbench.runs.status import STARTED, STATUS_EVENTS, Status, status_of, this_process
@@ -169,9 +170,9 @@ class Run:
         """
         return self._log.read(kind, since)
 
-    def latest(self, kind: str | None = None) -> Event | None:
-        """Last event (of a kind) that is not cancelled; None where there is none."""
-        return self._log.last(kind)
+    def latest(self, kind: str | None = None, *, before: int | None = None) -> Event | None:
+        """Last event (of a kind; with a smaller `seq`) not cancelled; None where there is none."""
+        return self._log.last(kind, before)
 
     def metrics(self) -> pd.DataFrame:
         """Measurements: one row a step, ascending; one column a name, NaN where not taken."""
@@ -242,7 +243,7 @@ class Run:
     @property
     def status(self) -> Status:
         """Status: running, or how the run ended; a killed writer counts as interrupted."""
-        return status_of(self._status_events(), self._log.last())
+        return status_of(self.status_events(), self._log.last())
 
     @property
     def step(self) -> int:
@@ -250,23 +251,28 @@ class Run:
         return self._log.step()
 
     @property
+    def beginning(self) -> Beginning:
+        """Part of the event log that is read now."""
+        return self._log.beginning()
+
+    @property
     def stretch(self) -> int:
         """Number (`seq`) of the event that began the present stretch of training.
 
         That event is the run's start or its last resumption; 0 where the log has lost both.
         """
-        starts = (e.seq for e in self._status_events() if e.kind in {STARTED, RESUMED})
+        starts = (e.seq for e in self.status_events() if e.kind in {STARTED, RESUMED})
         return max(starts, default=0)
 
     @property
     def _writer(self) -> dict[str, Any]:
         """Process that started the run, or resumed it last."""
-        writers = [event for event in self._status_events() if event.kind in {STARTED, RESUMED}]
+        writers = [event for event in self.status_events() if event.kind in {STARTED, RESUMED}]
         process: dict[str, Any] = writers[-1].fields["process"]
         return process
 
-    def _status_events(self) -> list[Event]:
-        """Events that determine the status, in order."""
+    def status_events(self) -> list[Event]:
+        """Events of the kinds `status.STATUS_EVENTS`, which determine the status, in order."""
         return self._log.read(STATUS_EVENTS)
 
     def _facts(self) -> dict[str, str]:
