@@ -73,10 +73,10 @@ def test_a_damaged_run_hides_no_other(folder: Path) -> None:
     library = Library([folder / "runs"])
     assert len(library.entries()) == 2
     page = page_of(folder)
-    page.state.run = "first"
+    page.state.runs = ["first"]
     assert titles(page) == []
     assert page.message.visible
-    page.state.run = "scenes.zarr"
+    page.state.runs = ["scenes.zarr"]
     assert titles(page) == ["Dataset"]
     assert not page.message.visible
 
@@ -106,20 +106,20 @@ def test_what_a_configuration_names_is_found_beside_the_run(folder: Path) -> Non
 def test_a_run_has_the_tabs_that_it_has_something_for(folder: Path) -> None:
     shutil.copytree(folder / "runs" / "first", folder / "runs" / "second")
     page = page_of(folder)
-    page.state.run = "first"
+    page.state.runs = ["first"]
     assert titles(page) == ["Workspace", "Monitor", "Affinity", "Spectrum", "Segmentations"]
     assert list(page.explorers) == ["Workspace"], "the others are made when they are opened"
     page.tabs.value = "Segmentations"
     assert list(page.explorers) == ["Workspace", "Segmentations"]
-    page.state.run = "fresh"
+    page.state.runs = ["fresh"]
     assert titles(page) == ["Dataset"]
-    page.state.run = "first"
+    page.state.runs = ["first"]
     page.tabs.value = "Spectrum"
-    page.state.beside = "fresh"
+    page.state.runs = ["first", "fresh"]
     assert page.explorers["Spectrum"].message, "they have no scene in common"
-    page.state.beside = "second"
+    page.state.runs = ["first", "second"]
     assert len(page.explorers["Spectrum"].sides) == 2
-    page.state.beside = ""
+    page.state.runs = ["first"]
     assert page._title == "Spectrum"
     assert len(page.explorers["Spectrum"].sides) == 1
     page.layout().get_root()
@@ -132,7 +132,7 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
 ) -> None:
     page = page_of(folder)
     fresh = Run.open(folder / "runs" / "more" / "fresh")
-    page.state.run = "fresh"
+    page.state.runs = ["fresh"]
     fresh.log(1, loss=2.0)
     page.refresh()
     assert titles(page) == ["Monitor", "Dataset"]
@@ -167,15 +167,15 @@ def test_the_table_of_runs_chooses_what_is_shown(folder: Path) -> None:
     names = page.table.widget.value["name"].tolist()
     assert sorted(names) == ["first", "fresh", "scenes.zarr"]
     page.table.widget.selection = [names.index("first")]
-    assert (page.state.run, page.state.beside) == ("first", "")
+    assert page.state.runs == ["first"]
     page.table.widget.selection = [names.index("first"), names.index("fresh")]
-    assert (page.state.run, page.state.beside) == ("first", "fresh")
-    page.state.param.update(run="scenes.zarr", beside="")
+    assert page.state.runs == ["first", "fresh"]
+    page.state.runs = ["scenes.zarr"]
     assert page.table.widget.selection == [names.index("scenes.zarr")]
 
 
 def test_an_address_of_a_run_that_is_not_there_says_so(folder: Path) -> None:
-    page = Page(Library([folder / "runs"]), state=State(run="gone"))
+    page = Page(Library([folder / "runs"]), state=State(runs=["gone"]))
     assert page.message.visible
     assert "a run or store gone" in page.message.object
     assert titles(page), "another is shown"

@@ -31,29 +31,29 @@ def test_it_begins_with_the_latest_step_of_the_first_image(
     assert (space.state.image, space.state.step) == (scene, trained_run.snapshots(scene)[-1])
     assert space.view is not None
     assert not space.message
-    assert space.canvas.figure.title.text.startswith(
+    assert space.canvases[0].figure.title.text.startswith(
         f"scene {scene}, step {trained_run.step}: row of M"
     )
 
 
 def test_a_click_on_the_picture_answers_in_all_panels(space: Workspace) -> None:
     assert space.view is not None
-    before = space.canvas._layers["map"].data["image"][0]
-    tap(space.canvas.figure, 5.2, 9.8)
+    before = space.canvases[0]._layers["map"].data["image"][0]
+    tap(space.canvases[0].figure, 5.2, 9.8)
     assert space.state.pixels == [[10, 5]]
-    shown = space.canvas._layers["map"].data["image"][0]
+    shown = space.canvases[0]._layers["map"].data["image"][0]
     expected = space.view.probe.over_image([(10, 5)])[0]
     assert np.allclose(shown, expected)
     assert not np.allclose(shown, before)
     assert space.vectors._seeds.data == {"x": [5], "y": [10]}
-    assert space.canvas._mapper.high == pytest.approx(float(np.quantile(expected, 0.99)))
-    tap(space.canvas.figure, -40, 3)
+    assert space.canvases[0]._mapper.high == pytest.approx(float(np.quantile(expected, 0.99)))
+    tap(space.canvases[0].figure, -40, 3)
     assert space.state.pixels == [[10, 5]], "outside of the image nothing changes"
     space.state.several = True
-    tap(space.canvas.figure, 40, 30)
+    tap(space.canvases[0].figure, 40, 30)
     assert space.state.pixels == [[10, 5], [30, 40]]
-    assert len(space.canvas._layers["map"].data["image"]) == 0, "colours of several, no scale"
-    tap(space.canvas.figure, 41, 30)
+    assert len(space.canvases[0]._layers["map"].data["image"]) == 0, "colours of several, no scale"
+    tap(space.canvases[0].figure, 41, 30)
     assert space.state.pixels == [[10, 5]], "a click on a seed takes it away"
 
 
@@ -61,9 +61,9 @@ def test_an_eigenvector_is_chosen_in_the_spectrum_or_among_the_pictures(space: W
     tap(space.spectrum.figure, 3.3)
     assert (space.state.overlay, space.state.eigenvector) == (EIGENVECTOR, 3)
     assert space.view is not None
-    shown = space.canvas._layers["map"].data["image"][0]
+    shown = space.canvases[0]._layers["map"].data["image"][0]
     assert np.allclose(shown, space.view.eigenvector(3))
-    assert space.canvas._mapper.low == -space.canvas._mapper.high
+    assert space.canvases[0]._mapper.low == -space.canvases[0]._mapper.high
     assert list(space.spectrum._chosen.data["number"]) == [3]
     assert "eigenvector 3 at" in space._figures.text
     tap(space.vectors.figures[0], 1)
@@ -77,7 +77,7 @@ def test_scrubbing_the_timeline_moves_all(space: Workspace, trained_run: Run) ->
     tap(space.timeline.figure, steps[0] + 0.2)
     assert space.state.step == steps[0]
     assert space.timeline._now.location == steps[0]
-    assert f"step {steps[0]}" in space.canvas.figure.title.text
+    assert f"step {steps[0]}" in space.canvases[0].figure.title.text
     assert not np.allclose(space.spectrum._now.data["value"], values)
 
 
@@ -85,23 +85,23 @@ def test_segments_follow_their_number_and_are_scored(space: Workspace) -> None:
     space.state.param.update(overlay=SEGMENTS, k=4)
     assert space.view is not None
     labels = space.view.labels(space.state.cut, 4, space.state.threshold, 0)
-    assert space.canvas.figure.title.text.endswith(f"{labels.max()} segments")
+    assert space.canvases[0].figure.title.text.endswith(f"{labels.max()} segments")
     assert "best, average covering" in space._figures.text
     space.state.cut = NUMBER
     space.state.k = 3
-    assert space.canvas.figure.title.text.endswith("3 segments")
+    assert space.canvases[0].figure.title.text.endswith("3 segments")
     assert space.controls._seed.visible is False
 
 
 def test_two_runs_stand_side_by_side_at_one_pixel(trained_run: Run) -> None:
-    space = Workspace(trained_run, trained_run)
-    assert space.other is not None
-    assert len(space._pictures) == 2
-    tap(space.second.figure, 12, 20)
-    for canvas in (space.canvas, space.second):
+    space = Workspace([trained_run, trained_run])
+    assert space.views[1] is not None
+    assert len(space._pictures[0]) == 2
+    tap(space.canvases[1].figure, 12, 20)
+    for canvas in space.canvases[:2]:
         assert (canvas._seeds.data["x"], canvas._seeds.data["y"]) == ([12], [20])
-    assert space.second.figure.x_range is space.canvas.figure.x_range
-    assert len(space.spectrum._beside.data["value"])
+    assert space.canvases[1].figure.x_range is space.canvases[0].figure.x_range
+    assert len(space.spectrum._beside.data["values"])
 
 
 def test_a_state_opens_the_same_view_again(space: Workspace, trained_run: Run) -> None:
@@ -109,13 +109,15 @@ def test_a_state_opens_the_same_view_again(space: Workspace, trained_run: Run) -
     kept = {name: getattr(space.state, name) for name in State.ADDRESS}
     again = Workspace(trained_run, state=State(**kept))
     assert {name: getattr(again.state, name) for name in State.ADDRESS} == kept
-    assert again.canvas.figure.title.text == space.canvas.figure.title.text
+    assert again.canvases[0].figure.title.text == space.canvases[0].figure.title.text
     lost = Workspace(trained_run, state=State(image="no such scene", step=999, pixels=[[9999, 0]]))
     assert lost.view is not None, "what is not there gives way to what is"
 
 
 def test_an_address_holds_the_state_and_refuses_what_is_none() -> None:
-    state = State(run="a b/1", image="1002", step=0, pixels=[[3, 4]], opacity=0.5, log=True)
+    state = State(
+        runs=["a b/1", "c"], image="1002", step=0, pixels=[[3, 4]], opacity=0.5, logarithmic=True
+    )
     again = State(**State.read(f"?{state.query()}&other=1"))
     assert again.query() == state.query()
     assert (again.image, again.step, again.pixels) == ("1002", 0, [[3, 4]])
@@ -147,8 +149,8 @@ def test_a_closed_workspace_answers_no_more(trained_run: Run) -> None:
     state = State()
     space, events = Workspace(trained_run, state=state), SimpleNamespace(count=0)
     space.close()
-    before = space.canvas.figure.title.text
+    before = space.canvases[0].figure.title.text
     state.param.watch(lambda *_: setattr(events, "count", events.count + 1), "overlay")
     state.overlay = SEGMENTS
     assert events.count == 1
-    assert space.canvas.figure.title.text == before
+    assert space.canvases[0].figure.title.text == before

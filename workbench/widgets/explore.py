@@ -15,11 +15,9 @@ from IPython.display import display
 from workbench.errors import WorkbenchError
 from workbench.probe.result import Probe
 from workbench.runs import Run
-from workbench.widgets.page.tabs import Subject, tabs_of
-from workbench.widgets.shells.explorer import Explorer
+from workbench.widgets.page.tabs import Opened, Subject, tabs_of
 from workbench.widgets.shells.jupyter_shell import load_plots
 from workbench.widgets.shells.main_thread import answer_in_main_thread
-from workbench.widgets.workspace import Workspace
 
 
 class Exploration:
@@ -40,7 +38,7 @@ class Exploration:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
         self._tabs = {tab.title: tab for tab in tabs_of(subject)}
-        self._made: dict[str, Explorer | Workspace] = {}
+        self._made: dict[str, Opened] = {}
         if not self._tabs:
             raise WorkbenchError(
                 "a run with measurements, snapshots or kept features",
@@ -53,7 +51,7 @@ class Exploration:
         """Titles of the tabs, in their order."""
         return list(self._tabs)
 
-    def explorer(self, title: str) -> Explorer | Workspace:
+    def explorer(self, title: str) -> Opened:
         """Explorer of a tab, made at the first call.
 
         Raises:

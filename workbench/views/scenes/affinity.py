@@ -5,6 +5,7 @@ large degree dominate.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import holoviews as hv
 import numpy as np
@@ -162,6 +163,38 @@ def affinity_blocks(
     return as_picture(found.relabel(title))
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """Affinities between a sample of cells, ordered by segment, the largest first.
+
+    Attributes:
+        values: entries of M, or of W.
+        cells: numbers of the cells, row-major.
+        ends: places between rows at which a segment ends.
+    """
+
+    values: Float[np.ndarray, "cells cells"]
+    cells: Int[np.ndarray, "cells"]
+    ends: Float[np.ndarray, "segments"]
+
+
+def block_values(
+    ready: AffinityProbe, segments: LabelMap, cells: int = 400, normalized: bool = True
+) -> Blocks:
+    """Entries of M, or of W, between an evenly spread sample of cells.
+
+    Args:
+        ready: affinity probe of the snapshot.
+        segments: segments of the image, by which the cells are ordered.
+        cells: size of the sample.
+        normalized: False: W.
+    """
+    labels = ready.labels(segments)
+    chosen = _sample(labels, cells)
+    values = ready.rows(chosen, normalized)[:, chosen]
+    return Blocks(values, chosen, np.flatnonzero(np.diff(labels[chosen])) + 0.5)
+
+
 def block_picture(
     ready: AffinityProbe, segments: LabelMap, cells: int = 400, normalized: bool = True
 ) -> hv.Overlay:
@@ -173,10 +206,8 @@ def block_picture(
         cells: size of the sample, evenly spread over the feature map.
         normalized: False: W.
     """
-    labels = ready.labels(segments)
-    chosen = _sample(labels, cells)
-    values = ready.rows(chosen, normalized)[:, chosen]
-    ends = np.flatnonzero(np.diff(labels[chosen])) + 0.5
+    found = block_values(ready, segments, cells, normalized)
+    values, chosen, ends = found.values, found.cells, found.ends
     low, high = -0.5, len(chosen) - 0.5
     across = [[(low, end), (high, end)] for end in ends]
     down = [[(end, low), (end, high)] for end in ends]

@@ -19,9 +19,8 @@ from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.widgets.page.library import Library
 from workbench.widgets.page.runs import RunTable
-from workbench.widgets.page.tabs import Looker, Subject, Tab, tabs_of
-from workbench.widgets.shells.explorer import Explorer
-from workbench.widgets.workspace import State, Workspace
+from workbench.widgets.page.tabs import Looker, Opened, Subject, Tab, tabs_of
+from workbench.widgets.workspace import Compare, State, Workspace
 
 PORT = 5006
 INTERVAL = 2000
@@ -36,7 +35,7 @@ class Page:
         looker: source of snapshots of evaluated images whose own were not kept.
 
     Attributes:
-        state: selection: the chosen run, the one beside it, and what the workspace shows of them.
+        state: selection: the chosen runs, the main one first, and what is shown of them.
         table: table of runs and stores.
         tabs: titles of what the chosen run or store has data for.
         body: what is open.
@@ -48,7 +47,7 @@ class Page:
         self.library, self.looker = library, looker
         self.state = state or State()
         self.subject = Subject()
-        self.explorers: dict[str, Explorer | Workspace] = {}
+        self.explorers: dict[str, Opened] = {}
         self._shown: list[Tab] = []
         self._seen = 0  # `seq` of the last event that the open explorer has read
         self.table = RunTable(library, self.state)
@@ -58,8 +57,8 @@ class Page:
         self._panels: dict[str, pn.viewable.Viewable] = {}
         asked = self.state.run
         if self.table.entry(asked) is None:
-            self.state.run = self.library.entries()[0].name
-        self.state.param.watch(lambda *_: self.choose(), ["run", "beside"])
+            self.state.runs = [self.library.entries()[0].name]
+        self.state.param.watch(lambda *_: self.choose(), "runs")
         self.tabs.param.watch(lambda _: self._open(), "value")
         self.choose()
         if asked and asked != self.state.run:
@@ -85,7 +84,7 @@ class Page:
             self.subject = Subject()
             self.show_error(error)
         for each in self.explorers.values():
-            if isinstance(each, Workspace):
+            if isinstance(each, Workspace | Compare):
                 each.close()
         self.explorers, self._panels, self._seen = {}, {}, 0
         self._show(tabs_of(self.subject), title)
@@ -112,13 +111,24 @@ class Page:
         return self.tabs.value or ""
 
     def _subject(self) -> Subject:
+        """Subject of the state's runs; of those beside the main one, what can be opened."""
         entry = self.table.entry(self.state.run)
         assert entry is not None, "the state's run is one of the table"
         if entry.store:
             return Subject(store=entry.path)
-        beside = self.table.entry(self.state.beside)
-        other = None if beside is None or beside.store else self.library.run(beside.path)
-        return Subject.of_run(self.library.run(entry.path), other, self.looker, self.state)
+        main, others, refused = self.library.run(entry.path), [], []
+        for name in self.state.runs[1:]:
+            beside = self.table.entry(name)
+            if beside is None or beside.store:
+                continue
+            try:
+                others.append((name, self.library.run(beside.path)))
+            except (UserError, OSError) as error:
+                refused.append(error)
+        if refused:
+            self.show_error(refused[0])
+        names = [entry.name, *(name for name, _ in others)]
+        return Subject.of_run(main, [run for _, run in others], self.looker, self.state, names)
 
     def _show(self, tabs: list[Tab], title: str) -> None:
         """Show these tabs, with the tab of that title open if there is one."""

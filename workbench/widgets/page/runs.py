@@ -11,6 +11,7 @@ from workbench.runs import Run, Status
 from workbench.runs.progress import progress
 from workbench.widgets.page.library import Entry, Library, ago
 from workbench.widgets.workspace import State
+from workbench.widgets.workspace.state import MOST_CURVES
 
 _LIVE = "●"
 COLUMNS = ("name", "state", "done", "best", "last record")
@@ -18,7 +19,7 @@ _BEST = ("covering_best", "covering_average", "held_out_error", "loss")
 
 
 class RunTable:
-    """Table of runs and stores; a selected row is the state's run, a second one stands beside it.
+    """Table of runs and stores; selected rows are the state's runs.
 
     Args:
         library: runs and stores.
@@ -34,14 +35,14 @@ class RunTable:
         self._read: dict[Path, tuple[tuple[int, int], dict[str, str], float | None]] = {}
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
-            show_index=False, disabled=True, selectable=2, sizing_mode="stretch_both",
+            show_index=False, disabled=True, selectable=MOST_CURVES, sizing_mode="stretch_both",
             layout="fit_data_fill", page_size=None, theme="simple",
             header_filters={"name": {"type": "input", "func": "like", "placeholder": "search"}},
             configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
         )  # fmt: skip
         self.refresh()
         self.widget.param.watch(lambda event: self._chosen(event.new), "selection")
-        state.param.watch(lambda *_: self._select(), ["run", "beside"])
+        state.param.watch(lambda *_: self._select(), "runs")
 
     def refresh(self) -> None:
         """Read the states of all runs; only what has changed is sent."""
@@ -79,16 +80,16 @@ class RunTable:
 
     def _select(self) -> None:
         names = [each.name for each in self._entries]
-        chosen = [names.index(n) for n in (self._state.run, self._state.beside) if n in names]
+        chosen = [names.index(name) for name in self._state.runs if name in names]
         if self.widget.selection != chosen:
             self.widget.selection = chosen
 
     def _chosen(self, rows: list[int]) -> None:
         names = [self._entries[i].name for i in rows if i < len(self._entries)]
-        if self._state.run in names:  # a second one is added, or one is taken away
-            names = [self._state.run, *(n for n in names if n != self._state.run)]
-        if names:
-            self._state.param.update(run=names[0], beside=names[1] if len(names) > 1 else "")
+        kept = [name for name in self._state.runs if name in names]  # the main one stays it
+        chosen = [*kept, *(name for name in names if name not in kept)]
+        if chosen and chosen != self._state.runs:
+            self._state.runs = chosen
 
 
 def _summary(run: Run) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Tabs of the app: the explorers that a run or a store has data for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from workbench.widgets.explorers.segmentations import Look, SegmentationExplorer
 from workbench.widgets.explorers.spectra import SpectrumExplorer
 from workbench.widgets.explorers.training import TrainingExplorer
 from workbench.widgets.shells.explorer import Explorer
-from workbench.widgets.workspace import State, Workspace
+from workbench.widgets.workspace import Compare, State, Workspace
 
 Looker = Callable[[Run], Look]
 """Given a run: function that makes snapshots of its evaluated images, see `Look`."""
@@ -31,14 +31,16 @@ class Subject:
 
     Attributes:
         run: run to show; None for a store alone.
-        other: second run for comparison, if any.
+        others: further runs for comparison.
+        names: names of all runs in the table; empty: those of their folders.
         store: store of scenes or regions; None where it is unknown or missing.
         looker: see `Looker`.
         state: selection that the workspace begins with and keeps; None: one of its own.
     """
 
     run: Run | None = None
-    other: Run | None = None
+    others: tuple[Run, ...] = ()
+    names: tuple[str, ...] = ()
     store: Path | None = None
     looker: Looker | None = None
     state: State | None = None
@@ -47,14 +49,16 @@ class Subject:
     def of_run(
         cls,
         run: Run,
-        other: Run | None = None,
+        others: Sequence[Run] = (),
         looker: Looker | None = None,
         state: State | None = None,
+        names: Sequence[str] = (),
     ) -> "Subject":
         """Subject of a run, with the store that it trained on if that exists."""
         store = resolved_path(run, str(run.config.get("store", "")))
         there = isinstance(store, Path) and is_store(store)
-        return cls(run, other, Path(store) if there else None, looker, state)
+        path = Path(store) if there else None
+        return cls(run, tuple(others), tuple(names), path, looker, state)
 
     @classmethod
     def of_path(cls, path: Path | str) -> "Subject":
@@ -74,10 +78,19 @@ class Subject:
         return cls.of_run(Run.open(path))
 
     @property
+    def runs(self) -> list[Run]:
+        """Run and the others."""
+        return [self.opened, *self.others]
+
+    @property
     def opened(self) -> Run:
         """Run of a subject that has one."""
         assert self.run is not None
         return self.run
+
+
+Opened = Explorer | Workspace | Compare
+"""Content of a tab."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,7 @@ class Tab:
 
     title: str
     has: Callable[[Subject], bool]
-    make: Callable[[Subject], Explorer | Workspace]
+    make: Callable[[Subject], Opened]
 
 
 def tabs_of(subject: Subject) -> list[Tab]:
@@ -124,6 +137,10 @@ def _measured(subject: Subject) -> bool:
     return subject.run is not None and not subject.run.metrics().empty
 
 
+def _several(subject: Subject) -> bool:
+    return bool(subject.others)
+
+
 def _pooled(subject: Subject) -> bool:
     run = subject.run
     return run is not None and has_matrices(run) and any(run.checkpoints.glob("*.pt"))
@@ -144,10 +161,11 @@ def _dataset(subject: Subject) -> Explorer:
 
 
 TABS = (
-    Tab("Workspace", _watched, lambda s: Workspace(s.opened, s.other, s.state)),
+    Tab("Workspace", _watched, lambda s: Workspace(s.runs, s.state, s.names)),
+    Tab("Compare", _several, lambda s: Compare(s.runs, s.state, s.names)),
     Tab("Monitor", _measured, lambda s: TrainingExplorer(s.opened)),
     Tab("Affinity", _watched, lambda s: AffinityExplorer(s.opened)),
-    Tab("Spectrum", _watched, lambda s: SpectrumExplorer(s.opened, s.other)),
+    Tab("Spectrum", _watched, lambda s: SpectrumExplorer(s.opened, next(iter(s.others), None))),
     Tab("Segmentations", _watched, _segmentations),
     Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),

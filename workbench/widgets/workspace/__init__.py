@@ -7,7 +7,8 @@ Panels read `State` and write to it; nothing else is shared. `View` computes wha
 image at a step.
 """
 
+from workbench.widgets.workspace.compare import Compare
 from workbench.widgets.workspace.state import State
 from workbench.widgets.workspace.workspace import Workspace
 
-__all__ = ["State", "Workspace"]
+__all__ = ["Compare", "State", "Workspace"]

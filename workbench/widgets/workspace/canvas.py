@@ -1,34 +1,50 @@
 """Large picture of a workspace: photograph, overlay with its colour bar, clicked pixels."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.events import DoubleTap, Tap
+from bokeh.events import DoubleTap, MouseLeave, MouseMove, Tap
 from bokeh.models import (
     ColumnDataSource,
+    CustomJS,
     DataRange1d,
     LinearColorMapper,
     PrintfTickFormatter,
 )
 from bokeh.models.annotations import ColorBar
 from bokeh.plotting import figure
-from holoviews.plotting.util import process_cmap
 
-from workbench.views.paint import robust_maximum, strongest_colours
-from workbench.views.style import DIVERGING, MARKER, SEEDS, SEQUENTIAL
-from workbench.widgets.workspace.state import (
-    AFFINITY,
-    EIGENVECTOR,
-    NOBODY,
-    SEGMENTS,
-    State,
-)
+from workbench.views.style import MARKER, SEEDS
+from workbench.widgets.workspace.painting import Painting, painting
+from workbench.widgets.workspace.state import State
 from workbench.widgets.workspace.view import View
 
 _NEAR = 8
 """Distance in pixels within which a click removes a seed."""
-_SEQUENTIAL = process_cmap(SEQUENTIAL, ncolors=256, provider="bokeh")
+_LAYERS = ("photo", "paint", "map", "lines", "outline")
+_EMPTY: dict[str, list[Any]] = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+_OUTLINE = """
+// Outline of the segment under the pointer, in every picture; runs in the page.
+for (const [labels, outline] of pairs) {
+  const map = labels.data.image[0], drawn = outline.data.image[0]
+  if (map === undefined || drawn === undefined) continue
+  const [rows, columns] = map.shape ?? [labels.data.rows[0], labels.data.columns[0]]
+  const x = Math.round(cb_obj.x), y = Math.round(cb_obj.y)
+  const inside = cb_obj.event_name === "mousemove" && x >= 0 && y >= 0 && x < columns && y < rows
+  const label = inside ? map[y * columns + x] : -1
+  if (outline.tags[0] === label) continue
+  outline.tags = [label]
+  drawn.fill(0)
+  for (let i = 0, at = 0; i < rows; i++) for (let j = 0; j < columns; j++, at++) {
+    if (map[at] !== label) continue
+    if (i === 0 || j === 0 || i === rows - 1 || j === columns - 1 || map[at - 1] !== label
+        || map[at + 1] !== label || map[at - columns] !== label || map[at + columns] !== label)
+      drawn[at] = 1
+  }
+  outline.change.emit()
+}
+"""
 
 
 class Canvas:
@@ -39,16 +55,18 @@ class Canvas:
 
     Attributes:
         figure: bokeh figure.
+        drawn: what lies over the photograph; None where nothing is shown.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._view: View | None = None
         self._name = ""
-        self._mapper = LinearColorMapper(palette=_SEQUENTIAL, low=0, high=1)
+        self.drawn: Painting | None = None
+        self._mapper = LinearColorMapper(palette=["#000000"], low=0, high=1)
         x, y = (DataRange1d(range_padding=0, flipped=flipped) for flipped in (False, True))
         drawn: Any = figure(
-            sizing_mode="stretch_both", match_aspect=True, x_range=x, y_range=y, min_height=260,
+            sizing_mode="stretch_both", match_aspect=True, x_range=x, y_range=y, min_height=200,
             tools="pan,wheel_zoom,box_zoom,reset,save", active_drag=None, toolbar_location="right",
         )  # fmt: skip
         drawn.axis.visible = False
@@ -56,15 +74,16 @@ class Canvas:
         drawn.outline_line_color = None
         drawn.toolbar.logo = None
         drawn.title.text_font_size = "10.5pt"
-        self._layers = {
-            name: ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
-            for name in ("photo", "paint", "map", "lines")
-        }
-        place = {"image": "image", "x": "x", "y": "y", "dw": "dw", "dh": "dh"}
+        self._layers = {name: ColumnDataSource(_EMPTY) for name in _LAYERS}
+        self._layers["outline"].tags = [-1]
+        self._labels = ColumnDataSource({"image": []})
+        place = {name: name for name in _EMPTY}
         drawn.image_rgba(source=self._layers["photo"], **place)
         self._paint = drawn.image_rgba(source=self._layers["paint"], **place)
         self._map = drawn.image(source=self._layers["map"], color_mapper=self._mapper, **place)
         drawn.image_rgba(source=self._layers["lines"], **place)
+        marked = LinearColorMapper(palette=["#00000000", MARKER], low=0, high=1)
+        drawn.image(source=self._layers["outline"], color_mapper=marked, **place)
         self._seeds = ColumnDataSource({"x": [], "y": [], "colour": []})
         drawn.scatter(
             "x", "y", source=self._seeds, size=15, line_color="colour", line_width=3, fill_alpha=0
@@ -74,7 +93,7 @@ class Canvas:
             title_text_font_size="9pt", formatter=PrintfTickFormatter(format="%.2g"),
         )  # fmt: skip
         drawn.add_layout(self._bar, "below")
-        drawn.on_event(Tap, lambda event: self._tapped(event.x, event.y))
+        drawn.on_event(Tap, lambda event: self._tapped(event.x, event.y, event.modifiers))
         drawn.on_event(DoubleTap, lambda _: state.param.update(pixels=[]))
         self.figure = drawn
 
@@ -87,34 +106,35 @@ class Canvas:
         """
         self._view, self._name = view, name
         if view is None:
-            for name in self._layers:
-                self._put(name, None)
+            self.drawn = None
+            for layer in _LAYERS:
+                self._put(layer, None)
+            self._labels.data = {"image": []}
             self.figure.title.text = ""
             self._seeds.data = {"x": [], "y": [], "colour": []}
+            self._bar.visible = False
             return
         self._put("photo", rgba(view.snapshot.image))
-        self.outline()
         self.paint()
 
-    def outline(self) -> None:
-        """Draw the boundaries of the chosen annotator."""
-        if self._view is None:
-            return
-        state = self._state
-        truth = None if state.annotator == NOBODY else self._view.truth(state.annotator)
-        self._put("lines", None if truth is None else rgba(self._view.boundaries(truth)))
-
     def paint(self) -> None:
-        """Draw overlay and seeds."""
+        """Draw overlay, lines and clicked pixels."""
         if self._view is None:
             return
-        paint: Callable[[View], str] = {
-            AFFINITY: self._affinity,
-            SEGMENTS: self._segments,
-            EIGENVECTOR: self._eigenvector,
-        }.get(self._state.overlay, self._nothing)
-        where = f"{self._name} · {self._view.title}" if self._name else self._view.title
-        self.figure.title.text = f"{where}: {paint(self._view)}"
+        view, found = self._view, painting(self._state, self._view)
+        self.drawn = found
+        where = f"{self._name} · {view.title}" if self._name else view.title
+        self.figure.title.text = f"{where}: {found.title}"
+        self._put("paint", None if found.colours is None else rgba(found.colours))
+        self._put("lines", None if found.lines is None else rgba(found.lines))
+        self._bar.visible = found.values is not None
+        if found.values is None:
+            self._put("map", None)
+        else:
+            self._mapper.update(palette=found.palette, low=found.low, high=found.high)
+            self._put("map", found.values.astype(np.float32))
+            self._bar.title = found.unit
+        self._offer_segments(found)
         self.fade()
         colours = [SEEDS[i % len(SEEDS)] for i in range(len(self._state.pixels))]
         if len(colours) == 1:
@@ -130,78 +150,52 @@ class Canvas:
         for renderer in (self._paint, self._map):
             renderer.glyph.global_alpha = self._state.opacity
 
-    def _affinity(self, view: View) -> str:
-        pixels = [(int(y), int(x)) for y, x in self._state.pixels]
-        kind = self._state.rows
-        if not pixels:
-            self._put("map", None)
-            self._put("paint", None)
-            self._bar.visible = False
-            return "click a pixel"
-        values = view.probe.over_image(pixels, kind == "M")
-        if len(pixels) == 1:
-            (y, x) = pixels[0]
-            self._scalar(values[0], 0.0, robust_maximum(values[0]), _SEQUENTIAL, f"affinity {kind}")
-            return f"row of {kind}, pixel x {x}, y {y}"
-        self._coloured(strongest_colours(values, SEEDS))
-        return f"rows of {kind}, {len(pixels)} pixels, colour of the strongest"
-
-    def _segments(self, view: View) -> str:
-        state = self._state
-        labels = view.labels(state.cut, state.k, state.threshold, state.seed)
-        self._coloured(view.painted(labels))
-        self._put("lines", rgba(view.boundaries(labels)))
-        return f"{int(labels.max())} segments"
-
-    def _eigenvector(self, view: View) -> str:
-        number = min(self._state.eigenvector, view.eigenvectors)
-        values = view.eigenvector(number)
-        end = robust_maximum(values)
-        self._scalar(values, -end, end, DIVERGING, "component")
-        return f"eigenvector {number}, λ = {view.snapshot.eigenvalues[number - 1]:.4f}"
-
-    def _nothing(self, view: View) -> str:
-        self._put("map", None)
-        self._put("paint", None)
-        self._bar.visible = False
-        return "photograph"
-
-    def _scalar(
-        self, values: np.ndarray, low: float, high: float, palette: Any, title: str
-    ) -> None:
-        self._put("paint", None)
-        self._mapper.update(palette=palette, low=low, high=high)
-        self._put("map", values.astype(np.float32))
-        self._bar.update(title=title, visible=True)
-
-    def _coloured(self, pixels: np.ndarray) -> None:
-        self._put("map", None)
-        self._put("paint", rgba(pixels))
-        self._bar.visible = False
+    def _offer_segments(self, found: Painting) -> None:
+        """Send the label map that the pointer reads."""
+        labels = found.segments
+        if labels is None:
+            self._labels.data = {"image": []}
+            self._put("outline", None)
+            return
+        kind = np.uint8 if labels.max() < 256 else np.uint16
+        self._labels.data = {"image": [labels.astype(kind)]}
+        self._put("outline", np.zeros(labels.shape, np.uint8))
 
     def _put(self, name: str, values: np.ndarray | None) -> None:
         """Fill a layer; it covers the image whatever its resolution."""
         if values is None or self._view is None:
-            self._layers[name].data = {key: [] for key in ("image", "x", "y", "dw", "dh")}
+            if len(self._layers[name].data["image"]):
+                self._layers[name].data = _EMPTY
             return
         height, width = self._view.size
         self._layers[name].data = {
             "image": [values], "x": [-0.5], "y": [-0.5], "dw": [width], "dh": [height],
         }  # fmt: skip
 
-    def _tapped(self, x: int | float | None, y: int | float | None) -> None:
+    def _tapped(self, x: int | float | None, y: int | float | None, modifiers: Any = None) -> None:
         state = self._state
         if x is None or y is None or self._view is None:
             return
         pixel = [round(y), round(x)]
         if not self._view.contains(pixel):
             return
-        if not state.several:
+        if not state.several and not (modifiers or {}).get("shift"):
             state.pixels = [pixel]
             return
         others = [s for s in state.pixels if np.hypot(s[0] - pixel[0], s[1] - pixel[1]) > _NEAR]
         fresh = len(others) == len(state.pixels)
         state.pixels = [*state.pixels, pixel][-len(SEEDS) :] if fresh else others
+
+
+def link_canvases(canvases: Sequence[Canvas]) -> None:
+    """Give canvases one zoom, and outline what is under the pointer of one in all of them."""
+    pairs = [(each._labels, each._layers["outline"]) for each in canvases]
+    outline = CustomJS(args={"pairs": pairs}, code=_OUTLINE)
+    for each in canvases:
+        each.figure.x_range = canvases[0].figure.x_range
+        each.figure.y_range = canvases[0].figure.y_range
+        each.figure.js_on_event(MouseMove, outline)
+        each.figure.js_on_event(MouseLeave, outline)
 
 
 def rgba(pixels: np.ndarray) -> np.ndarray:

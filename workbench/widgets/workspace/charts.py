@@ -1,6 +1,7 @@
 """Charts of a workspace: eigenvalues, eigenvectors, and measurements over the steps."""
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,14 @@ from bokeh.events import Pan, Tap
 from bokeh.models import ColumnDataSource, DataRange1d, LinearColorMapper, Range1d
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
+from jaxtyping import Float
 
 from workbench.views.paint import robust_maximum
 from workbench.views.scenes.history import FLOOR
 from workbench.views.style import AFTER, BEFORE, DIVERGING, MUTED, OTHER
 from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned
+from workbench.widgets.workspace.curves import COLOURS
 from workbench.widgets.workspace.state import EIGENVECTOR, State
 from workbench.widgets.workspace.view import View
 
@@ -41,10 +44,11 @@ class SpectrumChart:
             title="Eigenvalues of M = D⁻½WD⁻½", toolbar_location=None,
         )  # fmt: skip
         drawn.title.text_font_size = "9.5pt"
-        self._now, self._beside, self._chosen = (
-            ColumnDataSource({"number": [], "value": []}) for _ in range(3)
+        self._now, self._chosen = (ColumnDataSource({"number": [], "value": []}) for _ in range(2))
+        self._beside = ColumnDataSource({"numbers": [], "values": [], "colour": []})
+        drawn.multi_line(
+            "numbers", "values", source=self._beside, color="colour", line_dash="dashed"
         )
-        drawn.line("number", "value", source=self._beside, color=OTHER, line_dash="dashed")
         drawn.line("number", "value", source=self._now, color=AFTER)
         drawn.scatter("number", "value", source=self._now, color=AFTER, size=5)
         drawn.scatter(
@@ -54,11 +58,16 @@ class SpectrumChart:
         drawn.on_event(Tap, lambda event: self._tapped(event.x))
         self.figure = drawn
 
-    def show(self, view: View | None, beside: View | None = None) -> None:
-        """Show the spectrum of a view, and another one dashed."""
-        for source, each in ((self._now, view), (self._beside, beside)):
-            values = np.zeros(0) if each is None else each.spectrum.eigenvalues.clip(min=FLOOR)
-            source.data = {"number": np.arange(1, len(values) + 1), "value": values}
+    def show(self, view: View | None, beside: Sequence[View] = ()) -> None:
+        """Show the spectrum of a view, and those of others dashed."""
+        values = np.zeros(0) if view is None else _eigenvalues(view)
+        self._now.data = {"number": np.arange(1, len(values) + 1), "value": values}
+        others = [_eigenvalues(each) for each in beside]
+        self._beside.data = {
+            "numbers": [np.arange(1, len(each) + 1) for each in others],
+            "values": others,
+            "colour": list(COLOURS[1 : len(others) + 1]),
+        }
         self.mark()
 
     def mark(self) -> None:
@@ -74,6 +83,10 @@ class SpectrumChart:
         if x is not None and len(self._now.data["value"]):
             number = min(max(round(x), 1), len(self._now.data["value"]))
             self._state.param.update(overlay=EIGENVECTOR, eigenvector=number)
+
+
+def _eigenvalues(view: View) -> Float[np.ndarray, "eigenvalues"]:
+    return np.asarray(view.spectrum.eigenvalues.clip(min=FLOOR))
 
 
 class EigenvectorPictures:
@@ -148,23 +161,27 @@ class Timeline:
 
     Attributes:
         figure: bokeh figure.
+        log: whether its vertical axis is logarithmic, as the state's was when it was made.
     """
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self.log = state.logarithmic
         self._steps: list[int] = []
         drawn: Any = figure(
             sizing_mode="stretch_width", height=150, tools="xwheel_zoom,reset,save",
             x_axis_label="step", toolbar_location="right", y_range=DataRange1d(),
+            y_axis_type="log" if state.logarithmic else "linear",
         )  # fmt: skip
         drawn.toolbar.autohide = True
-        self._raw, self._smooth, self._beside = (
-            ColumnDataSource({"step": [], "value": []}) for _ in range(3)
-        )
+        self._raw, self._smooth = (ColumnDataSource({"step": [], "value": []}) for _ in range(2))
+        self._beside = ColumnDataSource({"steps": [], "values": [], "colour": []})
         drawn.toolbar.logo = None
         drawn.y_range.renderers = [
             drawn.line("step", "value", source=self._raw, color=BEFORE, width=0.8, alpha=0.5),
-            drawn.line("step", "value", source=self._beside, color=OTHER, line_dash="dashed"),
+            drawn.multi_line(
+                "steps", "values", source=self._beside, color="colour", line_dash="dashed"
+            ),
             drawn.line("step", "value", source=self._smooth, color=AFTER, width=2),
         ]
         drawn.extra_y_ranges = {"ticks": Range1d(start=0, end=1)}
@@ -180,14 +197,23 @@ class Timeline:
         self.figure = drawn
 
     def show(
-        self, values: pd.Series, beside: pd.Series, steps: Sequence[int], alarms: Sequence[int]
+        self,
+        values: pd.Series,
+        beside: Sequence[pd.Series],
+        steps: Sequence[int],
+        alarms: Sequence[int],
     ) -> None:
-        """Show a measurement, the same of a second run, steps of snapshots, steps of alarms."""
+        """Show a measurement, the same of other runs, steps of snapshots, steps of alarms."""
         self._steps = list(steps)
-        lines = ((self._raw, values), (self._smooth, smoothed(values)), (self._beside, beside))
-        for source, line in lines:
-            each = thinned(line[np.isfinite(line)])
+        for source, line in ((self._raw, values), (self._smooth, smoothed(values))):
+            each = _drawn(line)
             source.data = {"step": each.index.to_numpy(), "value": each.to_numpy(float)}
+        others = [_drawn(line) for line in beside]
+        self._beside.data = {
+            "steps": [each.index.to_numpy() for each in others],
+            "values": [each.to_numpy(float) for each in others],
+            "colour": list(islice(cycle(COLOURS[1:]), len(others))),
+        }
         self._ticks.data = {
             "step": [*steps, *alarms],
             "height": [0.09] * len(steps) + [0.18] * len(alarms),
@@ -203,3 +229,7 @@ class Timeline:
     def _scrub(self, x: int | float | None) -> None:
         if x is not None and self._steps:
             self._state.step = min(self._steps, key=lambda step: abs(step - x))
+
+
+def _drawn(line: pd.Series) -> pd.Series:
+    return thinned(line[np.isfinite(line)])

@@ -9,6 +9,7 @@ from workbench.probe.affinities import CHOICES
 from workbench.widgets.workspace.state import (
     AFFINITY,
     EIGENVECTOR,
+    ERROR,
     FLAT,
     NOBODY,
     NUMBER,
@@ -50,6 +51,16 @@ class Controls:
             width=210,
             options={v: k for k, v in CHOICES.items()},
         )
+        self._play = pn.widgets.Toggle.from_param(
+            state.param.playing, label="▶", width=36, align="end"
+        )
+        self._pin = pn.widgets.Button(
+            label="Compare", width=76, align="end", description="Keep this step beside (key c)"
+        )
+        self._pin.on_click(lambda _: self._toggle_pin())
+        self.share = pn.widgets.Button(label="Share", width=60, align="end")
+        self.help = pn.widgets.Button(label="?", width=30, align="end")
+        self.photo = pn.widgets.FileInput(accept="image/*", width=210, align="end")
         overlay = pn.widgets.RadioButtonGroup.from_param(state.param.overlay, align="end")
         self._rows = pn.widgets.Select.from_param(
             state.param.rows, label="Row of", options=_ROWS, width=130
@@ -73,9 +84,9 @@ class Controls:
             state.param.opacity, label="Opacity", start=0, end=1, step=0.05, width=110
         )
         self.row = pn.FlexBox(
-            self._image, self._step, self._affinity, overlay, self._rows, self._several, self._cut,
-            self._k, self._threshold, self._seed, self._vector, self._annotator, self._opacity,
-            align_items="end",
+            self._image, self._step, self._play, self._pin, self._affinity, overlay, self._rows,
+            self._several, self._cut, self._k, self._threshold, self._seed, self._vector,
+            self._annotator, self._opacity, self.photo, self.share, self.help, align_items="end",
         )  # fmt: skip
         for widget, name in (
             (self._image, "image"), (self._step, "step"), (self._annotator, "annotator"),
@@ -83,8 +94,13 @@ class Controls:
             widget.param.watch(lambda event, name=name: self._chosen(name, event.new), "value")
             follow = partial(self._follow, widget)
             self.watchers.append(state.param.watch(follow, name))
-        self.watchers.append(state.param.watch(lambda *_: self._hide(), ["overlay", "cut"]))
+        hiding = ["overlay", "cut", "pins", "step", "playing"]
+        self.watchers.append(state.param.watch(lambda *_: self._hide(), hiding))
         self._hide()
+
+    def _toggle_pin(self) -> None:
+        pins, step = self._state.pins, self._state.step
+        self._state.pins = [p for p in pins if p != step] if step in pins else [*pins, step]
 
     def offer(
         self, images: list[str], steps: dict[str, int], words: tuple[str, str], probe: bool
@@ -101,7 +117,8 @@ class Controls:
         self._put(self._image, {each: each for each in images}, state.image)
         self._put(self._step, steps or {"–": 0}, state.step)
         self._image.label, self._step.label = (word.capitalize() for word in words)
-        self._step.visible = len(steps) > 1
+        for each in (self._step, self._play, self._pin):
+            each.visible = len(steps) > 1
         self._affinity.visible = probe
 
     def show(self, view: View | None) -> None:
@@ -112,13 +129,16 @@ class Controls:
         self._put(self._annotator, {**typical, **each, "none": NOBODY}, self._state.annotator)
         if view is not None:
             self._vector.end = max(view.eigenvectors, 2)
-            if self._state.overlay == SEGMENTS and self._state.cut == THRESHOLD:
+            if self._state.overlay in (SEGMENTS, ERROR) and self._state.cut == THRESHOLD:
                 self._threshold.end = view.highest
         self._hide()
 
     def _hide(self) -> None:
         overlay, cut = self._state.overlay, self._state.cut
-        segments = overlay == SEGMENTS
+        segments = overlay in (SEGMENTS, ERROR)
+        pinned = self._state.step in self._state.pins
+        self._pin.label = "Unpin" if pinned else "Compare"
+        self._play.label = "❚❚" if self._state.playing else "▶"
         for widget, shown in (
             (self._rows, overlay == AFFINITY),
             (self._several, overlay == AFFINITY),
@@ -128,7 +148,7 @@ class Controls:
             (self._threshold, segments and cut == THRESHOLD),
             (self._vector, overlay == EIGENVECTOR),
             (self._opacity, overlay != PHOTOGRAPH),
-            (self._annotator, not segments and len(self._annotator.options) > 1),
+            (self._annotator, overlay != SEGMENTS and len(self._annotator.options) > 1),
         ):
             widget.visible = shown
 

@@ -1,5 +1,6 @@
 """Figures of a workspace: ranks, gap and coverings of what is looked at, as one table."""
 
+from collections.abc import Sequence
 from html import escape
 
 from workbench.views.scenes.history import SpectrumAt
@@ -9,15 +10,13 @@ from workbench.widgets.workspace.view import View
 _ROW = '<tr><td style="color:#6d737c;padding:1px 10px 1px 0">{}</td><td>{}</td></tr>'
 
 
-def figures_table(state: State, view: View | None, beside: View | None = None) -> str:
-    """Table in HTML: a row a figure, a column for a view beside.
+def figures_table(state: State, views: Sequence[View]) -> str:
+    """Table in HTML: a row a figure, a column a view.
 
     Args:
         state: selection.
-        view: what is looked at.
-        beside: what it is compared with.
+        views: what is looked at, the main one first.
     """
-    views = [each for each in (view, beside) if each is not None]
     if not views:
         return ""
     columns = [_figures(state, each) for each in views]

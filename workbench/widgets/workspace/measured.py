@@ -1,15 +1,22 @@
-"""Measurements of a run along its steps, or of a probe along its layers, for the timeline."""
+"""Measurements of a run along its steps, or of a probe along its layers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workbench.probe.result import Probe
 from workbench.runs import Run
 from workbench.runs.alarms import alarms
 from workbench.widgets.explorers.sources import ProbeSnapshots, SceneSnapshots
+from workbench.widgets.workspace.state import PASS, TIME
 
-_FIRST = ("loss", "covering_average", "effective rank")
+_FIRST = (
+    "loss", "covering_average", "covering_best", "held_out_error", "effective rank",
+    "effective_rank", "rank", "learning_rate",
+)  # fmt: skip
 """Measurements that are shown first, where they were taken."""
 
 
@@ -21,11 +28,19 @@ class Measured:
         table: a row a step, a column a measurement; NaN where it was not taken.
         alarms: sentences by step.
         axis: what the rows are.
+        per_pass: steps of a pass over the samples; None where it is unknown.
+        hours: time of each row since the start, hours; of the same index as the table.
+        config: configuration of the run, nested fields joined by dots.
+        name: name of the run.
     """
 
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     alarms: dict[int, str] = field(default_factory=dict)
     axis: str = "step"
+    per_pass: float | None = None
+    hours: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    config: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -33,21 +48,61 @@ class Measured:
         names = [str(name) for name in self.table.columns]
         return [n for n in _FIRST if n in names] + [n for n in names if n not in _FIRST]
 
-    def values(self, name: str) -> pd.Series:
-        """A measurement without its gaps; empty where it was not taken."""
+    def values(self, name: str, axis: str = "") -> pd.Series:
+        """A measurement without its gaps; empty where it was not taken.
+
+        Args:
+            name: name of the measurement.
+            axis: what it is indexed by: steps, passes over the samples, or hours since the start;
+                empty where the run does not know its passes.
+        """
         if name not in self.table:
             return pd.Series(dtype=float)
-        return self.table[name].dropna()
+        values = self.table[name].dropna()
+        if axis == PASS:
+            if not self.per_pass:
+                return pd.Series(dtype=float)
+            return pd.Series(values.to_numpy(), values.index / self.per_pass)
+        if axis == TIME:
+            hours = self.hours.reindex(values.index)
+            values = pd.Series(values.to_numpy(), hours.to_numpy(float))
+            return values[np.isfinite(values.index)].sort_index()
+        return values
 
 
 def measured(source: SceneSnapshots) -> Measured:
     """Measurements of the run or probe behind a source of snapshots."""
-    return _of_layers(source.probe) if isinstance(source, ProbeSnapshots) else _of_run(source.run)
+    return _of_layers(source.probe) if isinstance(source, ProbeSnapshots) else of_run(source.run)
 
 
-def _of_run(run: Run) -> Measured:
+def of_run(run: Run, name: str = "") -> Measured:
+    """Measurements of a training.
+
+    Args:
+        run: its run.
+        name: name under which it is shown; default: that of its folder.
+    """
     table = run.metrics()
-    return Measured(table, {each.step: str(each) for each in alarms(table)})
+    plan = run.latest("plan")
+    times = {e.step: e.time for e in run.events("metrics") if e.step is not None}
+    hours = pd.Series(times, dtype=float).reindex(table.index)
+    start = hours.min() if len(hours) else 0.0
+    return Measured(
+        table, {each.step: str(each) for each in alarms(table)},
+        per_pass=None if plan is None else plan.fields.get("steps_per_pass"),
+        hours=(hours - start) / 3600, config=flat(run.config), name=name or run.path.name,
+    )  # fmt: skip
+
+
+def flat(config: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Configuration as one level, nested names joined by dots."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{before}{name}.")
+        else:
+            found[f"{before}{name}"] = value
+    return found
 
 
 def _of_layers(probe: Probe) -> Measured:
@@ -59,4 +114,5 @@ def _of_layers(probe: Probe) -> Measured:
         }
         for each in probe.statistics.values()
     ]
-    return Measured(pd.DataFrame(rows, index=range(1, len(rows) + 1)), {}, "layer")
+    table = pd.DataFrame(rows, index=range(1, len(rows) + 1))
+    return Measured(table, {}, "layer", config=flat(probe.run.config), name=probe.run.path.name)

@@ -5,7 +5,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from workbench.evaluation.scenes.recut import Labels, Recut
 from workbench.evaluation.scenes.snapshots import Snapshot
@@ -57,6 +57,17 @@ class View:
     def contains(self, pixel: Sequence[int]) -> bool:
         """Whether a pixel (y, x) lies in the image."""
         return all(0 <= at < side for at, side in zip(pixel, self.size, strict=True))
+
+    def centres(self, cells: Int[np.ndarray, "cells"]) -> Int[np.ndarray, "cells 2"]:
+        """Pixels (y, x) at the centres of cells, inside of the image.
+
+        Args:
+            cells: numbers of the cells, row-major.
+        """
+        grid = self.probe.grid
+        rows = np.stack(np.divmod(cells, self.probe.shape[1]), axis=1)
+        places = (rows * grid.stride + grid.offset).round().astype(np.int64)
+        return np.clip(places, 0, np.array(self.size) - 1)
 
     def first_pixel(self) -> Pixel:
         """Innermost pixel of an annotator's largest segment; the centre without annotators."""

@@ -1,7 +1,6 @@
-"""Workspace of one run or probe, and of a second one beside it."""
+"""Workspace of a run or probe, and of others beside it."""
 
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -11,82 +10,105 @@ from bokeh.models.widgets import Div
 from IPython.display import display
 
 from pipelines.errors import UserError
-from workbench.errors import WorkbenchError
 from workbench.runs import Status
-from workbench.widgets.explorers.sources import (
-    Explored,
-    ProbeSnapshots,
-    SceneSnapshots,
-    snapshots_of,
-)
+from workbench.widgets.explorers.sources import Explored, ProbeSnapshots, snapshots_of
 from workbench.widgets.shells.jupyter_shell import as_present, load_plots
 from workbench.widgets.shells.main_thread import answer_in_main_thread
-from workbench.widgets.workspace.canvas import Canvas
+from workbench.widgets.workspace.blocks import BlockMatrix
+from workbench.widgets.workspace.canvas import Canvas, link_canvases
 from workbench.widgets.workspace.charts import EigenvectorPictures, SpectrumChart, Timeline
 from workbench.widgets.workspace.controls import Controls
 from workbench.widgets.workspace.figures import figures_table
+from workbench.widgets.workspace.keys import HELP, Keys
 from workbench.widgets.workspace.measured import Measured, measured
-from workbench.widgets.workspace.state import SEGMENTS, State
+from workbench.widgets.workspace.photos import can_segment, photo_snapshot
+from workbench.widgets.workspace.share import Share
+from workbench.widgets.workspace.sides import Sides
+from workbench.widgets.workspace.state import (
+    BLOCKS,
+    MOST_CANVASES,
+    MOST_CURVES,
+    SEGMENTS,
+    SPECTRUM,
+    State,
+)
 from workbench.widgets.workspace.view import View
 
 INTERVAL = 2000
 """Milliseconds between two looks at the runs."""
 HEIGHT = 720
 """Height of a workspace in a cell, screen pixels."""
-_VIEWS = 6
-"""Views kept: scrubbing back and forth costs nothing."""
-_GREY = "color:#6d737c;padding:24px;font-size:14px"
+_FRAME = 150
+"""Milliseconds between two steps that are played."""
+_GREY = "color:#6d737c;padding:10px 24px;font-size:14px"
 
 
 class Workspace:
-    """Large picture, spectrum, figures and timeline of a run or a probe, on one state.
+    """Large pictures, spectrum, figures and timeline of a run or a probe, on one state.
 
     Args:
-        run: run, its folder, or a probe.
-        beside: second one, for comparison.
+        runs: run, its folder, or a probe; or several of these, the main one first.
         state: selection to begin with; None: the first image at its last step.
+        names: names of the runs; default: those of their folders.
 
     Attributes:
         state: the selection.
         message: reason why nothing, or something else than asked for, is shown; empty without one.
-        view: what is shown; None where there is nothing.
-        other: what is shown beside it; None where there is nothing.
+        views: what is shown, the main one first; None where something cannot be read.
     """
 
     def __init__(
-        self, run: Explored, beside: Explored | None = None, state: State | None = None
+        self,
+        runs: Explored | Sequence[Explored],
+        state: State | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         self.state = state or State()
         self.message = ""
-        self.view: View | None = None
-        self.other: View | None = None
-        self._source = snapshots_of(run)
-        self._beside = None if beside is None else snapshots_of(beside)
-        self._measured, self._measured_beside = Measured(), Measured()
-        self._views: OrderedDict[Any, View] = OrderedDict()
+        self.views: list[View | None] = []
+        several = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
+        self._sources = [snapshots_of(each) for each in several[:MOST_CURVES]]
+        self._names = [*names] or [each.name for each in self._sources]
+        self._sides = Sides(self._sources)
+        self._measured: list[Measured] = []
         self._steps: list[int] = []
         self._seen = -1
         self._writes = False
         self._timer: Any = None
+        self._player: Any = None
         self._watchers: list[Any] = []
         self.controls = Controls(self.state)
-        self.canvas, self.second = Canvas(self.state), Canvas(self.state)
-        self.second.figure.x_range = self.canvas.figure.x_range
-        self.second.figure.y_range = self.canvas.figure.y_range
+        self.canvases = [Canvas(self.state) for _ in range(MOST_CANVASES)]
+        link_canvases(self.canvases)
         self.spectrum = SpectrumChart(self.state)
+        self.blocks = BlockMatrix(self.state)
         self.vectors = EigenvectorPictures(self.state)
         self.timeline = Timeline(self.state)
+        self.keys = Keys(self.state, self.open_photo, self._fail, self._toggle_help)
+        self.share = Share(
+            self.state, self.shown, lambda: self._measured[0].table, self._paths, self._fail
+        )
         self._metric = pn.widgets.Select(label="Metric", width=200)
         # Not Panel's HTML panes: with each text they name style sheets on the network.
         self._figures = Div(sizing_mode="stretch_width")
         self._note = Div(sizing_mode="stretch_width", visible=False)
-        self._canvases = [
-            pn.pane.Bokeh(each.figure, sizing_mode="stretch_both")
-            for each in (self.canvas, self.second)
+        self._help = Div(text=_keys_table(), visible=False)
+        self._panes = [
+            pn.pane.Bokeh(each.figure, sizing_mode="stretch_both") for each in self.canvases
         ]
-        self._pictures = pn.Row(self._canvases[0], sizing_mode="stretch_both")
+        self._timeline = pn.pane.Bokeh(self.timeline.figure, sizing_mode="stretch_width")
+        self._charts = {
+            SPECTRUM: pn.pane.Bokeh(self.spectrum.figure, sizing_mode="stretch_width"),
+            BLOCKS: pn.pane.Bokeh(self.blocks.figure, sizing_mode="stretch_width"),
+        }
+        self._pictures = pn.Column(sizing_mode="stretch_both")
         self.refresh()
         self._watch()
+
+    @property
+    def view(self) -> View | None:
+        """What is shown of the main run; None where there is nothing."""
+        return self.views[0] if self.views else None
 
     def _watch(self) -> None:
         def on(names: list[str], answer: Callable[[], None]) -> None:
@@ -96,14 +118,21 @@ class Workspace:
 
             self._watchers.append(self.state.param.watch(unless_own, names))
 
-        on(["image", "step", "affinity"], self._load)
+        on(["image", "step", "affinity", "pins"], self._load)
         on(
-            ["pixels", "overlay", "rows", "eigenvector", "cut", "k", "seed", "threshold"],
+            [
+                "pixels", "overlay", "rows", "eigenvector", "cut", "k", "seed", "threshold",
+                "annotator",
+            ],
             self._repaint,
-        )
-        on(["annotator"], lambda: self._each(Canvas.outline))
-        on(["opacity"], lambda: self._each(Canvas.fade))
-        on(["metric"], self._draw_timeline)
+        )  # fmt: skip
+        on(["opacity"], lambda: [each.fade() for each in self.canvases])
+        on(["metric", "logarithmic"], self._draw_timeline)
+        on(["chart"], self._show_chart)
+        on(["playing"], self._play)
+        self.controls.share.on_click(lambda _: self.share.toggle())
+        self.controls.help.on_click(lambda _: self._toggle_help())
+        self.controls.photo.param.watch(self._on_photo, "value")
         self._metric.param.watch(self._on_metric, "value")
 
     def _write(self, **values: Any) -> None:
@@ -116,29 +145,84 @@ class Workspace:
 
     def close(self) -> None:
         """Stop to answer the state, which another workspace may go on with."""
-        for watcher in [*self._watchers, *self.controls.watchers]:
+        for watcher in [*self._watchers, *self.controls.watchers, *self.share.watchers]:
             self.state.param.unwatch(watcher)
+
+    def open_photo(self, name: str, content: bytes) -> None:
+        """Segment a photograph by the main run's network, as a further image of the run.
+
+        An error is shown, and what is seen stays.
+
+        Args:
+            name: name of the file.
+            content: the file.
+        """
+        try:
+            found = photo_snapshot(self._sides.main.run, name, content)
+        except UserError as error:
+            self._fail(error)
+            return
+        self._sides.main.put(name, found)
+        self.state.param.update(image=name, overlay=SEGMENTS)
+        self.refresh()
+
+    def shown(self) -> list[tuple[str, View]]:
+        """Name of the run, empty where there is one, and what is shown of it, for each picture."""
+        sides = self._sides.of(self.state)
+        several = len(self._sources) > 1
+        return [
+            (self._names[self._sources.index(side.source)] if several else "", view)
+            for side, view in zip(sides, self.views, strict=False)
+            if view is not None
+        ]
+
+    def _paths(self) -> str:
+        paths = [str(each.run.path) for each in self._sources]
+        return repr(paths[0] if len(paths) == 1 else paths)
+
+    def _fail(self, error: Exception) -> None:
+        self._say(str(error))
+
+    def _toggle_help(self) -> None:
+        self._help.visible = not self._help.visible
+
+    def _on_photo(self, event: Any) -> None:
+        if event.new:
+            self.open_photo(f"{self.controls.photo.filename}", event.new)
+
+    def _play(self) -> None:
+        """Show the steps one after another, from the first where the last is shown."""
+        if self._player is not None:
+            self._player.stop()
+            self._player = None
+        if not self.state.playing:
+            return
+        if self.state.step in self._steps[-1:]:
+            self.state.step = self._steps[0]
+        self._player = pn.state.add_periodic_callback(self._advance, _FRAME)
+
+    def _advance(self) -> None:
+        later = [step for step in self._steps if step > self.state.step]
+        if later:
+            self.state.step = later[0]
+        else:
+            self.state.playing = False
 
     def _on_metric(self, event: Any) -> None:
         if event.new:
             self.state.metric = event.new
 
-    def _each(self, act: Callable[[Canvas], None]) -> None:
-        for canvas in (self.canvas, self.second):
-            act(canvas)
-
     def refresh(self) -> None:
         """Read what there is of the run: images, steps, measurements; follow its latest step."""
-        source, state = self._source, self.state
-        self._measured = measured(source)
-        self._measured_beside = Measured() if self._beside is None else measured(self._beside)
+        source, state = self._sides.main, self.state
+        self._measured = [measured(each) for each in self._sources]
         images = source.scenes()
         image = state.image if state.image in images else next(iter(images), "")
         steps = source.steps(image) if image else []
         latest = state.follow and state.step in self._steps[-1:]
         step = steps[-1] if steps and (latest or state.step not in steps) else state.step
         self._steps = steps
-        names = self._measured.names
+        names = self._measured[0].names
         metric = state.metric if state.metric in names else next(iter(names), "")
         self._metric.param.update(options=names, value=metric or None)
         self._write(image=image, step=step, metric=metric)
@@ -148,77 +232,69 @@ class Workspace:
             source.words,
             isinstance(source, ProbeSnapshots),
         )
+        self.keys.offer(images, steps)
+        self.controls.photo.visible = can_segment(source.run)
         self._load()
         self._draw_timeline()
 
     def _load(self) -> None:
-        """Show the state's image at its step."""
-        self._say("")
-        self.view = self._viewed(self._source, self.state.step)
-        nearest = self._nearest_step(self._beside)
-        self.other = None if nearest is None else self._viewed(self._beside, nearest)
-        if self.view is not None:
-            inside = [p for p in self.state.pixels if self.view.contains(p)]
+        """Show the state's image at its step, pinned steps and other runs beside it."""
+        self.views = self._sides.views(self.state)
+        self._say(" ".join(self._sides.problems))
+        view = self.view
+        if view is not None:
+            inside = [p for p in self.state.pixels if view.contains(p)]
             if not inside:
-                inside = [list(self.view.first_pixel())]
+                inside = [list(view.first_pixel())]
             self._write(pixels=inside)
-        self.controls.show(self.view)
-        shown = self._canvases[: 1 if self.other is None else 2]
-        if list(self._pictures) != shown:
-            self._pictures.objects = shown
-        both = self.other is not None and self._beside is not None
-        self.canvas.show(self.view, self._source.name if both else "")
-        self.second.show(self.other, self._beside.name if self._beside is not None else "")
-        self.spectrum.show(self.view, self.other)
-        self.vectors.show(self.view)
+        self.controls.show(view)
+        self._arrange(sum(each is not None for each in self.views))
+        shown = self.shown()
+        for i, canvas in enumerate(self.canvases):
+            name, each = shown[i] if i < len(shown) else ("", None)
+            canvas.show(each, name)
+        self._draw_charts()
         self.timeline.mark()
         self._write_figures()
 
-    def _viewed(self, source: SceneSnapshots | None, step: int) -> View | None:
-        image = self.state.image
-        if source is None:
-            return None
-        try:
-            if not source.scenes():
-                raise WorkbenchError(
-                    f"snapshots of {source.words[0]}s in {source.run.path}", "none yet",
-                    source.advice,
-                )  # fmt: skip
-            source.affinity = self.state.affinity
-            key = source.run.path, image, step, source.version(image, step)
-            if key not in self._views:
-                self._views[key] = View(source, image, step)
-            self._views.move_to_end(key)
-            while len(self._views) > _VIEWS:
-                self._views.popitem(last=False)
-            return self._views[key]
-        except UserError as error:
-            self._say(str(error))
-            return None
+    def _arrange(self, count: int) -> None:
+        """Lay out some pictures: in one row, or in two rows of two."""
+        panes = self._panes[: max(count, 1)]
+        rows = [panes] if len(panes) < 3 else [panes[:2], panes[2:]]
+        now = [list(row) for row in self._pictures]
+        if now != rows:
+            self._pictures.objects = [pn.Row(*row, sizing_mode="stretch_both") for row in rows]
 
-    def _nearest_step(self, source: SceneSnapshots | None) -> int | None:
-        if source is None or self.state.image not in source.scenes():
-            return None
-        return min(
-            source.steps(self.state.image), key=lambda s: abs(s - self.state.step), default=None
-        )
+    def _draw_charts(self) -> None:
+        others = [each for each in self.views[1:] if each is not None]
+        self.spectrum.show(self.view, others)
+        self.vectors.show(self.view)
+        if self.state.chart == BLOCKS:
+            self.blocks.show(self.view)
+
+    def _show_chart(self) -> None:
+        for name, pane in self._charts.items():
+            pane.visible = name == self.state.chart
+        self._draw_charts()
 
     def _repaint(self) -> None:
-        self.canvas.paint()
-        self.second.paint()
-        if self.state.overlay != SEGMENTS:
-            self._each(lambda canvas: canvas.outline())
+        for canvas in self.canvases:
+            canvas.paint()
         self.controls.show(self.view)
         self.vectors.mark()
         self.spectrum.mark()
+        self.blocks.mark()
         self._write_figures()
 
     def _write_figures(self) -> None:
-        self._figures.text = figures_table(self.state, self.view, self.other)
+        self._figures.text = figures_table(self.state, [v for v in self.views if v is not None])
 
     def _draw_timeline(self) -> None:
-        name, found = self.state.metric, self._measured
-        beside = self._measured_beside.values(name)
+        name, found = self.state.metric, self._measured[0]
+        if self.timeline.log != self.state.logarithmic:
+            self.timeline = Timeline(self.state)
+            self._timeline.object = self.timeline.figure
+        beside = [each.values(name) for each in self._measured[1:]]
         self.timeline.show(found.values(name), beside, self._steps, list(found.alarms))
         self.timeline.figure.xaxis.axis_label = found.axis
 
@@ -232,32 +308,38 @@ class Workspace:
         bokeh = pn.pane.Bokeh
         left = pn.Column(
             self.controls.row,
+            self.share.row,
+            bokeh(self._help),
             bokeh(self._note, sizing_mode="stretch_width"),
             self._pictures,
             sizing_mode="stretch_both",
         )
+        chart = pn.widgets.RadioButtonGroup.from_param(self.state.param.chart)
         right = pn.Column(
-            bokeh(self.spectrum.figure, sizing_mode="stretch_width"),
+            chart,
+            *self._charts.values(),
             pn.GridBox(*(bokeh(each) for each in self.vectors.figures), ncols=3),
             bokeh(self._figures, sizing_mode="stretch_width"),
             width=330,
             sizing_mode="stretch_height",
             scroll=True,
         )
+        log = pn.widgets.Checkbox.from_param(self.state.param.logarithmic, label="logarithmic")
         below = pn.Row(
-            pn.Column(self._metric, width=215),
-            bokeh(self.timeline.figure, sizing_mode="stretch_width"),
-            sizing_mode="stretch_width",
+            pn.Column(self._metric, log, width=215), self._timeline, sizing_mode="stretch_width"
         )
         size: dict[str, Any] = {"sizing_mode": "stretch_both", "min_height": 560}
         if height is not None:
             size = {"sizing_mode": "stretch_width", "height": height}
         above = pn.Row(left, right, sizing_mode="stretch_both", min_height=380)
+        self._show_chart()
+        figures = [each.figure for each in self.canvases]
+        self.keys.listen(figures, whole=height is None)
         return pn.Column(above, below, **size)
 
     def widget(self) -> ipywidgets.Widget:
         """Widget for a cell of JupyterLab; it follows a run that goes on."""
-        if self._timer is None and self._source.run.status is Status.RUNNING:
+        if self._timer is None and self._sides.main.run.status is Status.RUNNING:
             self._timer = pn.state.add_periodic_callback(self._follow, INTERVAL)
         return as_present(self.panel(HEIGHT))
 
@@ -268,12 +350,26 @@ class Workspace:
 
     def _follow(self) -> None:
         """Read news of a run that goes on, its last ones included."""
-        going = self._source.run.status is Status.RUNNING
-        events = self._source.run.events()
-        seen = events[-1].seq if events else -1
-        if seen != self._seen:
-            self._seen = seen
-            self.refresh()
+        run = self._sides.main.run
+        try:
+            going = run.status is Status.RUNNING
+            events = run.events()
+            seen = events[-1].seq if events else -1
+            if seen != self._seen:
+                self._seen = seen
+                self.refresh()
+        except (UserError, OSError) as error:
+            self._say(f"The run cannot be read any more: {error}")
+            going = False
         if not going and self._timer is not None:
             self._timer.stop()
             self._timer = None
+
+
+def _keys_table() -> str:
+    rows = "".join(
+        f'<tr><td style="padding:1px 12px 1px 0"><kbd>{escape(key)}</kbd></td>'
+        f"<td>{escape(meaning)}</td></tr>"
+        for key, meaning in HELP.items()
+    )
+    return f'<table style="font-size:12px;margin:4px 24px">{rows}</table>'
