@@ -7,13 +7,14 @@ float64, whose own limits (`linalg.outcomes`) lie far beyond.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from workbench.linalg.outcomes import ILL_CONDITIONED
+from workbench.runs.measurements import Metrics
 
 EPSILON = float(np.finfo(np.float32).eps)
 TOLERATED_ERROR = 1e-3
@@ -36,10 +37,6 @@ RECENT_STEPS = 20
 """Number of steps in the median of a measurement of single steps: images differ."""
 BASELINE_STEPS = 200
 """Number of steps before these whose median is the usual value."""
-
-Metrics = pd.DataFrame | Mapping[str, pd.Series]
-"""Measurements by name, indexed by step."""
-
 
 @dataclass(frozen=True)
 class Alarm:

@@ -44,6 +44,7 @@ from workbench.runs.measurements import (
     frame_of,
     names_of,
     series_of,
+    times_of,
 )
 
 RESUMED, METRICS = "resumed", "metrics"
@@ -106,13 +107,18 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._written = 0  # size of the file after the last append of this object
+        self._seq = 0  # `seq` of the last line before `_written`
+        self._forget(None)
+
+    def _forget(self, file: int | None) -> None:
+        """Begin to read a file, given by its number on the disk, from its start."""
+        self._file = file
         self._blocks: dict[_Key, Block] = {}
         self._levels: dict[str, tuple[int, list[Positions]]] = {}  # see `kept.Columns`
         self._step = 0  # last recorded step
         self._read = 0  # bytes of the file that were parsed
         self._kept = 0  # bytes of the file whose columns are kept
-        self._written = 0  # size of the file after the last append of this object
-        self._seq = 0  # `seq` of the last line before `_written`
 
     def append(self, kind: str, step: int | None, fields: Mapping[str, Any]) -> Event:
         """Add an event.
@@ -156,7 +162,7 @@ class EventLog:
             blocks = self._of(kinds)
             offsets = [block["offset"][bisect_right(block["seq"], since) :] for block in blocks]
             places = np.sort(np.concatenate([*offsets, np.empty(0, np.int64)]))
-            return [Event.from_line(line) for line in _lines(file, places.tolist())]
+            return [self._event(line) for line in _lines(file, places.tolist())]
 
     def last(self, kind: str | None = None, before: int | None = None) -> Event | None:
         """Last event (of a kind; with a smaller `seq`), if there is one."""
@@ -166,7 +172,7 @@ class EventLog:
             for block in self._of(kind):
                 count = len(block) if before is None else bisect_left(block["seq"], before)
                 offsets += [int(block["offset"][count - 1])] * (count > 0)
-            return Event.from_line(next(_lines(file, [max(offsets)]))) if offsets else None
+            return self._event(next(_lines(file, [max(offsets)]))) if offsets else None
 
     def metrics(self) -> pd.DataFrame:
         """Table of the "metrics" events, a row a step."""
@@ -181,6 +187,12 @@ class EventLog:
             blocks = self._measured()
             names = names_of(blocks) if names is None else names
             return {name: series_of(blocks, name) for name in names}
+
+    def times(self) -> pd.Series:
+        """Time of the last measurement at each step."""
+        with self._lock, self.path.open("rb") as file:
+            self._take_in(file)
+            return times_of(self._measured())
 
     def curves(
         self,
@@ -251,6 +263,8 @@ class EventLog:
     def _take_in(self, file: BinaryIO) -> None:
         """Parse the new lines of the open log, up to the last complete one."""
         before = os.fstat(file.fileno())
+        if before.st_ino != self._file or before.st_size < self._read:  # it was replaced
+            self._forget(before.st_ino)
         if self._read == 0 and before.st_size > _WORTH:
             self._restore(file)
         file.seek(self._read)
@@ -336,6 +350,13 @@ class EventLog:
         if any(block is not before[key] for key, block in kept.items()):
             self._levels = {}
         self._step = _last_step(self._blocks.values())
+
+    def _event(self, line: bytes) -> Event:
+        """Event of a line that was parsed before."""
+        try:
+            return Event.from_line(line)
+        except (ValueError, KeyError, AttributeError) as error:  # it was changed meanwhile
+            raise self._damaged(error) from error
 
     def _parse(self, line: bytes) -> dict[str, Any]:
         """Values of a line, with at least the keys of every event."""

@@ -18,6 +18,8 @@ NO_STEP = np.iinfo(np.int64).min
 HEAD = ("seq", "step", "offset", "time")
 """Arrays that every block has: numbers of events, steps, places of their lines in the log, bytes,
 and seconds since 1970."""
+Metrics = pd.DataFrame | Mapping[str, pd.Series]
+"""Measurements by name, indexed by step: `Run.metrics` or `Run.series`."""
 _DTYPES = {"time": np.float64}
 
 
@@ -88,12 +90,20 @@ def series_of(blocks: Iterable[Block], name: str) -> pd.Series:
 
     The later value of two at one step counts. Values of a single block are not copied.
     """
-    own = [block for block in blocks if name in block.names]
-    if len(own) == 1 and own[0].ascending:
-        steps, values = own[0]["step"], own[0][column(name)]
-    elif own:
+    return _along([block for block in blocks if name in block.names], column(name), name)
+
+
+def times_of(blocks: Sequence[Block]) -> pd.Series:
+    """Time of the last measurement at each step, seconds since 1970, by ascending step."""
+    return _along(blocks, "time", "time")
+
+
+def _along(blocks: Sequence[Block], key: str, name: str) -> pd.Series:
+    if len(blocks) == 1 and blocks[0].ascending:
+        steps, values = blocks[0]["step"], blocks[0][key]
+    elif blocks:
         seq, steps, values = (
-            np.concatenate([block[key] for block in own]) for key in ("seq", "step", column(name))
+            np.concatenate([block[each] for block in blocks]) for each in ("seq", "step", key)
         )
         steps, values = _latest(seq, steps, values)
     else:

@@ -190,6 +190,10 @@ class Run:
         """
         return self._log.series(names)
 
+    def times(self) -> pd.Series:
+        """Time of the last measurement at each step, seconds since 1970; not to be changed."""
+        return self._log.times()
+
     def curves(
         self,
         names: Iterable[str] | None = None,

@@ -134,7 +134,7 @@ def _probed(subject: Subject) -> bool:
 
 
 def _measured(subject: Subject) -> bool:
-    return subject.run is not None and not subject.run.metrics().empty
+    return subject.run is not None and bool(subject.run.series())
 
 
 def _several(subject: Subject) -> bool:
