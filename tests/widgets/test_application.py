@@ -23,7 +23,7 @@ from workbench.runs import Run
 from workbench.runs.finding import find_runs, resolved_path
 from workbench.views.report import write_report
 from workbench.widgets.page.application import Page, serve
-from workbench.widgets.page.library import Library, ago
+from workbench.widgets.page.library import Library
 from workbench.widgets.workspace import State
 
 
@@ -55,13 +55,11 @@ def test_runs_are_found_with_how_they_stand(folder: Path) -> None:
         ("fresh", False), ("first", False), ("scenes.zarr", True),
     ]  # fmt: skip
     table = page_of(folder).table.widget.value.set_index("name")
-    assert table.loc["fresh", ["state", "done", "last record"]].tolist() == [
-        "● running",
-        "0",
-        "now",
-    ]
-    assert table.loc["first", ["state", "done"]].tolist() == ["finished", "4"]
-    assert table.loc["first", "best"] == "best 0.500"
+    assert table.loc["fresh", ["state", "step", "age"]].tolist() == ["live", 0, 0]
+    assert table.loc["first", ["state", "step", "metric", "best"]].tolist() == [
+        "finished", 4, "covering_best", 0.5,
+    ]  # fmt: skip
+    assert table.loc["scenes.zarr", "state"] == "store"
     shutil.copytree(folder / "runs" / "first", folder / "runs" / "more" / "first")
     assert {entry.name for entry in library.entries()} == {
         "fresh", "runs/first", "more/first", "scenes.zarr",
@@ -86,14 +84,6 @@ def test_nothing_to_look_at_is_a_sentence(tmp_path: Path) -> None:
         Library([tmp_path])
     with pytest.raises(WorkbenchError, match="nothing there"):
         Library([tmp_path / "nowhere"])
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "now"), (59, "59 s ago"), (60, "1 min ago"), (7300, "2 h ago"), (2e5, "2 d ago")],
-)
-def test_ages_are_in_their_largest_unit(seconds: float, words: str) -> None:
-    assert ago(seconds) == words
 
 
 def test_what_a_configuration_names_is_found_beside_the_run(folder: Path) -> None:
@@ -154,11 +144,7 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
     assert page._title == "Monitor"
     assert curves.metrics["loss"].tolist() == [2.0, 1.0]
     table = page.table.widget.value.set_index("name")
-    assert table.loc["fresh", ["state", "done", "last record"]].tolist() == [
-        "● running",
-        "2",
-        "now",
-    ]
+    assert table.loc["fresh", ["state", "step", "last", "age"]].tolist() == ["live", 2, 1.0, 0]
     assert page.state.run == "fresh"
 
 
