@@ -70,7 +70,7 @@ class Page:
         """Layout of the page, refreshed as long as the window is open."""
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.refresh, INTERVAL)
-        left = pn.Column(self.table.panel(), width=360, sizing_mode="stretch_height")
+        left = pn.Column(self.table.widget, width=360, sizing_mode="stretch_height")
         right = pn.Column(self.message, self.tabs, self.body, sizing_mode="stretch_both")
         return pn.Row(left, right, sizing_mode="stretch_both")
 

@@ -46,7 +46,7 @@ _NUMBERS = ("best", "progress", "left", "last", "step", "duration", "age")
 _CONFIG, _LAST = "config: ", "last: "
 """Beginnings of the names of columns for a field of the configuration, and for a measurement."""
 _WIDTHS = {
-    "mark": 26, "name": 130, "best": 62, "curve": 92, "state": 74, "progress": 92, "left": 70,
+    "mark": 24, "name": 120, "best": 72, "curve": 88, "state": 84, "progress": 92, "left": 70,
     "last": 62, "step": 70, "duration": 78, "age": 84, "kind": 70, "commit": 100, "metric": 120,
     "note": 320,
 }  # fmt: skip
@@ -100,7 +100,7 @@ class RunTable:
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
             show_index=False, disabled=True, selectable=MOST_CURVES, sizing_mode="stretch_both",
-            layout="fit_data_fill", page_size=None, theme="simple", widths=_WIDTHS,
+            layout="fit_data_fill", pagination=None, theme="simple", widths=_WIDTHS,
             titles=COLUMNS, formatters=_formatters(), header_filters=self._filters,
             configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
         )  # fmt: skip
@@ -137,6 +137,16 @@ class RunTable:
         rows = [self._row(each, extra) for each in self._entries]
         self._send(pd.DataFrame(rows, columns=names))
         self._name_broken()
+
+    def readable(self) -> str:
+        """Name of the first run that can be read, or else of the first entry."""
+        good = (each.name for each in self._entries if not self.problem(each.name))
+        return next(good, self._entries[0].name)
+
+    def problem(self, name: str) -> str:
+        """Reason why a run cannot be read; "" where it can, and of a store."""
+        entry = self.entry(name)
+        return "" if entry is None or entry.store else self._read[entry.path].problem
 
     def entry(self, name: str) -> Entry | None:
         """Entry of a name; None where there is none."""
@@ -198,10 +208,10 @@ class RunTable:
         else:
             changed = {}
             for name in table:
-                new, old = table[name], shown[name]
-                rows = [i for i in range(len(table)) if not _same(new.iloc[i], old.iloc[i])]
-                if rows:
-                    changed[name] = [(i, new.iloc[i]) for i in rows]
+                pairs = enumerate(zip(table[name].tolist(), shown[name].tolist(), strict=True))
+                cells = [(i, new) for i, (new, old) in pairs if new != old and (new == new or old == old)]
+                if cells:
+                    changed[name] = cells
             if changed:
                 self.widget.patch(changed, as_index=False)
             return
@@ -209,10 +219,8 @@ class RunTable:
 
     def _name_broken(self) -> None:
         """Name the runs that cannot be read, with the reasons."""
-        found = {
-            each.name: self._read[each.path].problem for each in self._entries if not each.store
-        }
-        text = unreadable({name: reason for name, reason in found.items() if reason})
+        found = {each.name: self.problem(each.name) for each in self._entries}
+        text = unreadable({name: why for name, why in found.items() if why})
         if text != self._broken.text:
             self._broken.update(text=text, visible=bool(text))
 
@@ -292,7 +300,3 @@ def _formatters() -> dict[str, Any]:
         "last": figure,
         "step": NumberFormatter(format="0,0", nan_format=""),
     }
-
-
-def _same(one: Any, other: Any) -> bool:
-    return bool(one == other) or (pd.isna(one) and pd.isna(other))
