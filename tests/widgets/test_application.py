@@ -13,7 +13,6 @@ from pathlib import Path
 
 import click
 import httpx
-import panel as pn
 import pytest
 
 from workbench.cli.lab import lab
@@ -97,24 +96,20 @@ def test_a_run_has_the_tabs_that_it_has_something_for(folder: Path) -> None:
     shutil.copytree(folder / "runs" / "first", folder / "runs" / "second")
     page = page_of(folder)
     page.state.runs = ["first"]
-    assert titles(page) == ["Workspace", "Monitor", "Affinity", "Spectrum", "Segmentations"]
+    assert titles(page) == ["Workspace", "Curves"]
     assert list(page.explorers) == ["Workspace"], "the others are made when they are opened"
-    page.tabs.value = "Segmentations"
-    assert list(page.explorers) == ["Workspace", "Segmentations"]
+    page.tabs.value = "Curves"
+    assert list(page.explorers) == ["Workspace", "Curves"]
     page.state.runs = ["fresh"]
     assert titles(page) == ["Dataset"]
-    page.state.runs = ["first"]
-    page.tabs.value = "Spectrum"
     page.state.runs = ["first", "fresh"]
-    assert page.explorers["Spectrum"].message, "they have no scene in common"
+    assert "No snapshots" in page.explorers["Workspace"].message, "they have no scene in common"
     page.state.runs = ["first", "second"]
-    assert len(page.explorers["Spectrum"].sides) == 2
+    assert len(page.explorers["Workspace"].views) == 2
+    page.tabs.value = "Curves"
     page.state.runs = ["first"]
-    assert page._title == "Spectrum"
-    assert len(page.explorers["Spectrum"].sides) == 1
+    assert page._title == "Curves"
     page.layout().get_root()
-    pictures = page.explorers["Spectrum"].pictures
-    assert len(page.body.select(pn.pane.HoloViews)) == len(pictures)
 
 
 def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
@@ -125,24 +120,21 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
     page.state.runs = ["fresh"]
     fresh.log(1, loss=2.0)
     page.refresh()
-    assert titles(page) == ["Monitor", "Dataset"]
+    assert titles(page) == ["Curves", "Dataset"]
     assert page._title == "Dataset", "what was open stays open"
-    page.tabs.value = "Monitor"
-    curves = page.explorers["Monitor"]
+    page.tabs.value = "Curves"
+    curves = page.explorers["Curves"]
     fresh.snapshot(1, "watched", snapshot.to_arrays())
     fresh.log(2, loss=1.0)
     page.refresh()
     assert titles(page) == [
         "Workspace",
-        "Monitor",
-        "Affinity",
-        "Spectrum",
-        "Segmentations",
+        "Curves",
         "Dataset",
     ]
-    assert page.explorers["Monitor"] is curves
-    assert page._title == "Monitor"
-    assert curves.metrics["loss"].tolist() == [2.0, 1.0]
+    assert page.explorers["Curves"] is curves
+    assert page._title == "Curves"
+    assert curves._measured[0].values("loss").tolist() == [2.0, 1.0]
     table = page.table.widget.value.set_index("name")
     assert table.loc["fresh", ["state", "step", "last", "age"]].tolist() == ["live", 2, 1.0, 0]
     assert page.state.run == "fresh"

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import holoviews as hv
-import ipywidgets
 import numpy as np
 import panel as pn
 import pytest
@@ -370,35 +369,34 @@ def test_what_cannot_be_compared_across_images_is_one_sentence(
 
 
 def test_explore_shows_what_applies(tokens: Probe, trained_run: Run, sample_store: Path) -> None:
-    explored = workbench.explore(tokens)
-    assert explored.titles == [
-        "Workspace", "Affinity", "Spectrum", "Segmentations", "All images",
-    ]  # fmt: skip
-    tabs = explored.tabs()
-    assert isinstance(tabs, ipywidgets.Tab)
-    assert list(tabs.titles) == explored.titles
-    assert [bool(box.children) for box in tabs.children] == [True, False, False, False, False]
-    tabs.selected_index = 3
-    assert [bool(box.children) for box in tabs.children] == [True, False, False, True, False]
-    assert isinstance(explored.explorer("Segmentations"), SegmentationExplorer)
+    explored = workbench.explore(tokens, overlay="segments", cut="number", k=4)
+    assert explored.titles == ["Workspace", "All images"]
+    assert list(explored.page.explorers) == ["Workspace"], "the others when they are opened"
+    assert explored.explorer("Workspace").canvases[0].drawn.title == "4 segments"
+    assert isinstance(explored.explorer("All images"), AcrossExplorer)
     layout = explored.panel()
-    titles, body = layout
-    titles.value = "Segmentations"
-    rows = explored.explorer("Segmentations").rows()
-    assert len(body.select(pn.pane.HoloViews)) == sum(map(len, rows))
+    assert len(layout.select(pn.pane.HoloViews)) == sum(
+        map(len, explored.explorer("All images").rows())
+    )
     layout.get_root()
     assert workbench.explore(str(tokens.path)).titles == explored.titles
-    assert "Affinity" in workbench.explore(trained_run).titles
+    assert workbench.explore(trained_run).titles == ["Workspace", "Curves"]
     assert workbench.explore(sample_store).titles == ["Dataset"]
+    both = workbench.explore([trained_run, tokens.path])
+    assert both.state.runs == [trained_run.path.name, tokens.path.name]
+    assert both.page.subject.opened.path == trained_run.path
 
 
 def test_what_cannot_be_explored_is_one_sentence(tmp_path: Path, tokens: Probe) -> None:
     for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(WorkbenchError, match="expected a run or a store"):
+        with pytest.raises(WorkbenchError, match="expected a run"):
             workbench.explore(path)
     with pytest.raises(WorkbenchError, match="wait for its first records"):
         workbench.explore(Run.create(tmp_path / "run", {}))
-    with pytest.raises(WorkbenchError, match="expected a tab out of Workspace, Affinity"):
+    for wrong in ({"overlay": "none"}, {"colour": 1}):
+        with pytest.raises(WorkbenchError, match="expected parameters out of runs"):
+            workbench.explore(tokens, **wrong)
+    with pytest.raises(WorkbenchError, match="expected a tab out of Workspace, All images"):
         workbench.explore(tokens).explorer("Monitor")
 
 
@@ -415,14 +413,8 @@ def test_the_app_lists_and_shows_probes(tokens: Probe) -> None:
     library = Library([tokens.path.parent])
     (entry,) = (each for each in library.entries() if each.path == tokens.path)
     page = Page(library)
-    page.state.run = entry.name
-    assert [tab.title for tab in page._shown] == [
-        "Workspace",
-        "Affinity",
-        "Spectrum",
-        "Segmentations",
-        "All images",
-    ]
+    page.state.runs = [entry.name]
+    assert [tab.title for tab in page._shown] == ["Workspace", "All images"]
     for title in page.tabs.options:
         page.tabs.value = title
     assert not page.message.visible

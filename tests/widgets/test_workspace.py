@@ -84,7 +84,7 @@ def test_scrubbing_the_timeline_moves_all(space: Workspace, trained_run: Run) ->
 def test_segments_follow_their_number_and_are_scored(space: Workspace) -> None:
     space.state.param.update(overlay=SEGMENTS, k=4)
     assert space.view is not None
-    labels = space.view.labels(space.state.cut, 4, space.state.threshold, 0)
+    labels = space.view.cut(space.state)
     assert space.canvases[0].figure.title.text.endswith(f"{labels.max()} segments")
     assert "best, average covering" in space._figures.text
     space.state.cut = NUMBER

@@ -13,7 +13,7 @@ look the same to them.
 
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, SupportsFloat
@@ -233,13 +233,20 @@ class Run:
         """Names of all snapshots, in the order of their first."""
         return list(dict.fromkeys(event.fields["name"] for event in self.events("snapshot")))
 
-    def load_snapshot(self, step: int, name: str) -> dict[str, Array]:
+    def load_snapshot(
+        self, step: int, name: str, arrays: Sequence[str] = ()
+    ) -> dict[str, Array]:
         """Arrays of a snapshot.
+
+        Args:
+            step: step at which it was taken.
+            name: its name.
+            arrays: names of the arrays to read, of those that there are; empty: all.
 
         Raises:
             WorkbenchError: there is no such snapshot, or it cannot be read.
         """
-        return read_snapshot(self._snapshot(step, name))
+        return read_snapshot(self._snapshot(step, name), arrays)
 
     def _snapshot(self, step: int, name: str) -> Path:
         return snapshot_path(self.path / "snapshots", step, name)

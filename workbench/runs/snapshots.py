@@ -1,12 +1,12 @@
 """Named arrays of a run at a step: snapshots/<step>/<name>.safetensors."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from workbench.errors import WorkbenchError
@@ -45,14 +45,21 @@ def write_snapshot(path: Path, arrays: Mapping[str, Array]) -> None:
         file.write(save(plain))
 
 
-def read_snapshot(path: Path) -> dict[str, Array]:
+def read_snapshot(path: Path, names: Sequence[str] = ()) -> dict[str, Array]:
     """Read arrays back, with their shapes and dtypes.
+
+    Args:
+        path: file of the snapshot.
+        names: arrays to read, of those that there are; empty: all.
 
     Raises:
         WorkbenchError: the file does not exist or cannot be read.
     """
     try:
-        return load_file(path)
+        if not names:
+            return load_file(path)
+        with safe_open(path, "numpy") as file:
+            return {name: file.get_tensor(name) for name in names if name in file.keys()}
     except (OSError, SafetensorError) as error:
         raise WorkbenchError(
             f"a snapshot at {path}", f"{error}", "see run.snapshots(name) for the steps there are"

@@ -1,10 +1,11 @@
-"""Tabs with all explorers that a probe, a run or a store has data for.
+"""The page of runs, probes and stores in a cell of JupyterLab.
 
 workbench.explore("runs/first")
+workbench.explore(["runs/first", "runs/second"], overlay="segments")
 workbench.explore(workbench.probe(model, images="holiday/", layers=["blocks.9"]))
 """
 
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,98 +14,111 @@ import panel as pn
 from IPython.display import display
 
 from workbench.errors import WorkbenchError
+from workbench.evaluation.scenes.snapshots import looker
 from workbench.probe.result import Probe
-from workbench.runs import Run
-from workbench.widgets.page.tabs import Opened, Subject, tabs_of
-from workbench.widgets.shells.jupyter_shell import load_plots
+from workbench.runs import Run, Status
+from workbench.widgets.page.application import INTERVAL, Page
+from workbench.widgets.page.library import Library
+from workbench.widgets.page.tabs import Opened
+from workbench.widgets.shells.jupyter_shell import as_present, load_plots
 from workbench.widgets.shells.main_thread import answer_in_main_thread
+from workbench.widgets.workspace import State
+
+HEIGHT = 780
+"""Height of the page in a cell, screen pixels."""
+
+Explorable = Probe | Run | Path | str
 
 
 class Exploration:
-    """Explorers of one subject in tabs, in a cell of JupyterLab or in a Panel app.
-
-    An explorer is made when its tab is first opened.
+    """Page in a cell: tabs of what a run has data for, beside a table where there are several runs.
 
     Args:
-        subject: run or store.
+        page: the page.
 
     Attributes:
-        titles: titles of the tabs.
-
-    Raises:
-        WorkbenchError: the subject has nothing to explore yet.
+        page: the page; its `state` is the selection, which can be read and set.
     """
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self._tabs = {tab.title: tab for tab in tabs_of(subject)}
-        self._made: dict[str, Opened] = {}
-        if not self._tabs:
-            raise WorkbenchError(
-                "a run with measurements, snapshots or kept features",
-                f"nothing of these in {subject.opened.path}",
-                "wait for its first records",
-            )
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self._timer: Any = None
+
+    @property
+    def state(self) -> State:
+        """Selection: runs, image, step, pixels, overlay, …"""
+        return self.page.state
 
     @property
     def titles(self) -> list[str]:
         """Titles of the tabs, in their order."""
-        return list(self._tabs)
+        return list(self.page.tabs.options)
 
     def explorer(self, title: str) -> Opened:
-        """Explorer of a tab, made at the first call.
+        """Content of a tab, which is opened.
 
         Raises:
-            WorkbenchError: there is no such tab.
+            WorkbenchError: there is no such tab, or its data cannot be read.
         """
-        if title not in self._tabs:
-            raise WorkbenchError(f"a tab out of {', '.join(self._tabs)}", title, "name one of them")
-        if title not in self._made:
-            self._made[title] = self._tabs[title].make(self._subject)
-        return self._made[title]
+        if title not in self.titles:
+            raise WorkbenchError(f"a tab out of {', '.join(self.titles)}", title, "name one")
+        self.page.tabs.value = title
+        if title not in self.page.explorers:
+            raise WorkbenchError(f"data for {title}", self.page.message.object, "open another tab")
+        return self.page.explorers[title]
 
-    def panel(self) -> pn.Column:
-        """Layout of the tabs for a Panel app."""
-        # Not pn.Tabs: figures of a fixed size stay blank in them beside one that stretches.
-        made = cache(lambda title: self.explorer(title).panel())
-        titles = pn.widgets.RadioButtonGroup(options=self.titles)
-        body = pn.Column(made(titles.value), sizing_mode="stretch_both")
+    def panel(self) -> pn.viewable.Viewable:
+        """Layout for a Panel app."""
+        return self.page.layout()
 
-        def open_tab(event: Any) -> None:
-            body.objects = [made(event.new)]
-
-        titles.param.watch(open_tab, "value")
-        return pn.Column(titles, body, sizing_mode="stretch_both")
-
-    def tabs(self) -> ipywidgets.Tab:
-        """Tabs as ipywidgets."""
-        boxes = [ipywidgets.VBox() for _ in self.titles]
-        shown = ipywidgets.Tab(boxes, titles=self.titles)
-
-        def open_tab(_: object = None) -> None:
-            box = boxes[shown.selected_index or 0]
-            if not box.children:
-                box.children = [self.explorer(self.titles[shown.selected_index or 0]).widget()]
-
-        open_tab()
-        shown.observe(open_tab, "selected_index")
-        return shown
+    def widget(self) -> ipywidgets.Widget:
+        """Widget for a cell of JupyterLab; it follows runs that go on."""
+        run = self.page.subject.run
+        if self._timer is None and run is not None and run.status is Status.RUNNING:
+            self._timer = pn.state.add_periodic_callback(self.page.refresh, INTERVAL)
+        return as_present(self.page.layout(HEIGHT))
 
     def _ipython_display_(self) -> None:
         answer_in_main_thread()
         load_plots()
-        display(self.tabs())
+        display(self.widget())
 
 
-def explore(thing: Probe | Run | Path | str) -> Exploration:
-    """Explore a probe, a run or a store in tabs, in the cell of a notebook.
+def explore(thing: Explorable | Sequence[Explorable], **selection: Any) -> Exploration:
+    """Explore runs, probes and stores in the cell of a notebook.
 
     Args:
-        thing: probe, run, run folder, or store of scenes or regions.
+        thing: probe, run, run folder, store of scenes or regions, folder of runs, or several of
+            these; the first run is shown, all given ones beside each other.
+        selection: what is shown at first: parameters of `widgets.workspace.State`, for example
+            image="1002", overlay="segments", k=8.
 
     Raises:
-        WorkbenchError: the folder is no run and no store, or has nothing to explore yet.
+        WorkbenchError: a path is no run and no store, a parameter is none of the selection, or
+            there is nothing to explore yet.
     """
+    several = isinstance(thing, Sequence) and not isinstance(thing, str)
+    paths = [_path(each) for each in (thing if several else [thing])]  # type: ignore[union-attr]
+    library = Library(paths)
+    entries = {each.path.resolve(): each.name for each in library.entries()}
+    named = [entries[path.resolve()] for path in paths if path.resolve() in entries]
+    try:
+        state = State(**{"runs": named[: len(paths)]} | selection)
+    except (TypeError, ValueError) as error:
+        raise WorkbenchError(
+            f"parameters out of {', '.join(State.ADDRESS)}", f"{error}", "correct them"
+        ) from error
+    page = Page(library, looker, state)
+    if not page.tabs.options:
+        raise WorkbenchError(
+            "a run with measurements, snapshots or kept features",
+            f"nothing of these in {paths[0]}",
+            "wait for its first records",
+        )
+    return Exploration(page)
+
+
+def _path(thing: Explorable) -> Path:
     if isinstance(thing, Probe):
-        thing = thing.run
-    return Exploration(Subject.of_run(thing) if isinstance(thing, Run) else Subject.of_path(thing))
+        return thing.run.path
+    return thing.path if isinstance(thing, Run) else Path(thing)

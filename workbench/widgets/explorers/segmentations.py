@@ -4,10 +4,8 @@ Beside the live cut are the eight segmentations of the evaluated pool, and the i
 evaluations from the best to the worst: a click on an image opens it.
 """
 
-import json
 from collections.abc import Callable
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import holoviews as hv
@@ -22,6 +20,7 @@ from workbench.views.panels import photo
 from workbench.views.scenes.scores import Ranked, covering_bars, ranked, ranking_chart
 from workbench.views.scenes.segments import pool, segmentation
 from workbench.views.style import interactive
+from workbench.widgets.explorers.evaluations import Evaluations
 from workbench.widgets.explorers.scene import SceneExplorer
 from workbench.widgets.explorers.sources import AFFINITY, Explored
 from workbench.widgets.pacing import Latest
@@ -83,6 +82,7 @@ class SegmentationExplorer(SceneExplorer):
         """
         super().__init__(run)
         self.look = look
+        self._evaluations = Evaluations(self.snapshots.run)
         self.recut: Recut | None = None
         self.images: list[Ranked] = []
         self._pool: list[hv.RGB] = []
@@ -115,9 +115,9 @@ class SegmentationExplorer(SceneExplorer):
             count = 0 if self.snapshot is None else len(self.snapshot.truths)
             return {f"annotator {i + 1}": i for i in range(count)} | {"nobody": -1}
         if name == "evaluation":
-            return {split: split for split in self._splits()}
+            return {split: split for split in self._evaluations.splits()}
         if name == "method":
-            return {method: method for method in self._methods()}
+            return {method: method for method in self._evaluations.methods(self.evaluation)}
         if name == "measure":
             return {"average covering": "average", "best covering": "best"}
         return super().options(name)
@@ -234,33 +234,13 @@ class SegmentationExplorer(SceneExplorer):
     def _name(self, id: str) -> str:
         return self.snapshots.evaluated_scene(self.evaluation, self.method, id)
 
-    def _splits(self) -> list[str]:
-        return sorted(file.stem for file in self._folder().glob("*.json"))
-
-    def _folder(self) -> Path:
-        return self.snapshots.run.path / "evaluations"
-
-    def _scores(self) -> dict[str, Any]:
-        path = self._folder() / f"{self.evaluation}.json"
-        try:
-            found: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise WorkbenchError(
-                f"an evaluation in {path}", f"{error}", "evaluate again: workbench evaluate"
-            ) from error
-        return found
-
-    def _methods(self) -> list[str]:
-        return list(self._scores()["methods"]) if self.evaluation in self._splits() else []
-
     def _choose_evaluation(self) -> None:
-        splits = self._splits()
-        if not splits or self.snapshots.evaluation_of(self.step) is not None:
+        if self.snapshots.evaluation_of(self.step) is not None:
             return
         with self._errors_as_message():
-            self.evaluation = "test" if "test" in splits else splits[0]
-            methods = self._methods()
-            self.method = "trained" if "trained" in methods else methods[0]
+            usual = self._evaluations.usual()
+            if usual is not None:
+                self.evaluation, self.method = usual
 
     def _follow_evaluation(self) -> None:
         """Rank by the shown layer and affinity, where these choose the evaluation."""
@@ -273,8 +253,10 @@ class SegmentationExplorer(SceneExplorer):
     def _rank(self) -> None:
         self.images = []
         with self._errors_as_message():
-            if self.method in self._methods():
-                self.images = ranked(self._scores(), self.method, self.measure)
+            if self.method in self._evaluations.methods(self.evaluation):
+                self.images = ranked(
+                    self._evaluations.scores(self.evaluation), self.method, self.measure
+                )
 
     def _draw_image(self) -> hv.RGB:
         if self.snapshot is None:

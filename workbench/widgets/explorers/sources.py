@@ -132,6 +132,22 @@ class SceneSnapshots:
             self._read.popitem(last=False)
         return self._read[key]
 
+    def image(self, scene: str, step: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pixels of a scene, and coverings of its annotators by the segmentations, if known.
+
+        Raises:
+            WorkbenchError: the snapshot cannot be read.
+        """
+        if scene in self._made:
+            made = self._made[scene][1]
+            return made.image, made.coverings
+        found = self.run.load_snapshot(step, scene, ("image", "coverings"))
+        if "image" not in found:
+            raise WorkbenchError(
+                f"the pixels of {scene}", "a snapshot without them", "choose another"
+            )
+        return found["image"], found.get("coverings")
+
     def affinity_of(self, scene: str, step: int) -> Affinity:
         """Affinity of a scene's cells at a step.
 
@@ -209,6 +225,10 @@ class ProbeSnapshots(SceneSnapshots):
         """Choice of the affinity, and the last record of the image."""
         taken = self.run.events("snapshot")
         return self.affinity, max((e.seq for e in taken if e.fields["name"] == scene), default=0)
+
+    def image(self, scene: str, step: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Pixels of an image as the network saw it; nothing is scored for it."""
+        return self.probe.image(scene), None
 
     def affinity_of(self, scene: str, step: int) -> Affinity:
         """Affinity of an image's cells at a layer; nothing is cut for it."""

@@ -14,6 +14,7 @@ import holoviews as hv
 import panel as pn
 from bokeh.core.validation import silence
 from bokeh.core.validation.warnings import FIXED_SIZING_MODE
+from bokeh.models.widgets import Div
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
@@ -24,6 +25,9 @@ from workbench.widgets.workspace import Compare, State, Workspace
 
 PORT = 5006
 INTERVAL = 2000
+_HEADER = 60
+"""Height of the row of tabs, screen pixels."""
+_LOADING = '<div style="color:#8d929b;padding:60px;font-size:16px">Loading {} …</div>'
 """Milliseconds between two refreshes of the table and of the open explorer."""
 
 
@@ -49,6 +53,7 @@ class Page:
         self.subject = Subject()
         self.explorers: dict[str, Opened] = {}
         self._shown: list[Tab] = []
+        self._height: int | None = None
         self._seen = 0  # `seq` of the last event that the open explorer has read
         self.table = RunTable(library, self.state)
         self.message = pn.pane.Alert("", alert_type="warning", visible=False)
@@ -57,7 +62,7 @@ class Page:
         self._panels: dict[str, pn.viewable.Viewable] = {}
         asked = self.state.run
         if self.table.entry(asked) is None:
-            self.state.runs = [self.library.entries()[0].name]
+            self.state.runs = [self.table.readable()]
         self.state.param.watch(lambda *_: self.choose(), "runs")
         self.tabs.param.watch(lambda _: self._open(), "value")
         self.choose()
@@ -66,13 +71,44 @@ class Page:
                 WorkbenchError(f"a run or store {asked}", "none of that name here", "choose one")
             )
 
-    def layout(self) -> pn.Row:
-        """Layout of the page, refreshed as long as the window is open."""
+    def layout(self, height: int | None = None) -> pn.Row:
+        """Layout of the page, refreshed as long as the window is open.
+
+        Args:
+            height: height in a cell, screen pixels; None: a page of its own. A cell with one run
+                has no table.
+        """
+        self._height = height
+        self._panels = {title: self._panel(each) for title, each in self.explorers.items()}
+        self._put(self._title)
         if pn.state.curdoc is not None:
             pn.state.add_periodic_callback(self.refresh, INTERVAL)
-        left = pn.Column(self.table.widget, width=360, sizing_mode="stretch_height")
-        right = pn.Column(self.message, self.tabs, self.body, sizing_mode="stretch_both")
-        return pn.Row(left, right, sizing_mode="stretch_both")
+        left = pn.Column(self.table.panel(), width=360, sizing_mode="stretch_height")
+        dark = self.state.theme == "dark"
+        theme = pn.widgets.Button(
+            label="☀" if dark else "☾", width=36, description="Light or dark colours"
+        )
+        theme.on_click(lambda _: self._change_theme())
+        header = pn.Row(self.tabs, pn.Spacer(sizing_mode="stretch_width"), theme)
+        header.sizing_mode = "stretch_width"
+        right = pn.Column(self.message, header, self.body, sizing_mode="stretch_both")
+        if height is None:
+            return pn.Row(left, right, sizing_mode="stretch_both")
+        header.pop(-1)  # the notebook's colours are its own
+        alone = len(self.library.entries()) == 1
+        shown = [right] if alone else [left, right]
+        return pn.Row(*shown, sizing_mode="stretch_width", height=height)
+
+    def _panel(self, explorer: Opened) -> pn.viewable.Viewable:
+        if isinstance(explorer, Workspace) and self._height is not None:
+            return explorer.panel(self._height - _HEADER)
+        return explorer.panel()
+
+    def _change_theme(self) -> None:
+        """Load the page again with the other colours, which a page takes when it is loaded."""
+        self.state.theme = "light" if self.state.theme == "dark" else "dark"
+        if pn.state.location is not None:
+            pn.state.location.param.update(search=f"?{self.state.query()}", reload=True)
 
     def choose(self) -> None:
         """Show the chosen run or store, with the tab of the same title open."""
@@ -88,6 +124,8 @@ class Page:
                 each.close()
         self.explorers, self._panels, self._seen = {}, {}, 0
         self._show(tabs_of(self.subject), title)
+        if not self.message.visible and (problem := self.table.problem(self.state.run)):
+            self._say(problem)
 
     def refresh(self) -> None:
         """Read the status of all runs, and new events of the chosen one."""
@@ -95,15 +133,18 @@ class Page:
         run = self.subject.run
         if run is None:
             return
-        found = tabs_of(self.subject)
-        if found != self._shown:
-            self._show(found, self._title)
-        explorer = self.explorers.get(self._title)
-        # By events, not by status: a run's last records come with its end.
-        news = run.events(since=self._seen)
-        if explorer is not None and news:
-            self._seen = news[-1].seq
-            explorer.refresh()
+        try:
+            found = tabs_of(self.subject)
+            if found != self._shown:
+                self._show(found, self._title)
+            explorer = self.explorers.get(self._title)
+            # By events, not by status: a run's last records come with its end.
+            last = run.latest()
+            if explorer is not None and last is not None and last.seq > self._seen:
+                self._seen = last.seq
+                explorer.refresh()
+        except (UserError, OSError) as error:  # it was deleted or damaged while it is shown
+            self._say(f"The run cannot be read any more: {error}")
 
     @property
     def _title(self) -> str:
@@ -142,19 +183,36 @@ class Page:
         """Show the open tab; its explorer is made at the first time."""
         title = self._title
         tab = next((each for each in self._shown if each.title == title), None)
-        if tab is not None and title not in self.explorers:
-            try:
-                self.explorers[title] = tab.make(self.subject)
-                self._panels[title] = self.explorers[title].panel()
-            except UserError as error:
-                self.show_error(error)
+        if tab is None or title in self.explorers:
+            self._put(title)
+        elif pn.state.curdoc is not None:  # the page says so before it is busy
+            self.body.objects = [pn.pane.Bokeh(Div(text=_LOADING.format(escape(title))))]
+            pn.state.curdoc.add_next_tick_callback(lambda: self._make(tab))
+        else:
+            self._make(tab)
+
+    def _make(self, tab: Tab) -> None:
+        """Make the content of a tab, unless another has been opened meanwhile."""
+        if tab not in self._shown or tab.title in self.explorers:
+            return
+        try:
+            self.explorers[tab.title] = tab.make(self.subject)
+            self._panels[tab.title] = self._panel(self.explorers[tab.title])
+        except (UserError, OSError) as error:
+            self.show_error(error)
+        self._put(self._title)
+
+    def _put(self, title: str) -> None:
         shown = [self._panels[title]] if title in self._panels else []
         if list(self.body) != shown:
             self.body.objects = shown
 
-    def show_error(self, error: UserError) -> None:
+    def show_error(self, error: Exception) -> None:
         """Show an error above what is open."""
-        self.message.object, self.message.visible = escape(str(error)), True
+        self._say(str(error))
+
+    def _say(self, message: str) -> None:
+        self.message.param.update(object=escape(message), visible=True)
 
 
 def serve(
@@ -205,6 +263,8 @@ def _page(library: Library, looker: Looker | None) -> Page:
         state.param.update(**State.read("" if location is None else location.search))
     except WorkbenchError as error:
         wrong = error
+    if state.theme == "dark" and pn.state.curdoc is not None:
+        pn.state.curdoc.theme = "dark_minimal"
     page = Page(library, looker, state)
     if wrong is not None:
         page.show_error(wrong)

@@ -100,7 +100,7 @@ class RunTable:
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
             show_index=False, disabled=True, selectable=MOST_CURVES, sizing_mode="stretch_both",
-            layout="fit_data_fill", pagination=None, theme="simple", widths=_WIDTHS,
+            layout="fit_data_fill", pagination=None, theme=state.table_theme, widths=_WIDTHS,
             titles=COLUMNS, formatters=_formatters(), header_filters=self._filters,
             configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
         )  # fmt: skip

@@ -12,14 +12,11 @@ from workbench.runs import Run
 from workbench.runs.finding import is_run, is_store, resolved_path
 from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.across import AcrossExplorer
-from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
-from workbench.widgets.explorers.segmentations import Look, SegmentationExplorer
-from workbench.widgets.explorers.spectra import SpectrumExplorer
-from workbench.widgets.explorers.training import TrainingExplorer
 from workbench.widgets.shells.explorer import Explorer
 from workbench.widgets.workspace import Compare, State, Workspace
+from workbench.widgets.workspace.images import Look
 
 Looker = Callable[[Run], Look]
 """Given a run: function that makes snapshots of its evaluated images, see `Look`."""
@@ -137,10 +134,6 @@ def _measured(subject: Subject) -> bool:
     return subject.run is not None and bool(subject.run.series())
 
 
-def _several(subject: Subject) -> bool:
-    return bool(subject.others)
-
-
 def _pooled(subject: Subject) -> bool:
     run = subject.run
     return run is not None and has_matrices(run) and any(run.checkpoints.glob("*.pt"))
@@ -150,9 +143,9 @@ def _stored(subject: Subject) -> bool:
     return subject.store is not None
 
 
-def _segmentations(subject: Subject) -> Explorer:
+def _workspace(subject: Subject) -> Workspace:
     look = None if subject.looker is None else subject.looker(subject.opened)
-    return SegmentationExplorer(subject.opened, look)
+    return Workspace(subject.runs, subject.state, subject.names, look)
 
 
 def _dataset(subject: Subject) -> Explorer:
@@ -161,12 +154,8 @@ def _dataset(subject: Subject) -> Explorer:
 
 
 TABS = (
-    Tab("Workspace", _watched, lambda s: Workspace(s.runs, s.state, s.names)),
-    Tab("Compare", _several, lambda s: Compare(s.runs, s.state, s.names)),
-    Tab("Monitor", _measured, lambda s: TrainingExplorer(s.opened)),
-    Tab("Affinity", _watched, lambda s: AffinityExplorer(s.opened)),
-    Tab("Spectrum", _watched, lambda s: SpectrumExplorer(s.opened, next(iter(s.others), None))),
-    Tab("Segmentations", _watched, _segmentations),
+    Tab("Workspace", _watched, _workspace),
+    Tab("Curves", _measured, lambda s: Compare(s.runs, s.state, s.names)),
     Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),
     Tab("Dataset", _stored, _dataset),

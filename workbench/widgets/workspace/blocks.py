@@ -39,7 +39,7 @@ class BlockMatrix:
             x_range=Range1d(-0.5, 0.5), y_range=Range1d(0.5, -0.5), toolbar_location=None,
             x_axis_label="cells, by segment",
         )  # fmt: skip
-        drawn.title.text_font_size = "9.5pt"
+        drawn.title.text_font_size = "9pt"
         drawn.axis.ticker = []
         drawn.grid.visible = False
         self._image = ColumnDataSource({"image": [], "side": []})
@@ -77,7 +77,7 @@ class BlockMatrix:
         truth = view.truth(state.annotator)
         by = "annotator" if truth is not None else "cut"
         if truth is None:
-            truth = view.labels(state.cut, state.k, state.threshold, state.seed)
+            truth = view.cut(state)
         self._blocks = found = block_values(view.probe, truth, normalized=state.rows == "M")
         side = len(found.cells)
         self._mapper.high = robust_maximum(found.values)
@@ -85,7 +85,7 @@ class BlockMatrix:
         self.figure.y_range.update(start=side - 0.5, end=-0.5)
         self._image.data = {"image": [found.values], "side": [side]}
         self._lines.data = {"at": found.ends, "side": np.full(len(found.ends), side - 0.5)}
-        self.figure.title.text = f"{state.rows} between {side} cells, by segments of the {by}"
+        self.figure.title.text = f"{state.rows} of {side} cells, by segments of the {by}"
         self.mark()
 
     def mark(self) -> None:

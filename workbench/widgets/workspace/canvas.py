@@ -66,7 +66,7 @@ class Canvas:
         self._mapper = LinearColorMapper(palette=["#000000"], low=0, high=1)
         x, y = (DataRange1d(range_padding=0, flipped=flipped) for flipped in (False, True))
         drawn: Any = figure(
-            sizing_mode="stretch_both", match_aspect=True, x_range=x, y_range=y, min_height=200,
+            sizing_mode="stretch_both", match_aspect=True, x_range=x, y_range=y, min_height=120,
             tools="pan,wheel_zoom,box_zoom,reset,save", active_drag=None, toolbar_location="right",
         )  # fmt: skip
         drawn.axis.visible = False

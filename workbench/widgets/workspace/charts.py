@@ -49,7 +49,7 @@ class SpectrumChart:
         drawn.multi_line(
             "numbers", "values", source=self._beside, color="colour", line_dash="dashed"
         )
-        drawn.line("number", "value", source=self._now, color=AFTER)
+        drawn.y_range.renderers = [drawn.line("number", "value", source=self._now, color=AFTER)]
         drawn.scatter("number", "value", source=self._now, color=AFTER, size=5)
         drawn.scatter(
             "number", "value", source=self._chosen, size=13, fill_alpha=0, line_color=OTHER,

@@ -1,4 +1,4 @@
-"""Comparison of runs: curves of several measurements, and where their configurations differ."""
+"""Curves of one or more runs, and where the configurations of several differ."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -14,13 +14,14 @@ from workbench.widgets.shells.jupyter_shell import as_present
 from workbench.widgets.workspace.curves import SEEDS_ONLY, CurveChart, varied
 from workbench.widgets.workspace.measured import Measured, of_run
 from workbench.widgets.workspace.state import AXES, MOST_CURVES, State
+from workbench.widgets.workspace.training import TrainingBar
 
 _USUAL = 4
 """Number of measurements that are drawn where none is chosen."""
 
 
 class Compare:
-    """Curves of runs over each other, beside the fields in which their configurations differ.
+    """Curves of runs over each other, the state of the first, and how their configurations differ.
 
     Args:
         runs: runs, at most `MOST_CURVES` of which are drawn.
@@ -28,6 +29,7 @@ class Compare:
         names: names of the runs; default: those of their folders.
 
     Attributes:
+        bar: state of the first run, and commands to it.
         charts: charts by measurement.
         differences: a row a field that differs, a column a run.
     """
@@ -40,6 +42,7 @@ class Compare:
         self._left_out = len(runs) - len(self._runs)
         self.charts: dict[str, CurveChart] = {}
         self.differences = pd.DataFrame()
+        self.bar = TrainingBar(self._runs[0])
         self._measured: list[Measured] = []
         self._watchers: list[Any] = []
         self._busy = False
@@ -57,12 +60,12 @@ class Compare:
             state.param.logarithmic, label="log", align="end"
         )
         self._table = pn.widgets.Tabulator(
-            pd.DataFrame(), show_index=True, disabled=True, theme="simple", height=260,
+            pd.DataFrame(), show_index=True, disabled=True, theme=state.table_theme, height=260,
             sizing_mode="stretch_width", layout="fit_data_fill", visible=False,
             configuration={"rowHeight": 24},
         )  # fmt: skip
         self._note = Div(sizing_mode="stretch_width")
-        self._grid = pn.FlexBox(sizing_mode="stretch_width")
+        self._grid = pn.GridBox(ncols=2, sizing_mode="stretch_width")
         self._metrics.param.watch(self._choose("metrics"), "value")
         self._group.param.watch(self._choose("group"), "value")
         self._watch(["metrics", "logarithmic"], self._build)
@@ -73,6 +76,7 @@ class Compare:
         """Read the runs again."""
         named = zip(self._runs, self._names, strict=False)
         self._measured = [of_run(run, name) for run, name in named]
+        self.bar.refresh(list(self._measured[0].alarms.values()))
         names = list(dict.fromkeys(name for each in self._measured for name in each.names))
         fields = varied(self._measured)
         self.differences = pd.DataFrame(
@@ -103,7 +107,13 @@ class Compare:
         )
         note = pn.pane.Bokeh(self._note, sizing_mode="stretch_width")
         return pn.Column(
-            controls, note, self._grid, self._table, sizing_mode="stretch_both", scroll=True
+            self.bar.layout,
+            controls,
+            note,
+            self._grid,
+            self._table,
+            sizing_mode="stretch_both",
+            scroll=True,
         )
 
     def widget(self) -> ipywidgets.Widget:
@@ -141,7 +151,8 @@ class Compare:
         self.charts = {name: CurveChart(self.state) for name in names}
         self._draw()
         self._grid.objects = [
-            pn.pane.Bokeh(each.figure, width=430, margin=4) for each in self.charts.values()
+            pn.pane.Bokeh(each.figure, sizing_mode="stretch_width", margin=4)
+            for each in self.charts.values()
         ]
 
     def _draw(self) -> None:

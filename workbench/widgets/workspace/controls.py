@@ -14,6 +14,7 @@ from workbench.widgets.workspace.state import (
     NOBODY,
     NUMBER,
     PHOTOGRAPH,
+    POOL,
     SEGMENTS,
     THRESHOLD,
     TYPICAL,
@@ -25,6 +26,7 @@ _CUTS = {
     "k-way cut": FLAT,
     "hierarchy, number of segments": NUMBER,
     "hierarchy, threshold": THRESHOLD,
+    "pool of the evaluation": POOL,
 }
 _ROWS = {"M = D⁻½WD⁻½": "M", "W = XΛXᵀ": "W"}
 
@@ -60,7 +62,7 @@ class Controls:
         self._pin.on_click(lambda _: self._toggle_pin())
         self.share = pn.widgets.Button(label="Share", width=60, align="end")
         self.help = pn.widgets.Button(label="?", width=30, align="end")
-        self.photo = pn.widgets.FileInput(accept="image/*", width=210, align="end")
+        self.photo = pn.widgets.FileInput(accept="image/*", width=112, align="end")
         overlay = pn.widgets.RadioButtonGroup.from_param(state.param.overlay, align="end")
         self._rows = pn.widgets.Select.from_param(
             state.param.rows, label="Row of", options=_ROWS, width=130
@@ -76,6 +78,9 @@ class Controls:
         self._threshold = pn.widgets.FloatSlider.from_param(
             state.param.threshold, label="Merge threshold", start=0, end=1, step=0.005, width=170
         )
+        self._pooled = pn.widgets.IntSlider.from_param(
+            state.param.pooled, label="Segmentation", start=1, end=8, width=150
+        )
         self._vector = pn.widgets.IntSlider.from_param(
             state.param.eigenvector, label="Eigenvector", start=1, end=20, width=170
         )
@@ -85,8 +90,9 @@ class Controls:
         )
         self.row = pn.FlexBox(
             self._image, self._step, self._play, self._pin, self._affinity, overlay, self._rows,
-            self._several, self._cut, self._k, self._threshold, self._seed, self._vector,
-            self._annotator, self._opacity, self.photo, self.share, self.help, align_items="end",
+            self._several, self._cut, self._k, self._threshold, self._pooled, self._seed,
+            self._vector, self._annotator, self._opacity, self.photo, self.share, self.help,
+            align_items="end",
         )  # fmt: skip
         for widget, name in (
             (self._image, "image"), (self._step, "step"), (self._annotator, "annotator"),
@@ -128,6 +134,7 @@ class Controls:
         typical = {"typical annotator": TYPICAL} if count else {}
         self._put(self._annotator, {**typical, **each, "none": NOBODY}, self._state.annotator)
         if view is not None:
+            self._pooled.end = max(len(view.snapshot.segmentations), 2)
             self._vector.end = max(view.eigenvectors, 2)
             if self._state.overlay in (SEGMENTS, ERROR) and self._state.cut == THRESHOLD:
                 self._threshold.end = view.highest
@@ -143,7 +150,8 @@ class Controls:
             (self._rows, overlay == AFFINITY),
             (self._several, overlay == AFFINITY),
             (self._cut, segments),
-            (self._k, segments and cut != THRESHOLD),
+            (self._k, segments and cut not in (THRESHOLD, POOL)),
+            (self._pooled, segments and cut == POOL),
             (self._seed, segments and cut == FLAT),
             (self._threshold, segments and cut == THRESHOLD),
             (self._vector, overlay == EIGENVECTOR),

@@ -45,7 +45,7 @@ def _figures(state: State, view: View) -> dict[str, str]:
             value = view.component(number, (y, x))
             found[f"eigenvector {number} at x {x}, y {y}"] = f"{value:.3f}"
     if state.overlay == SEGMENTS:
-        labels = view.labels(state.cut, state.k, state.threshold, state.seed)
+        labels = view.cut(state)
         found["segments"] = f"{int(labels.max())}"
         each = view.coverings(labels)
         if len(each):

@@ -74,7 +74,7 @@ def _affinity(state: State, view: View) -> Painting:
 
 
 def _segments(state: State, view: View) -> Painting:
-    labels = view.labels(state.cut, state.k, state.threshold, state.seed)
+    labels = view.cut(state)
     return Painting(
         f"{int(labels.max())} segments",
         colours=view.painted(labels), lines=view.boundaries(labels), segments=labels,
@@ -95,7 +95,7 @@ def _error(state: State, view: View) -> Painting:
     truth = view.truth(state.annotator)
     if truth is None:
         return Painting("error: choose an annotator")
-    labels = view.labels(state.cut, state.k, state.threshold, state.seed)
+    labels = view.cut(state)
     values = 1 - best_overlap(truth, labels)
     mean = 1 - float(values.mean())
     return Painting(

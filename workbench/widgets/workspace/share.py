@@ -106,14 +106,19 @@ class Share:
         failed: Callable[[WorkbenchError], None],
     ) -> None:
         self._state, self._paths, self._failed = state, paths, failed
-        self._code = PreText(text="", styles={"user-select": "text", "font-size": "12px"})
+        self._code = PreText(
+            text="",
+            sizing_mode="stretch_width",
+            styles={"user-select": "text", "font-size": "12px", "white-space": "pre-wrap"},
+        )
         made = [
             self._button("PNG", "png", lambda: picture(state, views(), "png")),
             self._button("SVG", "svg", lambda: picture(state, views(), "svg")),
             self._button("Eigenvalues, CSV", "csv", lambda: spectra(views()).to_csv().encode()),
             self._button("Measurements, CSV", "csv", lambda: measurements().to_csv().encode()),
         ]
-        self.row = pn.FlexBox(*made, pn.pane.Bokeh(self._code), visible=False, align_items="center")
+        code = pn.pane.Bokeh(self._code, sizing_mode="stretch_width")
+        self.row = pn.Column(pn.FlexBox(*made), code, visible=False, sizing_mode="stretch_width")
         self.watchers = [state.param.watch(lambda *_: self.write(), list(State.ADDRESS))]
 
     def toggle(self) -> None:
@@ -137,5 +142,5 @@ class Share:
         name = label.split(",")[0].lower()
         return pn.widgets.FileDownload(
             callback=content, filename=f"workbench-{name}.{ending}", label=f"Save {label}",
-            color="light", width=150, auto=True, embed=False,
+            color="light", width=175, auto=True, embed=False,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from workbench.probe.affinities import CHOICES
 AFFINITY, SEGMENTS, EIGENVECTOR = "affinity", "segments", "eigenvector"
 ERROR, PHOTOGRAPH = "error", "photograph"
 OVERLAYS = (AFFINITY, SEGMENTS, EIGENVECTOR, ERROR, PHOTOGRAPH)
-FLAT, NUMBER, THRESHOLD = "flat", "number", "threshold"
+FLAT, NUMBER, THRESHOLD, POOL = "flat", "number", "threshold", "pool"
 TYPICAL, NOBODY = -1, -2
 """Annotator with the median number of segments; no annotator."""
 MOST_SEGMENTS = 32
@@ -22,7 +22,7 @@ MOST_CURVES = 50
 """Largest number of runs whose curves are drawn over each other."""
 STEP, PASS, TIME = "step", "pass", "time"
 AXES = (STEP, PASS, TIME)
-SPECTRUM, BLOCKS = "spectrum", "block matrix"
+SPECTRUM, BLOCKS, IMAGES = "spectrum", "block matrix", "images"
 
 
 _NAMES = ("runs", "metrics")
@@ -61,13 +61,14 @@ class State(param.Parameterized):
     rows: Any = param.Selector(objects=["M", "W"], doc="affinity M = D⁻½WD⁻½ or W")
     affinity: Any = param.Selector(objects=list(CHOICES), doc="affinity of a probe's features")
     eigenvector: Any = param.Integer(2, bounds=(1, None), doc="number of the eigenvector, from 1")
-    cut: Any = param.Selector(objects=[FLAT, NUMBER, THRESHOLD], doc="how segments are cut")
+    cut: Any = param.Selector(objects=[FLAT, NUMBER, THRESHOLD, POOL], doc="how segments are cut")
+    pooled: Any = param.Integer(1, bounds=(1, None), doc="number of the segmentation in the pool")
     k: Any = param.Integer(6, bounds=(2, MOST_SEGMENTS), doc="number of segments")
     seed: Any = param.Integer(0, bounds=(0, None), doc="seed of the clustering")
     threshold: Any = param.Number(0.3, bounds=(0, None), doc="merge threshold of the hierarchy")
     annotator: Any = param.Integer(TYPICAL, doc="annotator whose boundaries are drawn; -2: none")
     opacity: Any = param.Number(0.85, bounds=(0, 1), doc="opacity of the overlay")
-    chart: Any = param.Selector(objects=[SPECTRUM, BLOCKS], doc="chart beside the picture")
+    chart: Any = param.Selector(objects=[SPECTRUM, BLOCKS, IMAGES], doc="chart beside the picture")
     metric: Any = param.String("", doc="measurement on the timeline")
     metrics: Any = param.List(
         [], item_type=str, doc="measurements that are compared between runs; none: the usual"
@@ -83,8 +84,8 @@ class State(param.Parameterized):
 
     ADDRESS: ClassVar[tuple[str, ...]] = (
         "runs", "pins", "image", "step", "pixels", "overlay", "rows", "affinity", "eigenvector",
-        "cut", "k", "seed", "threshold", "annotator", "opacity", "chart", "metric", "metrics",
-        "axis", "logarithmic", "smooth", "group", "theme",
+        "cut", "k", "seed", "threshold", "pooled", "annotator", "opacity", "chart", "metric",
+        "metrics", "axis", "logarithmic", "smooth", "group", "theme",
     )  # fmt: skip
     """Parameters that an address holds."""
 
@@ -92,6 +93,11 @@ class State(param.Parameterized):
     def run(self) -> str:
         """Name of the main run; empty without one."""
         return self.runs[0] if self.runs else ""
+
+    @property
+    def table_theme(self) -> str:
+        """Theme of tables, as Tabulator names it."""
+        return "midnight" if self.theme == "dark" else "simple"
 
     def query(self) -> str:
         """Query of an address: values that are not those of a new state."""

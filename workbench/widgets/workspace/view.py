@@ -17,7 +17,7 @@ from workbench.views.scenes.probe import AffinityProbe, Pixel
 from workbench.views.scenes.segments import typical_annotator
 from workbench.views.scenes.spectrum import sign_fixed
 from workbench.widgets.explorers.sources import SceneSnapshots
-from workbench.widgets.workspace.state import FLAT, NUMBER, TYPICAL
+from workbench.widgets.workspace.state import FLAT, POOL, THRESHOLD, TYPICAL, State
 
 _STEP = 2
 """Side of the blocks of pixels on which eigenvectors are drawn."""
@@ -101,10 +101,17 @@ class View:
         y, x = (min(at // _STEP, side - 1) for at, side in zip(pixel, values.shape, strict=True))
         return float(values[y, x])
 
-    def _labels(self, cut: str, k: int, threshold: float, seed: int) -> Labels:
+    def cut(self, state: State) -> Labels:
+        """Label map that the state asks for, at full size."""
+        return self.labels(state.cut, state.k, state.threshold, state.seed, state.pooled)
+
+    def _labels(self, cut: str, k: int, threshold: float, seed: int, pooled: int) -> Labels:
+        pool = self.snapshot.segmentations
+        if cut == POOL and len(pool):
+            return np.asarray(pool[min(pooled, len(pool)) - 1])
         if cut == FLAT:
             return self.recut.flat(k, seed)
-        return self.recut.into(k) if cut == NUMBER else self.recut.at(threshold)
+        return self.recut.at(threshold) if cut == THRESHOLD else self.recut.into(k)
 
     @property
     def highest(self) -> float:

@@ -19,6 +19,7 @@ from workbench.widgets.workspace.canvas import Canvas, link_canvases
 from workbench.widgets.workspace.charts import EigenvectorPictures, SpectrumChart, Timeline
 from workbench.widgets.workspace.controls import Controls
 from workbench.widgets.workspace.figures import figures_table
+from workbench.widgets.workspace.images import ImageTable, Look
 from workbench.widgets.workspace.keys import HELP, Keys
 from workbench.widgets.workspace.measured import Measured, measured
 from workbench.widgets.workspace.photos import can_segment, photo_snapshot
@@ -26,6 +27,7 @@ from workbench.widgets.workspace.share import Share
 from workbench.widgets.workspace.sides import Sides
 from workbench.widgets.workspace.state import (
     BLOCKS,
+    IMAGES,
     MOST_CANVASES,
     MOST_CURVES,
     SEGMENTS,
@@ -50,6 +52,7 @@ class Workspace:
         runs: run, its folder, or a probe; or several of these, the main one first.
         state: selection to begin with; None: the first image at its last step.
         names: names of the runs; default: those of their folders.
+        look: function that makes the snapshot of an evaluated image whose own was not kept.
 
     Attributes:
         state: the selection.
@@ -62,6 +65,7 @@ class Workspace:
         runs: Explored | Sequence[Explored],
         state: State | None = None,
         names: Sequence[str] = (),
+        look: Look | None = None,
     ) -> None:
         self.state = state or State()
         self.message = ""
@@ -82,6 +86,7 @@ class Workspace:
         link_canvases(self.canvases)
         self.spectrum = SpectrumChart(self.state)
         self.blocks = BlockMatrix(self.state)
+        self.images = ImageTable(self.state, self._sides.main, look, self._fail)
         self.vectors = EigenvectorPictures(self.state)
         self.timeline = Timeline(self.state)
         self.keys = Keys(self.state, self.open_photo, self._fail, self._toggle_help)
@@ -100,7 +105,9 @@ class Workspace:
         self._charts = {
             SPECTRUM: pn.pane.Bokeh(self.spectrum.figure, sizing_mode="stretch_width"),
             BLOCKS: pn.pane.Bokeh(self.blocks.figure, sizing_mode="stretch_width"),
+            IMAGES: self.images.widget,
         }
+        self._empty = pn.Spacer(sizing_mode="stretch_both")
         self._pictures = pn.Column(sizing_mode="stretch_both")
         self.refresh()
         self._watch()
@@ -122,7 +129,7 @@ class Workspace:
         on(
             [
                 "pixels", "overlay", "rows", "eigenvector", "cut", "k", "seed", "threshold",
-                "annotator",
+                "pooled", "annotator",
             ],
             self._repaint,
         )  # fmt: skip
@@ -260,9 +267,10 @@ class Workspace:
     def _arrange(self, count: int) -> None:
         """Lay out some pictures: in one row, or in two rows of two."""
         panes = self._panes[: max(count, 1)]
+        if len(panes) == 3:  # frames of one size, as they have one zoom
+            panes.append(self._empty)
         rows = [panes] if len(panes) < 3 else [panes[:2], panes[2:]]
-        now = [list(row) for row in self._pictures]
-        if now != rows:
+        if [list(row) for row in self._pictures] != rows:
             self._pictures.objects = [pn.Row(*row, sizing_mode="stretch_both") for row in rows]
 
     def _draw_charts(self) -> None:
@@ -271,6 +279,8 @@ class Workspace:
         self.vectors.show(self.view)
         if self.state.chart == BLOCKS:
             self.blocks.show(self.view)
+        if self.state.chart == IMAGES:
+            self.images.refresh()
 
     def _show_chart(self) -> None:
         for name, pane in self._charts.items():
