@@ -46,8 +46,8 @@ _NUMBERS = ("best", "progress", "left", "last", "step", "duration", "age")
 _CONFIG, _LAST = "config: ", "last: "
 """Beginnings of the names of columns for a field of the configuration, and for a measurement."""
 _WIDTHS = {
-    "mark": 24, "name": 120, "best": 72, "curve": 88, "state": 84, "progress": 92, "left": 70,
-    "last": 62, "step": 70, "duration": 78, "age": 84, "kind": 70, "commit": 100, "metric": 120,
+    "mark": 24, "name": 120, "best": 72, "curve": 96, "state": 84, "progress": 92, "left": 70,
+    "last": 72, "step": 70, "duration": 92, "age": 108, "kind": 78, "commit": 100, "metric": 120,
     "note": 320,
 }  # fmt: skip
 _FOREIGN = (UserError, OSError, KeyError, TypeError, ValueError)
@@ -93,10 +93,10 @@ class RunTable:
         text = {"type": "input", "func": "like", "placeholder": "search"}
         searched = [name for name in COLUMNS if name not in ("mark", "curve", *_NUMBERS)]
         self._filters = dict.fromkeys(searched, text) | dict.fromkeys(_NUMBERS, number)
+        usual = [name for name in COLUMNS if name not in _ALWAYS]
         self.chooser = pn.widgets.MultiChoice(
-            label="Columns", options=[*COLUMNS][len(_ALWAYS) :], sizing_mode="stretch_width",
-            value=[*COLUMNS][len(_ALWAYS) :],
-        )  # fmt: skip
+            label="Columns", options=_labels(usual), value=usual, sizing_mode="stretch_width"
+        )
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(COLUMNS)),
             show_index=False, disabled=True, selectable=MOST_CURVES, sizing_mode="stretch_both",
@@ -178,8 +178,8 @@ class RunTable:
         options = [n for n in COLUMNS if n not in _ALWAYS]
         options += [_CONFIG + name for name in sorted(fields)]
         options += [_LAST + name for name in sorted(measured)]
-        if options != self.chooser.options:
-            self.chooser.options = options
+        if _labels(options) != self.chooser.options:
+            self.chooser.options = _labels(options)
 
     def _row(self, entry: Entry, extra: list[str]) -> dict[str, Any]:
         if entry.store:
@@ -241,6 +241,11 @@ class RunTable:
         chosen = [*kept, *(name for name in names if name not in kept)]
         if chosen and chosen != self._state.runs:
             self._state.runs = chosen
+
+
+def _labels(names: list[str]) -> dict[str, str]:
+    """Names of columns by what a choice shows, which is HTML."""
+    return {escape(COLUMNS.get(name, name)): name for name in names}
 
 
 _EMPTY: Mapping[str, Any] = {
