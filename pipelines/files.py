@@ -11,9 +11,7 @@ from pipelines.errors import TargetError
 
 
 @contextmanager
-def atomic_write(
-    path: Path, *, sync: bool = True, make_folder: bool = True
-) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, sync: bool = True, make_folder: bool = True) -> Iterator[BinaryIO]:
     """A binary file to write to, which takes its name when the block ends without an error.
 
     Until then a file of that name stays what it was; a process killed inside leaves a hidden

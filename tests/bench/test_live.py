@@ -16,9 +16,14 @@ def report() -> Report:
     training = TrainingSizes(("thread",), spans=1, seconds=2.0, stops=1)
     return bench_live(
         LiveSizes(
-            (48, 64), (4,), clusters=(2,), steps=50, repeats=1, training=training,
+            (48, 64),
+            (4,),
+            clusters=(2,),
+            steps=50,
+            repeats=1,
             records=RecordSizes(3000, 3, 20, 2, 3000, repeats=1),
-        )  # fmt: skip
+            training=training,
+        )
     )
 
 

@@ -114,9 +114,7 @@ def _curve(path: Path) -> object:
     return Run.open(path).curves(["loss"], most=_POINTS)
 
 
-def _rows(
-    case: str, task: Callable[[], object], paths: list[Path], repeats: int
-) -> Iterator[Row]:
+def _rows(case: str, task: Callable[[], object], paths: list[Path], repeats: int) -> Iterator[Row]:
     """Time and peak memory of a task, without what it keeps and with it."""
 
     def at_first() -> object:

@@ -1,5 +1,5 @@
-"""`workbench bench live`: from a click to its heat map, from a slider to its segments, long and many
-runs (`live.records`), and the cost of watching a training (`live.training`).
+"""`workbench bench live`: from a click to its heat map, from a slider to its segments, long and
+many runs (`live.records`), and the cost of watching a training (`live.training`).
 
 A click is measured from the pointer's event to the moment at which the picture's model has all new
 values, which is when the kernel hands them to the browser. Drawing is done by HoloViews; our part

@@ -1,6 +1,5 @@
 """Table of runs of a workspace: sorted and filtered in the page; chosen rows are what is shown."""
 
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +49,11 @@ _WIDTHS = {
     "last": 72, "step": 70, "duration": 92, "age": 108, "kind": 78, "commit": 100, "metric": 120,
     "note": 320,
 }  # fmt: skip
+_SEARCH = {"type": "input", "func": "like", "placeholder": "search"}
+_FILTERS = {
+    name: {"type": "number", "func": ">=", "placeholder": "≥"} if name in _NUMBERS else _SEARCH
+    for name in COLUMNS if name not in ("mark", "curve")
+}  # fmt: skip
 _FOREIGN = (UserError, OSError, KeyError, TypeError, ValueError)
 """Errors of a record that somebody else wrote: it does not hide the other runs."""
 
@@ -89,30 +93,13 @@ class RunTable:
         self.library, self._state = library, state
         self._entries: list[Entry] = []
         self._read: dict[Path, _Reading] = {}
-        number = {"type": "number", "func": ">=", "placeholder": "≥"}
-        text = {"type": "input", "func": "like", "placeholder": "search"}
-        searched = [name for name in COLUMNS if name not in ("mark", "curve", *_NUMBERS)]
-        self._filters = dict.fromkeys(searched, text) | dict.fromkeys(_NUMBERS, number)
         usual = [name for name in COLUMNS if name not in _ALWAYS]
         self.chooser = pn.widgets.MultiChoice(
             label="Columns", options=_labels(usual), value=usual, sizing_mode="stretch_width"
         )
-        self.widget = pn.widgets.Tabulator(
-            pd.DataFrame(columns=list(COLUMNS)),
-            show_index=False, disabled=True, selectable=MOST_CURVES, sizing_mode="stretch_both",
-            layout="fit_data_fill", pagination=None, theme=state.table_theme, widths=_WIDTHS,
-            titles=COLUMNS, formatters=_formatters(), header_filters=self._filters,
-            configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
-        )  # fmt: skip
+        self.widget = self._made(pd.DataFrame(columns=list(COLUMNS)))
         # Not Panel's HTML panes: with each text they name style sheets on the network.
         self._broken = Div(sizing_mode="stretch_width", visible=False)
-        self.refresh()
-        self.widget.param.watch(lambda event: self._chosen(event.new), "selection")
-        self.chooser.param.watch(lambda _: self.refresh(), "value")
-        state.param.watch(lambda *_: self._select(), "runs")
-
-    def panel(self) -> pn.Column:
-        """Layout: the table, and below it the runs that cannot be read, columns and download."""
         download = pn.widgets.FileDownload(
             callback=self._csv, filename="runs.csv", label="CSV", width=70
         )
@@ -121,7 +108,28 @@ class RunTable:
             sizing_mode="stretch_width",
         )  # fmt: skip
         broken = pn.pane.Bokeh(self._broken, sizing_mode="stretch_width")
-        return pn.Column(self.widget, broken, below, sizing_mode="stretch_both")
+        self._layout = pn.Column(self.widget, broken, below, sizing_mode="stretch_both")
+        self.refresh()
+        self.chooser.param.watch(lambda _: self.refresh(), "value")
+        state.param.watch(lambda *_: self._select(), "runs")
+
+    def panel(self) -> pn.Column:
+        """Layout: the table, and below it the runs that cannot be read, columns and download."""
+        return self._layout
+
+    def _made(self, table: pd.DataFrame) -> pn.widgets.Tabulator:
+        """Widget of a table; other columns need another one, or the page's stumbles over them."""
+        extra = [name for name in table if name not in COLUMNS]
+        made = pn.widgets.Tabulator(
+            table, show_index=False, disabled=True, selectable=MOST_CURVES,
+            sizing_mode="stretch_both", layout="fit_data_fill", pagination=None,
+            theme=self._state.table_theme, widths=_WIDTHS, formatters=_formatters(),
+            titles=COLUMNS | {name: escape(name) for name in extra},
+            header_filters=_FILTERS | dict.fromkeys(extra, _SEARCH),
+            configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
+        )  # fmt: skip
+        made.param.watch(lambda event: self._chosen(event.new), "selection")
+        return made
 
     def refresh(self) -> None:
         """Read the states of all runs; only what has changed is sent."""
@@ -156,7 +164,7 @@ class RunTable:
         """Read a run again if its log has changed."""
         known = self._read.get(path)
         try:
-            stat = os.stat(path / "events.jsonl")
+            stat = (path / "events.jsonl").stat()
             log = stat.st_size, stat.st_mtime_ns
             run = self.library.run(path)
         except _FOREIGN as error:
@@ -196,20 +204,15 @@ class RunTable:
         table = table.astype({name: float for name in _NUMBERS if name in table})
         shown = self.widget.value
         if list(shown.columns) != list(table.columns):
-            extra = [name for name in table if name not in COLUMNS]
-            self.widget.param.update(
-                value=table,
-                titles=COLUMNS | {name: escape(name) for name in extra},
-                header_filters=self._filters
-                | {name: {"type": "input", "placeholder": "search"} for name in extra},
-            )
+            self.widget = self._layout[0] = self._made(table)
         elif list(shown["name"]) != list(table["name"]):
             self.widget.value = table
         else:
             changed = {}
             for name in table:
                 pairs = enumerate(zip(table[name].tolist(), shown[name].tolist(), strict=True))
-                cells = [(i, new) for i, (new, old) in pairs if new != old and (new == new or old == old)]
+                # NaN, which is not equal to itself, is an empty cell.
+                cells = [(i, n) for i, (n, o) in pairs if n != o and (n == n or o == o)]
                 if cells:
                     changed[name] = cells
             if changed:

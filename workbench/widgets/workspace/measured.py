@@ -90,7 +90,8 @@ def of_run(run: Run, name: str = "") -> Measured:
     found, times = summary(run), run.times()
     return Measured(
         run.series(), {each.step: str(each) for each in found.alarms},
-        per_pass=found.facts.per_pass, hours=(times - times.min()) / 3600, config=flat(run.config), name=name or run.path.name,
+        per_pass=found.facts.per_pass, hours=(times - times.min()) / 3600,
+        config=flat(run.config), name=name or run.path.name,
     )  # fmt: skip
 
 
