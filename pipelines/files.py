@@ -11,17 +11,19 @@ from pipelines.errors import TargetError
 
 
 @contextmanager
-def atomic_write(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
+def atomic_write(path: Path, *, sync: bool = True, make_folder: bool = True) -> Iterator[BinaryIO]:
     """A binary file to write to, which takes its name when the block ends without an error.
 
     Until then a file of that name stays what it was; a process killed inside leaves a hidden
     `.tmp` file behind and nothing else.
 
     Args:
-        path: the final name; its folder is made where missing.
+        path: the final name.
         sync: survive a power failure too, at the price of waiting for the disk.
+        make_folder: make its folder where missing.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if make_folder:
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from workbench.bench.live.records import RecordSizes
 from workbench.bench.live.run import LiveSizes, bench_live, live_snapshot
 from workbench.bench.live.training import TrainingSizes, training_targets
 from workbench.bench.records import Row
@@ -14,7 +15,15 @@ from workbench.views.scenes.probe import AffinityProbe
 def report() -> Report:
     training = TrainingSizes(("thread",), spans=1, seconds=2.0, stops=1)
     return bench_live(
-        LiveSizes((48, 64), (4,), clusters=(2,), steps=50, repeats=1, training=training)
+        LiveSizes(
+            (48, 64),
+            (4,),
+            clusters=(2,),
+            steps=50,
+            repeats=1,
+            records=RecordSizes(3000, 3, 20, 2, 3000, repeats=1),
+            training=training,
+        )
     )
 
 
@@ -24,6 +33,9 @@ def test_every_case_is_measured(report: Report) -> None:
         "click to heat map",
         "slider to segments and coverings",
         "opening a run",
+        "a long run of 3",
+        "a table of runs",
+        "curves of many runs",
         "a step",
         "cell round trip",
         "stop after the current step",

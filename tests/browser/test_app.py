@@ -3,10 +3,12 @@
 import base64
 import io
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -83,3 +85,37 @@ def test_all_panels_answer_and_the_address_opens_the_same_view(
     again.goto(f"{address}/?image={scene}&step={steps[0]}&overlay=segments")
     assert titled(again, f"scene {scene}, step {steps[0]}: ").title.endswith("segments")
     again.close()
+
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def test_hostile_names_are_text_and_the_table_is_filtered_and_saved(
+    page: "Page", trained: Run, tmp_path: Path, keep: Callable[[str], None]
+) -> None:
+    """A name that became an element would ask for its picture, which the page's checks find."""
+    shutil.copytree(trained.path, tmp_path / "runs" / "plain")
+    hostile = Run.create(tmp_path / "runs" / HOSTILE, {"kind": HOSTILE, HOSTILE: HOSTILE})
+    hostile.append("plan", 0, steps=8, steps_per_pass=2, samples=4)
+    hostile.log(2, **{HOSTILE: 0.5})
+    broken = shutil.copytree(trained.path, tmp_path / "runs" / f"b{HOSTILE}")
+    (broken / "config.json").write_text("{")
+    with app(tmp_path / "runs", tmp_path) as address:
+        page.goto(address)
+        page.get_by_text("1 run cannot be read").click()
+        page.get_by_text(f"b{HOSTILE}: expected").wait_for()
+        page.get_by_text("Columns, CSV").click()
+        page.locator(".choices input").first.fill("config: <img")
+        page.get_by_role("option", name=f"config: {HOSTILE}").click()
+        page.locator(".tabulator-col-title", has_text="config: <img").wait_for()
+        names = page.locator('.tabulator-cell[tabulator-field="name"]')
+        assert names.count() == 3
+        page.locator(".tabulator-header-filter input").first.press_sequentially("plain")
+        names.nth(1).wait_for(state="detached")
+        assert names.all_inner_texts() == ["plain"]
+        keep("runs")
+        with page.expect_download() as download:
+            page.get_by_text("CSV", exact=True).click()
+        table = pd.read_csv(download.value.path()).set_index("name")
+        assert table.loc[HOSTILE, f"config: {HOSTILE}"] == HOSTILE
+        assert table.loc[HOSTILE, "progress"] == 0.25

@@ -1,5 +1,6 @@
 """The app: what it finds, which tabs a run has, and that it serves them without a network."""
 
+import math
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ from workbench.runs import Run
 from workbench.runs.finding import find_runs, resolved_path
 from workbench.views.report import write_report
 from workbench.widgets.page.application import Page, serve
-from workbench.widgets.page.library import Library, ago
+from workbench.widgets.page.library import Library
 from workbench.widgets.workspace import State
 
 
@@ -54,13 +55,11 @@ def test_runs_are_found_with_how_they_stand(folder: Path) -> None:
         ("fresh", False), ("first", False), ("scenes.zarr", True),
     ]  # fmt: skip
     table = page_of(folder).table.widget.value.set_index("name")
-    assert table.loc["fresh", ["state", "done", "last record"]].tolist() == [
-        "● running",
-        "0",
-        "now",
-    ]
-    assert table.loc["first", ["state", "done"]].tolist() == ["finished", "4"]
-    assert table.loc["first", "best"] == "best 0.500"
+    assert table.loc["fresh", ["state", "step", "age"]].tolist() == ["live", 0, 0]
+    assert table.loc["first", ["state", "step", "metric", "best"]].tolist() == [
+        "finished", 4, "covering_best", 0.5,
+    ]  # fmt: skip
+    assert table.loc["scenes.zarr", "state"] == "store"
     shutil.copytree(folder / "runs" / "first", folder / "runs" / "more" / "first")
     assert {entry.name for entry in library.entries()} == {
         "fresh", "runs/first", "more/first", "scenes.zarr",
@@ -85,14 +84,6 @@ def test_nothing_to_look_at_is_a_sentence(tmp_path: Path) -> None:
         Library([tmp_path])
     with pytest.raises(WorkbenchError, match="nothing there"):
         Library([tmp_path / "nowhere"])
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0, "now"), (59, "59 s ago"), (60, "1 min ago"), (7300, "2 h ago"), (2e5, "2 d ago")],
-)
-def test_ages_are_in_their_largest_unit(seconds: float, words: str) -> None:
-    assert ago(seconds) == words
 
 
 def test_what_a_configuration_names_is_found_beside_the_run(folder: Path) -> None:
@@ -146,11 +137,7 @@ def test_a_run_that_goes_on_gets_its_tabs_and_keeps_what_is_open(
     assert page._title == "Curves"
     assert curves._measured[0].values("loss").tolist() == [2.0, 1.0]
     table = page.table.widget.value.set_index("name")
-    assert table.loc["fresh", ["state", "done", "last record"]].tolist() == [
-        "● running",
-        "2",
-        "now",
-    ]
+    assert table.loc["fresh", ["state", "step", "last", "age"]].tolist() == ["live", 2, 1.0, 0]
     assert page.state.run == "fresh"
 
 
@@ -164,6 +151,97 @@ def test_the_table_of_runs_chooses_what_is_shown(folder: Path) -> None:
     assert page.state.runs == ["first", "fresh"]
     page.state.runs = ["scenes.zarr"]
     assert page.table.widget.selection == [names.index("scenes.zarr")]
+
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def row(page: Page, name: str) -> dict[str, object]:
+    return page.table.widget.value.set_index("name").loc[name].to_dict()
+
+
+def test_broken_runs_are_named_with_their_reasons_and_hide_no_other(folder: Path) -> None:
+    for number in range(3):
+        broken = shutil.copytree(folder / "runs" / "first", folder / "runs" / f"b{number}")
+        if number == 0:
+            (broken / "config.json").write_text("{")
+        elif number == 1:
+            with (broken / "events.jsonl").open("ab") as file:
+                file.write(b"\x00\n")
+        else:
+            (broken / "provenance.json").write_text("[]")
+    (folder / "runs" / "b2").rename(folder / "runs" / HOSTILE)
+    page = page_of(folder)
+    table, text = page.table, page.table._broken.text
+    assert page.state.run in ("first", "fresh"), "what can be read is shown"
+    for name, why in (("b0", "config.json"), ("b1", "damaged line"), (HOSTILE, "provenance.json")):
+        assert row(page, name)["state"] == "damaged"
+        assert why in str(row(page, name)["note"])
+        assert why in table.problem(name)
+    assert "3 runs cannot be read" in text
+    assert "b1" in text
+    assert "<img" not in text
+    assert [row(page, name)["state"] for name in ("first", "fresh")] == ["finished", "live"]
+    page.state.runs = ["b1"]
+    assert page.message.visible
+    assert "damaged line" in page.message.object
+    page.refresh()
+    assert "3 runs" in table._broken.text
+
+
+def test_a_run_that_is_deleted_while_it_is_shown_is_said(folder: Path) -> None:
+    page = page_of(folder)
+    page.state.runs = ["first"]
+    shutil.rmtree(folder / "runs" / "first")
+    page.refresh()
+    assert "cannot be read any more" in page.message.object
+    assert "first" not in page.table.widget.value["name"].tolist()
+
+
+def test_columns_are_chosen_and_the_table_is_saved(folder: Path) -> None:
+    fresh = Run.open(folder / "runs" / "more" / "fresh")
+    fresh.log(1, **{"loss": 2.0, HOSTILE: 0.5})
+    page = page_of(folder)
+    table = page.table
+    assert {"config: store", "last: loss", f"last: {HOSTILE}"} <= set(
+        table.chooser.options.values()
+    )
+    assert not any("<" in label for label in table.chooser.options), "labels are HTML"
+    table.chooser.value = ["state", "config: store", f"last: {HOSTILE}"]
+    assert list(table.widget.value) == ["mark", "name", *table.chooser.value]
+    assert row(page, "fresh")[f"last: {HOSTILE}"] == 0.5
+    assert row(page, "fresh")["config: store"] == "stores/scenes.zarr"
+    assert "<" not in table.widget.titles[f"last: {HOSTILE}"]
+    saved = table._csv().getvalue().splitlines()
+    assert saved[0] == f"name,state,config: store,last: {HOSTILE}"
+    assert "fresh,live,stores/scenes.zarr,0.5" in saved
+
+
+def test_runs_keep_their_places_and_only_changed_cells_are_sent(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = Run.open(folder / "runs" / "more" / "fresh")
+    fresh.append("plan", 0, steps=8, steps_per_pass=2, samples=4)
+    page = page_of(folder)
+    table, sent = page.table, []
+    before = table.widget.value["name"].tolist()
+    os.utime(folder / "runs" / "first" / "events.jsonl")  # as if it had been written last
+    fresh.log(2, loss=2.0)
+    patch = table.widget.patch
+    monkeypatch.setattr(table.widget, "patch", lambda p, **kw: (sent.append(p), patch(p, **kw)))
+    table.refresh()
+    assert table.widget.value["name"].tolist() == before
+    place = before.index("fresh")
+    assert (place, 0.25) in sent[0]["progress"]
+    assert (place, 2.0) in sent[0]["last"]
+    assert "state" not in sent[0]
+    fresh.append("finished", 2)
+    table.refresh()
+    assert row(page, "fresh")["state"] == "finished"
+    assert math.isnan(float(str(row(page, "fresh")["left"])))
+    Run.create(folder / "runs" / "newest", {})
+    table.refresh()
+    assert table.widget.value["name"].tolist() == ["newest", *before]
 
 
 def test_an_address_of_a_run_that_is_not_there_says_so(folder: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.linalg.outcomes import ILL_CONDITIONED
+from workbench.runs.measurements import Metrics
 
 EPSILON = float(np.finfo(np.float32).eps)
 TOLERATED_ERROR = 1e-3
@@ -37,7 +38,6 @@ RECENT_STEPS = 20
 BASELINE_STEPS = 200
 """Number of steps before these whose median is the usual value."""
 
-
 @dataclass(frozen=True)
 class Alarm:
     """Detected fault.
@@ -58,25 +58,26 @@ class Alarm:
         return f"step {self.step}: {self.what}. {self.why}; {self.remedy}."
 
 
-def alarms(metrics: pd.DataFrame) -> list[Alarm]:
+def alarms(metrics: Metrics) -> list[Alarm]:
     """Alarms that hold now, the worst first.
 
     Args:
-        metrics: `Run.metrics()` of a DeepNCuts or of a region classifier; rules whose measurements
+        metrics: `Run.metrics()` or `Run.series()` of a training; rules whose measurements
             are missing raise no alarm.
     """
     return [alarm for rule in _RULES for alarm in rule(metrics)]
 
 
-def _measured(metrics: pd.DataFrame, name: str) -> pd.Series:
+def _measured(metrics: Metrics, name: str) -> pd.Series:
     """Values of a measurement, without the steps at which it was not taken."""
     return metrics[name].dropna() if name in metrics else pd.Series(dtype=float)
 
 
-def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
-    if not {"loss", "gradient_norm"} <= set(metrics.columns):
+def _no_number(metrics: Metrics) -> Iterator[Alarm]:
+    if not {"loss", "gradient_norm"} <= set(metrics):
         return
-    norms = metrics.loc[metrics["loss"].notna(), "gradient_norm"]  # NaN elsewhere: not measured
+    steps = metrics["loss"].dropna().index  # NaN elsewhere: not measured
+    norms = metrics["gradient_norm"].reindex(steps)
     wrong = norms[~np.isfinite(norms)]
     if len(wrong):
         yield Alarm(
@@ -87,7 +88,7 @@ def _no_number(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _exploding(metrics: Metrics) -> Iterator[Alarm]:
     norms = _measured(metrics, "gradient_norm")
     norms = norms[np.isfinite(norms)]
     before = norms.iloc[-BASELINE_STEPS - RECENT_STEPS : -RECENT_STEPS]
@@ -103,7 +104,7 @@ def _exploding(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _collapse(metrics: Metrics) -> Iterator[Alarm]:
     layers = [str(name) for name in metrics if str(name).endswith(LAYER_RANK)]
     for name, of in (
         ("effective_rank_held_out", "held-out affinities"),
@@ -121,7 +122,7 @@ def _collapse(metrics: pd.DataFrame) -> Iterator[Alarm]:
             )
 
 
-def _gap(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _gap(metrics: Metrics) -> Iterator[Alarm]:
     gaps = _measured(metrics, "narrowest_eigengap_held_out")
     if len(gaps) and (now := float(gaps.iloc[-1])) < NARROW_GAP:
         yield Alarm(
@@ -133,9 +134,9 @@ def _gap(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _condition(metrics: Metrics) -> Iterator[Alarm]:
     # The condition does not matter for the region classifiers' logarithm: its adjoint is exact.
-    if not {"j1", "j2"} & set(metrics.columns):
+    if not {"j1", "j2"} & set(metrics):
         return
     squares = _measured(metrics, "condition")
     if (
@@ -154,7 +155,7 @@ def _condition(metrics: pd.DataFrame) -> Iterator[Alarm]:
     )
 
 
-def _no_gain(metrics: pd.DataFrame) -> Iterator[Alarm]:
+def _no_gain(metrics: Metrics) -> Iterator[Alarm]:
     looks, rates = _measured(metrics, "covering_average"), _measured(metrics, "learning_rate")
     # No rise is expected any more towards the end of the schedule.
     if len(looks) <= PATIENCE + 1 or not len(rates) or rates.iloc[-1] < LATE * rates.max():
@@ -170,7 +171,7 @@ def _no_gain(metrics: pd.DataFrame) -> Iterator[Alarm]:
         )
 
 
-_RULES: tuple[Callable[[pd.DataFrame], Iterator[Alarm]], ...] = (
+_RULES: tuple[Callable[[Metrics], Iterator[Alarm]], ...] = (
     _no_number,
     _exploding,
     _collapse,

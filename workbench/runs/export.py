@@ -35,11 +35,11 @@ def to_tensorboard(run: Run | Path | str, folder: Path | str) -> Path:
             "pip install tensorboard",
         ) from error
     opened = _opened(run)
-    times = {event.step: event.time for event in opened.events("metrics")}
+    times = opened.times()
     with tensorboard.SummaryWriter(str(folder)) as writer:
         for step, row in opened.metrics().iterrows():
             for name, value in row.dropna().items():
-                writer.add_scalar(str(name), float(value), int(step), walltime=times.get(step))
+                writer.add_scalar(str(name), float(value), int(step), walltime=float(times[step]))
         for event in opened.events("snapshot"):
             assert event.step is not None
             name = event.fields["name"]

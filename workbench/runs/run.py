@@ -5,6 +5,7 @@
     events.jsonl            all events, in order (see `events`)
     snapshots/<step>/…      arrays, announced by a "snapshot" event
     checkpoints/            the trainer's
+    .*.cache                what readers keep to open a long run fast (see `kept`, `summary`)
 
 Views, widgets, reports and notebooks read only this folder: a running, a finished and a resumed run
 look the same to them.
@@ -12,9 +13,8 @@ look the same to them.
 
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, SupportsFloat
 
@@ -23,6 +23,7 @@ import pandas as pd
 from workbench.errors import WorkbenchError
 from workbench.runs.events import RESUMED, Event, EventLog
 from workbench.runs.files import read_json_object, to_json
+from workbench.runs.kept import Beginning
 from workbench.runs.provenance import provenance
 from workbench.runs.snapshots import Array, read_snapshot, snapshot_path, write_snapshot
 from workbench.runs.status import STARTED, STATUS_EVENTS, Status, status_of, this_process
@@ -98,7 +99,9 @@ class Run:
         """
         run = cls.open(path)
         run.refuse_if_written()
-        shutil.rmtree(run.path)
+        gone = run.path.with_name(f".{run.path.name}.{secrets.token_hex(4)}.tmp")
+        run.path.rename(gone)  # a reader may keep a file in a folder that is being emptied
+        shutil.rmtree(gone)
 
     @property
     def checkpoints(self) -> Path:
@@ -167,13 +170,49 @@ class Run:
         """
         return self._log.read(kind, since)
 
-    def latest(self, kind: str | None = None) -> Event | None:
-        """Last event (of a kind) that is not cancelled; None where there is none."""
-        return self._log.last(kind)
+    def latest(self, kind: str | None = None, *, before: int | None = None) -> Event | None:
+        """Last event (of a kind; with a smaller `seq`) not cancelled; None where there is none."""
+        return self._log.last(kind, before)
 
     def metrics(self) -> pd.DataFrame:
         """Measurements: one row a step, ascending; one column a name, NaN where not taken."""
         return self._log.metrics()
+
+    def series(self, names: Iterable[str] | None = None) -> dict[str, pd.Series]:
+        """Measurements by name, each at the steps where it was taken, ascending; not to be changed.
+
+        Unlike a column of `metrics`, a series has NaN only where NaN was measured; it takes no
+        memory of its own in most runs.
+
+        Args:
+            names: names of measurements, whose series are empty where they were not taken; None:
+                all, in the order of their first.
+        """
+        return self._log.series(names)
+
+    def times(self) -> pd.Series:
+        """Time of the last measurement at each step, seconds since 1970; not to be changed."""
+        return self._log.times()
+
+    def curves(
+        self,
+        names: Iterable[str] | None = None,
+        start: int | float | None = None,
+        stop: int | float | None = None,
+        most: int = 2000,
+    ) -> dict[str, pd.Series]:
+        """Measurements to draw, by name, without NaN: exact where few, else with every spike.
+
+        Of more than `most` values the lowest and highest of equal intervals are kept, so that a
+        line through them covers the same pixels. Of a long run they are read from coarser levels,
+        whose own intervals are up to a sixteenth of one that is asked for.
+
+        Args:
+            names: as in `series`.
+            start, stop: range of steps; one value beyond it at either end is included. None: all.
+            most: largest number of values of a curve, at least four.
+        """
+        return self._log.curves(names, start, stop, most)
 
     def snapshot(self, step: int, name: str, arrays: Mapping[str, Array]) -> None:
         """Record arrays by name: booleans, integers or floats of any shape.
@@ -215,7 +254,7 @@ class Run:
     @property
     def status(self) -> Status:
         """Status: running, or how the run ended; a killed writer counts as interrupted."""
-        return status_of(self._status_events(), self._log.last())
+        return status_of(self.status_events(), self._log.last())
 
     @property
     def step(self) -> int:
@@ -223,29 +262,33 @@ class Run:
         return self._log.step()
 
     @property
+    def beginning(self) -> Beginning:
+        """Part of the event log that is read now."""
+        return self._log.beginning()
+
+    @property
     def stretch(self) -> int:
         """Number (`seq`) of the event that began the present stretch of training.
 
         That event is the run's start or its last resumption; 0 where the log has lost both.
         """
-        starts = (e.seq for e in self._status_events() if e.kind in {STARTED, RESUMED})
+        starts = (e.seq for e in self.status_events() if e.kind in {STARTED, RESUMED})
         return max(starts, default=0)
 
     @property
     def _writer(self) -> dict[str, Any]:
         """Process that started the run, or resumed it last."""
-        writers = [event for event in self._status_events() if event.kind in {STARTED, RESUMED}]
+        writers = [event for event in self.status_events() if event.kind in {STARTED, RESUMED}]
         process: dict[str, Any] = writers[-1].fields["process"]
         return process
 
-    def _status_events(self) -> list[Event]:
-        """Events that determine the status, in order."""
-        events = [event for kind in STATUS_EVENTS for event in self._log.read(kind)]
-        return sorted(events, key=attrgetter("seq"))
+    def status_events(self) -> list[Event]:
+        """Events of the kinds `status.STATUS_EVENTS`, which determine the status, in order."""
+        return self._log.read(STATUS_EVENTS)
 
     def _facts(self) -> dict[str, str]:
-        metrics = self.metrics().ffill().tail(1)
-        last = {name: f"{metrics[name].iloc[0]:.4g}" for name in metrics}
+        found = ((name, values.dropna()) for name, values in self.series().items())
+        last = {name: f"{values.iloc[-1]:.4g}" for name, values in found if len(values)}
         return {
             "status": self.status,
             "step": f"{self.step}",

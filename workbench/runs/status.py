@@ -49,18 +49,32 @@ STATUS_EVENTS = (STARTED, RESUMED, Status.FINISHED, Status.FAILED, Status.INTERR
 
 
 def status_of(status_events: Sequence[Event], latest: Event | None) -> Status:
-    """Status of a run; interrupted if none of its events determines it.
+    """Status of a run.
 
     Args:
         status_events: events of the run of the kinds `STATUS_EVENTS`, in order.
         latest: last event of the run of any kind.
     """
-    if not status_events or latest is None:  # the machine died before its disk had the first line
-        return Status.INTERRUPTED
-    last = status_events[-1]
-    if last.kind not in {STARTED, RESUMED}:
-        return Status(last.kind)
-    alive = _is_alive(last.fields["process"], latest.time)
+    last = status_events[-1] if status_events else None
+    return status_now(
+        "" if last is None else last.kind,
+        None if last is None else last.fields.get("process"),
+        None if latest is None else latest.time,
+    )
+
+
+def status_now(ending: str, process: Mapping[str, Any] | None, last: float | None) -> Status:
+    """Status of a run; interrupted if nothing determines it.
+
+    Args:
+        ending: kind of its last event of the kinds `STATUS_EVENTS`; "": none.
+        process: process that started or resumed it last.
+        last: time of its last event of any kind, seconds since 1970.
+    """
+    if ending not in {"", STARTED, RESUMED}:
+        return Status(ending)
+    # Without events the machine died before its disk had the first line.
+    alive = process is not None and last is not None and _is_alive(process, last)
     return Status.RUNNING if alive else Status.INTERRUPTED
 
 

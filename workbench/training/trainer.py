@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
+from workbench.runs.summary import summary
 from workbench.training.checkpoints import load_checkpoint, save_checkpoint
 from workbench.training.config import LoopConfig
 from workbench.training.devices import device_of
@@ -179,6 +180,7 @@ class Trainer:
         finished = self.step == self.steps and self._looked
         if self.rank == 0:
             self.run.append("finished" if finished else "interrupted", self.step)
+            summary(self.run)  # kept for tables of runs
         return finished
 
     def asked_to_stop(self) -> bool:

@@ -1,5 +1,5 @@
-"""`workbench bench live`: from a click to its heat map, from a slider to its segments, a long run,
-and the cost of watching a training (`live.training`).
+"""`workbench bench live`: from a click to its heat map, from a slider to its segments, long and
+many runs (`live.records`), and the cost of watching a training (`live.training`).
 
 A click is measured from the pointer's event to the moment at which the picture's model has all new
 values, which is when the kernel hands them to the browser. Drawing is done by HoloViews; our part
@@ -17,6 +17,7 @@ import numpy as np
 from holoviews.streams import Stream, Tap
 
 from workbench.bench.clustering import scene_features
+from workbench.bench.live.records import RecordSizes, record_rows, record_targets
 from workbench.bench.live.training import TrainingSizes, training_rows, training_targets
 from workbench.bench.measure import medians
 from workbench.bench.records import Row, Target
@@ -52,6 +53,7 @@ class LiveSizes:
         clusters: numbers of segments, for the slider.
         steps: number of steps of the run that is opened.
         repeats: number of rounds.
+        records: sizes of the measurement of long and many runs; None: it is left out.
         training: sizes of the measurement of a training and its monitor; None: it is left out.
     """
 
@@ -60,10 +62,16 @@ class LiveSizes:
     clusters: tuple[int, ...] = (2, 8, 16)
     steps: int = PROMISED_STEPS
     repeats: int = 9
+    records: RecordSizes | None = field(default_factory=RecordSizes)
     training: TrainingSizes | None = field(default_factory=TrainingSizes)
 
 
-QUICK = LiveSizes(features=(20,), repeats=3, training=TrainingSizes(spans=2, seconds=3.0, stops=2))
+QUICK = LiveSizes(
+    features=(20,),
+    repeats=3,
+    records=RecordSizes(100_000, 50, 200, 10, 10_000, repeats=2),
+    training=TrainingSizes(spans=2, seconds=3.0, stops=2),
+)
 
 
 def bench_live(sizes: LiveSizes) -> Report:
@@ -75,6 +83,8 @@ def bench_live(sizes: LiveSizes) -> Report:
             for measured in (_click_rows, _recut_rows, _opening_rows)
             for row in measured(sizes, Path(folder))
         ]
+        if sizes.records is not None:
+            rows += record_rows(sizes.records, Path(folder))
         if sizes.training is not None:
             rows += training_rows(sizes.training, Path(folder))
     notes = (
@@ -243,6 +253,7 @@ def _targets(sizes: LiveSizes, rows: list[Row]) -> Iterator[Target]:
     if sizes.steps == PROMISED_STEPS:
         case = next((row.case for row in rows if row.case.startswith(OPEN)), OPEN)
         yield _within(rows, case, "folder to curves", OPEN_LIMIT)
+    yield from record_targets(rows)
     yield from training_targets(rows)
 
 

@@ -1,7 +1,8 @@
 """Decimation of long curves to the resolution of a chart, with every spike kept."""
 
-import numpy as np
 import pandas as pd
+
+from workbench.runs.decimate import most_telling
 
 MOST = 2000
 """Approximate number of drawn points of a curve: two or three a pixel of a chart."""
@@ -20,15 +21,7 @@ def thinned(values: pd.Series, most: int = MOST) -> pd.Series:
     """
     if len(values) <= most:
         return values
-    stretches = most // 2 - 1
-    length = -(-len(values) // stretches)
-    padded = np.full(stretches * length, np.nan)
-    padded[: len(values)] = values.to_numpy(float)
-    rows = padded.reshape(-1, length)[: -(-len(values) // length)]  # the last ones may be empty
-    starts = np.arange(len(rows)) * length
-    lowest, highest = starts + np.nanargmin(rows, 1), starts + np.nanargmax(rows, 1)
-    chosen = np.unique(np.concatenate([[0], lowest, highest, [len(values) - 1]]))
-    return values.iloc[chosen]
+    return values.iloc[most_telling(values.to_numpy(float), most)]
 
 
 def visible(values: pd.Series, window: tuple[int | float, int | float] | None) -> pd.Series:

@@ -13,6 +13,7 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, DataRange1d, LogTicker, Range1d
 from bokeh.plotting import figure
 
+from workbench.runs.measurements import Metrics
 from workbench.views.style import AFTER, BEFORE, OTHER
 from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned, visible
@@ -166,12 +167,12 @@ def live_chart(chart: Chart, steps: Range1d) -> tuple[figure, dict[str, str]]:
 
 
 def live_lines(
-    metrics: pd.DataFrame, charts: Iterable[Chart], window: tuple[float, float] | None = None
+    metrics: Metrics, charts: Iterable[Chart], window: tuple[float, float] | None = None
 ) -> dict[str, pd.Series]:
     """Values of the lines of charts, thinned to the resolution of a chart.
 
     Args:
-        metrics: `Run.metrics()`.
+        metrics: `Run.series()` or `Run.metrics()`.
         charts: charts to draw.
         window: visible range of steps; None: all.
 

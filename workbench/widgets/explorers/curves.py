@@ -46,7 +46,7 @@ class CurveExplorer(Explorer):
         """Open a run, given as `Run` or as its folder."""
         super().__init__()
         self.run = run if isinstance(run, Run) else Run.open(run)
-        self.metrics = pd.DataFrame()
+        self.metrics: dict[str, pd.Series] = {}
         self._windows: dict[str, tuple[float, float] | None] = {}
         self._smooth: dict[str, pd.Series] = {}
         for name in ("upper", "lower"):
@@ -56,18 +56,18 @@ class CurveExplorer(Explorer):
 
     def options(self, name: str) -> Options:
         """Names of all measurements."""
-        return {str(column): str(column) for column in self.metrics.columns}
+        return {name: name for name in self.metrics}
 
     def refresh(self) -> None:
         """Read new measurements."""
         with self._errors_as_message():
-            self.metrics = self.run.metrics()
+            self.metrics = self.run.series()
             self._smooth = {}
-            if self.metrics.empty:
+            if not self.metrics:
                 raise WorkbenchError(
                     f"measurements in {self.run.path}", "none yet", "refresh after its first step"
                 )
-            names = [str(name) for name in self.metrics.columns]
+            names = list(self.metrics)
             order = [name for name in _FIRST if name in names]
             order += [name for name in names if name not in order]
             with self.hold_trait_notifications():
@@ -106,7 +106,7 @@ class CurveExplorer(Explorer):
         return interactive(as_chart(drawn, ylabel=name, xlim=limits), chart=True)
 
     def _figures(self) -> str:
-        last = self.metrics.ffill().iloc[-1]
+        found = ((name, values.dropna()) for name, values in self.metrics.items())
         return f"step {self.run.step}, {self.run.status}: " + ", ".join(
-            f"{name} {value:.4g}" for name, value in last.items()
+            f"{name} {values.iloc[-1]:.4g}" for name, values in found if len(values)
         )

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import anywidget
-import pandas as pd
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 from traitlets import Dict, Float, Int, List, Unicode, observe
@@ -23,6 +22,7 @@ from workbench.errors import WorkbenchError
 from workbench.runs import Control, Event, Run, Status
 from workbench.runs.alarms import alarms
 from workbench.runs.control import ANSWER, PAUSE, RATE, RESUME, SAVE, STOP
+from workbench.runs.measurements import Metrics
 from workbench.runs.progress import Progress, progress
 from workbench.views.training.live import Chart, live_lines, measured_charts
 from workbench.widgets.explorers.affinity import AffinityExplorer
@@ -178,11 +178,11 @@ class Monitor(anywidget.AnyWidget):
         run = self.run
         assert run is not None, "only a run that has begun is read"
         answer = run.latest(ANSWER)  # read first: the status is then not older than the answer
-        now, metrics = progress(run), run.metrics()
+        now, metrics = progress(run), run.series()
         self.status, self.facts = status_of(now), facts_of(now)
         self.fraction, self.factor = fraction_of(now), now.factor
         self.alarms = [vars(alarm) for alarm in alarms(metrics)]
-        charts = measured_charts(metrics.columns)
+        charts = measured_charts(metrics)
         if charts != self._charts:
             self._charts, self.figures = charts, document_of(charts)
         self._draw(metrics)
@@ -190,7 +190,7 @@ class Monitor(anywidget.AnyWidget):
         self._update_message(answer, now)
         self._show_scenes(run)
 
-    def _draw(self, metrics: pd.DataFrame) -> None:
+    def _draw(self, metrics: Metrics) -> None:
         window = (self.window[0], self.window[1]) if self.window else None
         self.lines = lines_as_bytes(live_lines(metrics, self._charts, window))
 
@@ -217,7 +217,7 @@ class Monitor(anywidget.AnyWidget):
     def _on_window(self, change: Any) -> None:
         if self.run is not None:
             with self._lock:
-                self._draw(self.run.metrics())
+                self._draw(self.run.series())
 
     def _on_message(self, _: Any, content: dict[str, Any], buffers: list[Any]) -> None:
         """Handle a message of a page: that it has opened, or a command."""

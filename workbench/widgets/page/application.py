@@ -63,7 +63,7 @@ class Page:
         self._panels: dict[str, pn.viewable.Viewable] = {}
         asked = self.state.run
         if self.table.entry(asked) is None:
-            self.state.runs = [self.library.entries()[0].name]
+            self.state.runs = [self.table.readable()]
         self.state.param.watch(lambda *_: self.choose(), "runs")
         self.tabs.param.watch(lambda _: self._open(), "value")
         self.choose()
@@ -84,7 +84,7 @@ class Page:
         self._put(self._title)
         if _served_page() is not None:
             pn.state.add_periodic_callback(self.refresh, INTERVAL)
-        left = pn.Column(self.table.widget, width=360, sizing_mode="stretch_height")
+        left = pn.Column(self.table.panel(), width=360, sizing_mode="stretch_height")
         dark = self.state.theme == "dark"
         theme = pn.widgets.Button(
             label="☀" if dark else "☾", width=36, description="Light or dark colours"
@@ -131,6 +131,8 @@ class Page:
                 each.close()
         self.explorers, self._panels, self._seen = {}, {}, 0
         self._show(tabs_of(self.subject), title)
+        if not self.message.visible and (problem := self.table.problem(self.state.run)):
+            self._say(problem)
 
     def refresh(self) -> None:
         """Read the status of all runs, and new events of the chosen one."""
@@ -138,15 +140,18 @@ class Page:
         run = self.subject.run
         if run is None:
             return
-        found = tabs_of(self.subject)
-        if found != self._shown:
-            self._show(found, self._title)
-        explorer = self.explorers.get(self._title)
-        # By events, not by status: a run's last records come with its end.
-        news = run.events(since=self._seen)
-        if explorer is not None and news:
-            self._seen = news[-1].seq
-            explorer.refresh()
+        try:
+            found = tabs_of(self.subject)
+            if found != self._shown:
+                self._show(found, self._title)
+            explorer = self.explorers.get(self._title)
+            # By events, not by status: a run's last records come with its end.
+            last = run.latest()
+            if explorer is not None and last is not None and last.seq > self._seen:
+                self._seen = last.seq
+                explorer.refresh()
+        except (UserError, OSError) as error:  # it was deleted or damaged while it is shown
+            self._say(f"The run cannot be read any more: {error}")
 
     @property
     def _title(self) -> str:
@@ -215,7 +220,10 @@ class Page:
 
     def show_error(self, error: Exception) -> None:
         """Show an error above what is open."""
-        self.message.object, self.message.visible = escape(str(error)), True
+        self._say(str(error))
+
+    def _say(self, message: str) -> None:
+        self.message.param.update(object=escape(message), visible=True)
 
 
 def _served_page() -> Document | None:

@@ -1,8 +1,10 @@
 """Runs and stores below given paths."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
@@ -36,7 +38,7 @@ class Library:
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
         self.paths = [Path(path) for path in paths]
-        self._runs: dict[Path, Run] = {}
+        self._runs: dict[Path, tuple[Any, Run]] = {}
         for path in self.paths:
             if not path.exists():
                 raise WorkbenchError(
@@ -67,18 +69,11 @@ class Library:
         Raises:
             WorkbenchError: the run cannot be opened.
         """
+        state = tuple(_state(path / name) for name in ("config.json", "provenance.json"))
         known = self._runs.get(path)
-        if known is None or Run.open(path).provenance != known.provenance:
-            self._runs[path] = Run.open(path)
-        return self._runs[path]
-
-
-def ago(seconds: int | float) -> str:
-    """Elapsed time in its largest unit, as text."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit} ago"
-    return "now" if seconds < 5 else f"{int(seconds)} s ago"
+        if known is None or known[0] != state:
+            self._runs[path] = known = state, Run.open(path)
+        return known[1]
 
 
 def _stores(path: Path) -> list[Path]:
@@ -92,11 +87,19 @@ def _stores(path: Path) -> list[Path]:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """Shortest ends of the paths that tell them apart."""
-    names = []
-    for path in (each.resolve() for each in paths):
-        parts, count = path.parts, 1
-        others = [each.resolve().parts for each in paths if each.resolve() != path]
-        while count < len(parts) and any(o[-count:] == parts[-count:] for o in others):
-            count += 1
-        names.append("/".join(parts[-count:]))
-    return names
+    every = [each.resolve().parts for each in paths]
+    ends = Counter(parts[-n:] for parts in set(every) for n in range(1, len(parts) + 1))
+    counts = [
+        next((n for n in range(1, len(parts)) if ends[parts[-n:]] == 1), len(parts))
+        for parts in every
+    ]
+    return ["/".join(parts[-n:]) for parts, n in zip(every, counts, strict=True)]
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Identity of a file and time of its last change; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns

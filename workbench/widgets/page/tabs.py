@@ -131,7 +131,7 @@ def _probed(subject: Subject) -> bool:
 
 
 def _measured(subject: Subject) -> bool:
-    return subject.run is not None and not subject.run.metrics().empty
+    return subject.run is not None and bool(subject.run.series())
 
 
 def _pooled(subject: Subject) -> bool:

@@ -89,7 +89,8 @@ class Compare:
         chosen = [name for name in state.metrics if name in names] or names[:_USUAL]
         self._busy = True
         self._group.param.update(options=groups, value=known)
-        self._metrics.param.update(options=names, value=chosen)
+        labels = {escape(name): name for name in names}  # a choice shows them as HTML
+        self._metrics.param.update(options=labels, value=chosen)
         self._busy = False
         shown = self.differences.map(lambda value: "–" if value is None else escape(f"{value}"))
         shown.index = pd.Index([escape(f"{n}") for n in shown.index], name="configuration")

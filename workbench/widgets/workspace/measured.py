@@ -9,7 +9,7 @@ import pandas as pd
 
 from workbench.probe.result import Probe
 from workbench.runs import Run
-from workbench.runs.alarms import alarms
+from workbench.runs.summary import summary
 from workbench.widgets.explorers.sources import ProbeSnapshots, SceneSnapshots
 from workbench.widgets.workspace.state import PASS, TIME
 
@@ -25,16 +25,16 @@ class Measured:
     """Measurements along the steps of a run, or along the layers of a probe.
 
     Attributes:
-        table: a row a step, a column a measurement; NaN where it was not taken.
+        series: measurements by name, each at the steps where it was taken.
         alarms: sentences by step.
         axis: what the rows are.
         per_pass: steps of a pass over the samples; None where it is unknown.
-        hours: time of each row since the start, hours; of the same index as the table.
+        hours: time of each step since the start, hours.
         config: configuration of the run, nested fields joined by dots.
         name: name of the run.
     """
 
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    series: Mapping[str, pd.Series] = field(default_factory=dict)
     alarms: dict[int, str] = field(default_factory=dict)
     axis: str = "step"
     per_pass: int | float | None = None
@@ -45,8 +45,13 @@ class Measured:
     @property
     def names(self) -> list[str]:
         """Names of the measurements, the usual ones first."""
-        names = [str(name) for name in self.table.columns]
+        names = list(self.series)
         return [n for n in _FIRST if n in names] + [n for n in names if n not in _FIRST]
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row a step, ascending, and a column a measurement; NaN where it was not taken."""
+        return pd.DataFrame(dict(self.series)).sort_index()
 
     def values(self, name: str, axis: str = "") -> pd.Series:
         """A measurement without its gaps; empty where it was not taken.
@@ -56,9 +61,9 @@ class Measured:
             axis: what it is indexed by: steps, passes over the samples, or hours since the start;
                 empty where the run does not know its passes.
         """
-        if name not in self.table:
+        if name not in self.series:
             return pd.Series(dtype=float)
-        values = self.table[name].dropna()
+        values = self.series[name].dropna()
         if axis == PASS:
             if not self.per_pass:
                 return pd.Series(dtype=float)
@@ -82,15 +87,11 @@ def of_run(run: Run, name: str = "") -> Measured:
         run: its run.
         name: name under which it is shown; default: that of its folder.
     """
-    table = run.metrics()
-    plan = run.latest("plan")
-    times = {e.step: e.time for e in run.events("metrics") if e.step is not None}
-    hours = pd.Series(times, dtype=float).reindex(table.index)
-    start = hours.min() if len(hours) else 0.0
+    found, times = summary(run), run.times()
     return Measured(
-        table, {each.step: str(each) for each in alarms(table)},
-        per_pass=None if plan is None else plan.fields.get("steps_per_pass"),
-        hours=(hours - start) / 3600, config=flat(run.config), name=name or run.path.name,
+        run.series(), {each.step: str(each) for each in found.alarms},
+        per_pass=found.facts.per_pass, hours=(times - times.min()) / 3600,
+        config=flat(run.config), name=name or run.path.name,
     )  # fmt: skip
 
 
@@ -115,4 +116,5 @@ def _of_layers(probe: Probe) -> Measured:
         for each in probe.statistics.values()
     ]
     table = pd.DataFrame(rows, index=range(1, len(rows) + 1))
-    return Measured(table, {}, "layer", config=flat(probe.run.config), name=probe.run.path.name)
+    series = {str(name): table[name] for name in table}
+    return Measured(series, {}, "layer", config=flat(probe.run.config), name=probe.run.path.name)

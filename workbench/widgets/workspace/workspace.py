@@ -395,8 +395,8 @@ class Workspace:
         run = self._sides.main.run
         try:
             going = run.status is Status.RUNNING
-            events = run.events()
-            seen = events[-1].seq if events else -1
+            last = run.latest()
+            seen = -1 if last is None else last.seq
             if seen != self._seen:
                 self._seen = seen
                 self.refresh()
