@@ -98,8 +98,8 @@ def explore(thing: Explorable | Sequence[Explorable], **selection: Any) -> Explo
         WorkbenchError: a path is no run and no store, a parameter is none of the selection, or
             there is nothing to explore yet.
     """
-    several = isinstance(thing, Sequence) and not isinstance(thing, str)
-    paths = [_path(each) for each in (thing if several else [thing])]  # type: ignore[union-attr]
+    several = [thing] if isinstance(thing, Probe | Run | Path | str) else thing
+    paths = [_path(each) for each in several]
     library = Library(paths)
     entries = {each.path.resolve(): each.name for each in library.entries()}
     named = [entries[path.resolve()] for path in paths if path.resolve() in entries]

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot, scored, snapshot_of
 from workbench.linalg import Affinity
 from workbench.probe.affinities import CHOICES

@@ -86,7 +86,7 @@ class _Plots(BokehModel):  # type: ignore[misc]  # it has no types
         if isinstance(event, ModelChangedEvent):
             self._inlining = True
             try:
-                if event.attr == "stylesheets":
+                if event.attr == "stylesheets" and isinstance(event.model, UIElement):
                     carry_style_sheets(event.model)
                     event.new = event.model.stylesheets
                 for each in collect_models(event.new):

@@ -1,4 +1,4 @@
-"""What lies over a photograph: a map with its scale, or colours, and lines; without a backend."""
+"""Overlays of a photograph: a map with its scale, or colours, and lines; without a backend."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -4,7 +4,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from pipelines.errors import BadInput
-from workbench.data.photos import decode_photo, resized, working_size
+from pipelines.images import decode_photo
+from workbench.data.photos import resized, working_size
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot, snapshot_of
 from workbench.experiments.scenes.photographs import SIDE, Segmenter, load_segmenter

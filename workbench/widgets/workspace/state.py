@@ -29,7 +29,7 @@ _LISTS = ("runs", "metrics", "pins")
 """Lists of names or numbers, which an address holds one by one."""
 
 
-class Pixels(param.List):  # type: ignore[misc]  # it has no types
+class Pixels(param.List):
     """Parameter: a list of pixels [y, x], nonnegative integers."""
 
     def _validate(self, val: Any) -> None:

@@ -80,6 +80,7 @@ class Workspace:
         self._steps: list[int] = []
         self._seen = -1
         self._writes = False
+        self._rows: list[list[Any]] = []
         self._timer: Any = None
         self._player: Any = None
         self._watchers: list[Any] = []
@@ -116,7 +117,7 @@ class Workspace:
 
     @property
     def view(self) -> View | None:
-        """What is shown of the main run; None where there is nothing."""
+        """View of the main run; None where there is nothing."""
         return self.views[0] if self.views else None
 
     def _watch(self) -> None:
@@ -135,7 +136,7 @@ class Workspace:
             ],
             self._repaint,
         )  # fmt: skip
-        on(["opacity"], lambda: [each.fade() for each in self.canvases])
+        on(["opacity"], self._fade)
         on(["metric", "logarithmic"], self._draw_timeline)
         on(["chart"], self._show_chart)
         on(["playing"], self._play)
@@ -293,11 +294,12 @@ class Workspace:
 
     def _arrange(self, count: int) -> None:
         """Lay out some pictures: in one row, or in two rows of two."""
-        panes = self._panes[: max(count, 1)]
+        panes: list[Any] = self._panes[: max(count, 1)]
         if len(panes) == 3:  # frames of one size, as they have one zoom
             panes.append(self._empty)
         rows = [panes] if len(panes) < 3 else [panes[:2], panes[2:]]
-        if [list(row) for row in self._pictures] != rows:
+        if self._rows != rows:
+            self._rows = rows
             self._pictures.objects = [
                 pn.Row(*row, sizing_mode="stretch_both", styles=_SHRINKS) for row in rows
             ]
@@ -310,6 +312,10 @@ class Workspace:
             self.blocks.show(self.view)
         if self.state.chart == IMAGES:
             self.images.refresh()
+
+    def _fade(self) -> None:
+        for canvas in self.canvases:
+            canvas.fade()
 
     def _show_chart(self) -> None:
         for name, pane in self._charts.items():
