@@ -60,13 +60,13 @@ def test_a_click_in_the_tabs_of_explore_shows_the_row_of_a_pixel(
     assert changed(before, after) > 0.1
     keep("after")
 
-    page.get_by_label("affinity", exact=True).select_option(index=1)
+    page.get_by_label("Affinity", exact=True).select_option(index=1)
     titled(page, "M, row of pixel x 100, y 30;")
     page.get_by_text("approximated: error of its entries").wait_for()
 
     page.get_by_role("tab", name="Segmentations").click()
     titled(page, "average covering, 4, cosine: click one")
-    page.get_by_label("cut", exact=True).select_option(label="hierarchy, by number")
+    page.get_by_label("Cut", exact=True).select_option(label="hierarchy, number of segments")
     page.get_by_text("covering of the annotators").wait_for()
     cut = titled(page, "6 segments, mean covering")
     assert painted(cut.pixels()) > 0.5

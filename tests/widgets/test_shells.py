@@ -63,19 +63,19 @@ def test_an_empty_run_is_a_message_in_both(
 def test_notebook_controls_and_traits_hold_the_same(trained_run: Run) -> None:
     explorer = AffinityExplorer(trained_run)
     widgets = widgets_of(explorer)
-    widgets["step"].value = 0
+    widgets["Step"].value = 0
     assert explorer.step == 0
     explorer.step = 2
-    assert widgets["step"].value == 2
-    widgets["row of"].value = "W"
+    assert widgets["Step"].value == 2
+    widgets["Row of"].value = "W"
     assert explorer.kind == "W"
-    widgets["several seeds"].value = True
+    widgets["Several pixels"].value = True
     assert explorer.several
-    widgets["clear seeds"].click()
+    widgets["Clear pixels"].click()
     assert explorer.seeds == []
     trained_run.snapshot(9, "watched", explorer.snapshot.to_arrays())
     explorer.refresh()
-    assert [value for _, value in widgets["step"].options] == [0, 2, 4, 9]
+    assert [value for _, value in widgets["Step"].options] == [0, 2, 4, 9]
     assert explorer.step == 2
 
 
@@ -83,13 +83,13 @@ def test_panel_controls_and_traits_hold_the_same(trained_run: Run) -> None:
     explorer = SegmentationExplorer(trained_run)
     layout = explorer.panel()
     by_name = {widget.label.split(":")[0]: widget for widget in layout.select(pn.widgets.Widget)}
-    by_name["segments"].value = 3
+    by_name["Segments"].value = 3
     assert explorer.segments == 3
     explorer.segments = 5
-    assert by_name["segments"].value == 5
-    by_name["step"].value = 0
+    assert by_name["Segments"].value == 5
+    by_name["Step"].value = 0
     assert explorer.step == 0
-    assert by_name["step"].label == "step: 0"
+    assert by_name["Step"].label == "Step: 0"
     explorer.step = 4
-    assert by_name["step"].value == 4
-    assert by_name["step"].label == "step: 4"
+    assert by_name["Step"].value == 4
+    assert by_name["Step"].label == "Step: 4"

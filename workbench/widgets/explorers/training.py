@@ -9,6 +9,7 @@ from typing import ClassVar
 from traitlets import Int
 
 from workbench.runs import Control as TrainingControl
+from workbench.runs import Status
 from workbench.runs.alarms import alarms
 from workbench.runs.control import ANSWER
 from workbench.runs.progress import progress
@@ -32,16 +33,24 @@ class TrainingExplorer(CurveExplorer):
     percent = Int(100)
 
     controls: ClassVar[tuple[Control, ...]] = (
-        Choice("upper", "measured"),
-        Choice("lower", "and"),
-        Action("refresh", "refresh"),
-        Action("pause", "pause"),
-        Action("go_on", "go on"),
-        Action("stop", "stop"),
-        Action("save", "save a checkpoint"),
-        Number("percent", "learning rate, %"),
-        Action("set_rate", "set"),
+        Choice("upper", "Metric"),
+        Choice("lower", "Second metric"),
+        Action("refresh", "Refresh"),
+        Action("pause", "Pause"),
+        Action("resume", "Resume"),
+        Action("stop", "Stop"),
+        Action("save", "Save a checkpoint"),
+        Number("percent", "Learning rate, %"),
+        Action("set_rate", "Set"),
     )
+
+    def can_act(self, control: Control) -> bool:
+        """Whether a control can act: a training that has ended takes no commands."""
+        if control.name in ("upper", "lower", "refresh"):
+            return super().can_act(control)
+        stand = progress(self.run)
+        unwanted = "pause" if stand.paused else "resume"
+        return stand.status is Status.RUNNING and control.name != unwanted
 
     def bounds(self, name: str) -> Bounds:
         """Bounds of the learning rate: from 2 % to 400 % of the schedule's."""
@@ -52,7 +61,7 @@ class TrainingExplorer(CurveExplorer):
         with self._errors_as_message():
             TrainingControl(self.run).pause()
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """Resume the training after a pause."""
         with self._errors_as_message():
             TrainingControl(self.run).resume()

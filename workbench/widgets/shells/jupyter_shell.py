@@ -88,9 +88,21 @@ def load_plots() -> None:
 def controls_of(explorer: ExplorerBase) -> ipywidgets.VBox:
     """Box of all controls, with the message below them."""
     wrapped = ipywidgets.Layout(flex_flow="row wrap")
-    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.offered_controls()]
+    made = [_built(explorer, control) for control in explorer.offered_controls()]
     message = _words(explorer, "message", _ALERT)
     return ipywidgets.VBox([ipywidgets.HBox(made, layout=wrapped), message])
+
+
+def _built(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
+    """Widget of a control, hidden while the control cannot act."""
+    widget = _BUILDERS[type(control)](explorer, control)
+
+    def update(_: object = None) -> None:
+        widget.layout.display = None if explorer.can_act(control) else "none"
+
+    update()
+    explorer.observe(update, ["options_version", "message"])
+    return widget
 
 
 def _words(explorer: ExplorerBase, trait: str, style: str) -> ipywidgets.HTML:
