@@ -145,7 +145,7 @@ def test_nothing_that_needs_annotators_is_offered(found: Probe) -> None:
     explorer = SegmentationExplorer(found)
     expected = ["Image", "Layer", "Affinity", "Cut", "Segments", "Seed", "Merge threshold"]
     assert labels_of(explorer) == expected
-    assert labels_of(SpectrumExplorer(found)) == ["image", "layer", "affinity", "refresh"]
+    assert labels_of(SpectrumExplorer(found)) == ["Image", "Layer", "Affinity", "Refresh"]
     (box, _) = controls_of(explorer).children
     assert len(box.children) == len(expected)
     explorer.panel().get_root()
@@ -195,7 +195,7 @@ def test_ground_truth_is_covered_and_images_are_ranked(tmp_path: Path, drawn: Dr
         path=tmp_path / "run", progress=False,
     )  # fmt: skip
     explorer = SegmentationExplorer(found)
-    assert labels_of(explorer)[-2:] == ["boundaries of", "ranked by"]
+    assert labels_of(explorer)[-2:] == ["Boundaries of", "Ranked by"]
     assert explorer.options("drawn_by") == {"annotator 1": 0, "annotator 2": 1, "None": -1}
     explorer.segments = 2
     expected = [covering(truth, explorer.labels) for truth in found.truths("photo0")]
@@ -217,7 +217,7 @@ def test_ground_truth_is_covered_and_images_are_ranked(tmp_path: Path, drawn: Dr
     for name in (name for row in explorer.rows() for name in row):
         drawn(explorer.pictures[name])
     affinity = AffinityExplorer(found)
-    assert "boundaries of" in labels_of(affinity)
+    assert "Boundaries of" in labels_of(affinity)
     affinity.scene = "photo2"
     assert affinity.message == ""
 

@@ -30,7 +30,8 @@ def test_orders_reach_the_training_through_its_folder(started_run: Run) -> None:
     inbox = Inbox(started_run)
     layout = explorer.panel()
     buttons = {button.label: button for button in layout.select(pn.widgets.Button)}
-    for label in ("pause", "go on", "save a checkpoint", "stop"):
+    assert (buttons["Pause"].visible, buttons["Resume"].visible) == (True, False)
+    for label in ("Pause", "Resume", "Save a checkpoint", "Stop"):
         buttons[label].clicks += 1
     explorer.percent = 50
     explorer.set_rate()
@@ -45,3 +46,7 @@ def test_a_run_that_is_over_takes_no_orders(trained_run: Run) -> None:
     explorer.stop()
     assert explorer.message.startswith("expected")
     assert "finished" in explorer.readout
+    controls = {each.label: each for each in explorer.panel().select(pn.widgets.Widget)}
+    seen = {label for label, widget in controls.items() if widget.visible}
+    assert {"Metric", "Refresh"} <= seen, "refresh stays where there is a message"
+    assert not seen & {"Pause", "Resume", "Stop", "Save a checkpoint", "Learning rate, %", "Set"}

@@ -37,13 +37,12 @@ _ALERT = "background:#fdf0d5;color:#5c3d00;padding:6px 10px;border-left:4px soli
 def show(explorer: ExplorerBase) -> None:
     """Display an explorer in the running cell: controls, message, pictures, readout.
 
-    Where there is nothing to see yet, the message says why.
+    Where there is nothing to see yet, the message says why. A refreshed page gets the pictures as
+    they then are.
     """
     answer_in_main_thread()
     load_plots()
-    display(controls_of(explorer))
-    display(explorer.plots())
-    display(_words(explorer, "readout", "white-space:pre-line"))
+    display(as_widget(explorer))
 
 
 def as_widget(explorer: ExplorerBase) -> ipywidgets.VBox:
