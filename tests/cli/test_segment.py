@@ -146,7 +146,7 @@ def test_an_exported_model_cuts_at_the_height_that_suited_held_out_scenes(
     assert higher.segments == 1
     assert segment_photo(picture(96, 128), segmenter, CutChoice(height=0.0)).segments > 1
     page = write_photo(higher, tmp_path / "out", "a picture", segmenter.name)
-    assert "cut at height 1e+09" in page.read_text()
+    assert "cut at merge threshold 1e+09" in page.read_text()
     assert workbench("export", run, tmp_path / "mine.bin") == 2
 
 

@@ -1,4 +1,4 @@
-"""Trainings of a minute on synthetic data, and the same on real data: for the demo and notebooks."""
+"""Trainings of a minute on synthetic data, or on real data, for the demo and the notebooks."""
 
 from dataclasses import replace
 from pathlib import Path

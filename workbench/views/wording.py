@@ -21,10 +21,13 @@ def sentence(words: str) -> str:
 
 def training(config: Mapping[str, Any], item: str) -> str:
     """Length of a training, optimizer and rates, in words; `item` names its samples."""
+    faster = config["head_multiplier"]
+    optimizer = {"adamw": "AdamW", "sgd": "SGD"}[config["optimizer"]]
     return (
         f"in {_counted(config['passes'], 'pass')}, {_counted(config['batch'], item)} a step, by "
-        f"{config['optimizer'].upper()} at {config['learning_rate']:g}, the new layers "
-        f"{config['head_multiplier']:g} times faster"
+        f"{optimizer} at {config['learning_rate']:g}"
+        + f", the new layers {faster:g} times faster"
+        * (faster != 1)
     )
 
 
