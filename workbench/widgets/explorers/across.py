@@ -125,7 +125,7 @@ class AcrossExplorer(Explorer):
     def can_act(self, control: Control) -> bool:
         """Whether a control can act: pages are turned where there are several."""
         if control.name in ("previous_page", "next_page"):
-            return self.bounds("page")[1] > 1
+            return bool(self.bounds("page")[1] > 1)
         return super().can_act(control)
 
     def options(self, name: str) -> Options:
