@@ -6,7 +6,9 @@ from typing import Any
 import ipywidgets
 import panel as pn
 import pytest
+from jupyter_bokeh import BokehModel
 
+from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
 from workbench.widgets import (
     AffinityExplorer,
@@ -14,6 +16,7 @@ from workbench.widgets import (
     SegmentationExplorer,
     SpectrumExplorer,
 )
+from workbench.widgets.shells import jupyter_shell
 from workbench.widgets.shells.explorer import Explorer
 from workbench.widgets.shells.jupyter_shell import controls_of
 
@@ -58,6 +61,23 @@ def test_an_empty_run_is_a_message_in_both(
     assert explorer.message[:20] in message.value
     (alert,) = explorer.panel().select(pn.pane.Alert)
     assert alert.visible
+
+
+def test_a_refreshed_page_gets_the_pictures_as_they_are(
+    started_run: Run, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(jupyter_shell, "display", shown.append)
+    monkeypatch.setattr(jupyter_shell, "load_plots", lambda: None)
+    explorer = AffinityExplorer(started_run)
+    explorer._ipython_display_()
+    (box,) = shown
+    plots = next(each for each in box.children if isinstance(each, BokehModel))
+    assert "nothing to see" in str(plots.get_state())
+    started_run.snapshot(1, "watched", snapshot.to_arrays())
+    explorer.refresh()
+    assert "nothing to see" not in str(plots.get_state())
+    assert "scene watched, step 1" in str(plots.get_state())
 
 
 def test_notebook_controls_and_traits_hold_the_same(trained_run: Run) -> None:
