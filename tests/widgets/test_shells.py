@@ -63,6 +63,15 @@ def test_an_empty_run_is_a_message_in_both(
     assert alert.visible
 
 
+@pytest.mark.parametrize("make", [AffinityExplorer, SegmentationExplorer, SpectrumExplorer])
+def test_a_snapshot_without_its_spectrum_is_a_message(
+    make: Callable[[Run], Explorer], started_run: Run, snapshot: Snapshot
+) -> None:
+    arrays = snapshot.to_arrays()
+    started_run.snapshot(1, "watched", {name: arrays[name] for name in ("image", "maps", "grid")})
+    assert "with truths, eigenvalues, eigenvectors" in make(started_run).message
+
+
 def test_a_refreshed_page_gets_the_pictures_as_they_are(
     started_run: Run, snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
