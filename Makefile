@@ -50,7 +50,7 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 gpu:  ## all CUDA tests and benchmarks of this machine, on record in notebooks/results/gpu; again to go on
 	@PYTHONPATH=.$${PYTHONPATH:+:$$PYTHONPATH} $(GPU_PYTHON) -m workbench bench gpu
 
-lab: $(STAMP)  ## JupyterLab with the notebooks and the Dask dashboard
+lab: $(STAMP)  ## JupyterLab with copies of the notebooks (workbench-notebooks/) and the Dask dashboard
 	@$(BIN)/workbench lab
 
 lock: $(STAMP)  ## resolve requirements.lock anew

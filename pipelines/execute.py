@@ -7,7 +7,6 @@ the same call finishes the rest, and the store comes out the same, bit for bit.
 """
 
 import hashlib
-import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tqdm.auto import tqdm
 
 from pipelines.errors import PipelineError, TargetError
 from pipelines.ledger import Ledger, Quarantined, UnitMark
+from pipelines.notices import notice
 from pipelines.plan import Plan, Unit
 from pipelines.store import layout
 from pipelines.store.attributes import read_attributes
@@ -120,7 +120,7 @@ def execute(
     done, again = ledger.done(), _checked(redo, plan)
     todo = [unit for unit in plan.units if unit.index not in done or unit.index in again]
     if progress and todo:
-        tqdm.write(f"Dask dashboard: {client.dashboard_link}", file=sys.stderr)
+        notice(f"Dask dashboard: {client.dashboard_link}")
     written, failures = _run(todo, plan, store, client, progress)
     if failures:
         raise _error(failures, len(plan.units), store)

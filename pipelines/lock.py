@@ -10,16 +10,14 @@ import fcntl
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from pipelines.errors import PipelineError, TargetError
+from pipelines.notices import notice
 
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -76,7 +74,7 @@ def _locked(path: Path) -> int:
                 os.close(handle)
                 raise
             text = f"{path.parent} knows no file locks: let no other run write the store meanwhile"
-            tqdm.write(text, file=sys.stderr)
+            notice(text)
             return handle
 
 

@@ -1,7 +1,11 @@
 """The lock file, pyproject.toml and environment.yml say the same."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -57,3 +61,21 @@ def test_conda_environment_installs_the_lock() -> None:
         python.split("=")[1] + ".0"
     )
     assert "-r requirements.lock" in pip["pip"]
+
+
+def test_the_wheel_carries_the_notebooks(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    code = "from workbench.cli.notebooks import copy_notebooks as copy; from pathlib import Path; "
+    code += "import workbench; print(workbench.__file__, copy(Path('mine')))"
+    line = [sys.executable, "-c", code]
+    found = subprocess.run(
+        line, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.stdout.strip() == f"{tmp_path / 'site/workbench/__init__.py'} []"
+    names = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert {path.name for path in (tmp_path / "mine").glob("*.ipynb")} == names
+    assert (tmp_path / "mine/results/table2/table2.json").is_file()

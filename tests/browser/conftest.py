@@ -71,7 +71,7 @@ def trained(sample_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that notebooks take for the repository."""
+    """A folder with the project's notebooks in `notebooks`."""
     folder = tmp_path_factory.mktemp("project")
     make_project(folder)
     return folder

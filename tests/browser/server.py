@@ -20,6 +20,7 @@ import psutil
 
 from tests.browser.trainings import eventually
 from tests.notebooks.settings import shortened
+from workbench.cli.notebooks import copy_notebooks
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -28,17 +29,10 @@ _MARK = "WORKBENCH_BROWSER_MARK"
 
 
 def make_project(folder: Path) -> None:
-    """Have a folder that notebooks take for the repository: what they write lands in it.
-
-    `workbench` and `pipelines` are those of the repository, notebooks are copies with less to do.
-    """
-    for package in ("workbench", "pipelines"):
-        (folder / package).symlink_to(ROOT / package)
-    notebooks = folder / "notebooks"
-    notebooks.mkdir()
-    (notebooks / "results").symlink_to(ROOT / "notebooks" / "results")
-    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        nbformat.write(shortened(path), notebooks / path.name)
+    """Make the folder `notebooks`, as `workbench lab` does, of notebooks with less to do."""
+    copy_notebooks(folder / "notebooks")
+    for path in sorted((folder / "notebooks").glob("*.ipynb")):
+        nbformat.write(shortened(path), path)
 
 
 @contextmanager
@@ -70,7 +64,7 @@ def jupyter_lab(project: Path) -> Iterator[str]:
         "IPYTHONDIR": str(own / "ipython"),
         "JUPYTER_PLATFORM_DIRS": "1",
         "DASK_LABEXTENSION__INITIAL": "[]",
-        "PYTHONPATH": str(project),
+        "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "1",
     }
     options = [

@@ -84,7 +84,7 @@ def test_a_click_on_the_image_shows_that_pixels_row(
     assert off_by(after, follows, snapshot, second) < 6
     keep("after")
 
-    page.get_by_label("several seeds").check()
+    page.get_by_label("Several pixels").check()
     image.click(first[1], first[0])
     several = titled(page, "M, rows of 2 seeds")
     assert changed(follows, several.pixels()) > 0.1
@@ -101,7 +101,7 @@ def test_a_click_on_the_image_shows_that_pixels_row(
         return any(figure.title.startswith("M, rows of") for figure in figures(page))
 
     eventually(answered, "an answer to clicks, once Panel has found the kernel again")
-    assert page.get_by_label("several seeds").is_checked()
+    assert page.get_by_label("Several pixels").is_checked()
     keep("refreshed")
     assert (notebook.errors(), notebook.warnings()) == ([], [])
 

@@ -98,15 +98,15 @@ def test_it_follows_the_training_and_a_refreshed_page_gets_it_back(
     run, monitor = Run.open(path), Seen(notebook, 1)
     monitor.stands("running")
     goes_on(run)
-    monitor.press("pause", "paused")
+    monitor.press("Pause", "paused")
     monitor.reaches(run.step)
     before = pixels_of(monitor.charts)
     assert painted(before) > 0.03
     keep("paused")
 
-    monitor.press("resume", "running")
+    monitor.press("Resume", "running")
     goes_on(run, 30)
-    monitor.press("pause", "paused")
+    monitor.press("Pause", "paused")
     monitor.reaches(run.step)
     after = pixels_of(monitor.charts)
     assert changed(before, after) > 0.01
@@ -117,7 +117,7 @@ def test_it_follows_the_training_and_a_refreshed_page_gets_it_back(
     monitor.reaches(run.step)
     assert changed(after, pixels_of(monitor.charts)) < 0.002
     keep("refreshed")
-    monitor.press("resume", "running")
+    monitor.press("Resume", "running")
     goes_on(run)
     monitor.reaches(run.step)
     assert (notebook.errors(), notebook.warnings()) == ([], [])
@@ -144,7 +144,7 @@ def test_a_training_outlives_its_kernel_and_is_stopped_from_the_next_one(
     assert painted(pixels_of(monitor.charts)) > 0.03
     keep("again")
 
-    monitor.press("stop", "interrupted")
+    monitor.press("Stop", "interrupted")
     assert run.status is Status.INTERRUPTED
     command = json.loads((path / COMMANDS).read_text().splitlines()[-1])
     assert command["name"] == "stop"

@@ -121,12 +121,15 @@ def test_a_bad_photo_is_named_and_the_others_are_done(
     (tmp_path / "b.jpg").write_text("no picture")
     (tmp_path / "other").mkdir()
     Image.fromarray(picture(64, 96)).save(tmp_path / "other/a.png")
-    photos = (tmp_path / "b.jpg", tmp_path / "a.png", tmp_path / "other/a.png")
+    photos = (tmp_path / "b.jpg", tmp_path / "a.png", tmp_path / "other")  # a folder: its images
     assert workbench("segment", *photos, "--model", run, "--out", tmp_path / "out") == 2
     said = capsys.readouterr()
     assert "b.jpg" in said.err
     assert "Traceback" not in said.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "a-2"}
+    (tmp_path / "empty").mkdir()
+    assert workbench("segment", tmp_path / "empty", "--model", run) == 2
+    assert "images in" in capsys.readouterr().err
 
 
 def test_an_exported_model_cuts_at_the_height_that_suited_held_out_scenes(
@@ -143,7 +146,7 @@ def test_an_exported_model_cuts_at_the_height_that_suited_held_out_scenes(
     assert higher.segments == 1
     assert segment_photo(picture(96, 128), segmenter, CutChoice(height=0.0)).segments > 1
     page = write_photo(higher, tmp_path / "out", "a picture", segmenter.name)
-    assert "cut at height 1e+09" in page.read_text()
+    assert "cut at merge threshold 1e+09" in page.read_text()
     assert workbench("export", run, tmp_path / "mine.bin") == 2
 
 

@@ -1,7 +1,9 @@
 """The layer: its affinity, and the coupling that it can learn."""
 
+import pytest
 import torch
 
+from workbench.errors import WorkbenchError
 from workbench.layers import NormalizedCuts
 from workbench.objectives import j1
 
@@ -11,6 +13,12 @@ def test_cells_are_rows_in_row_major_order() -> None:
     affinity = NormalizedCuts(5)(maps)
     torch.testing.assert_close(affinity.x[6], maps[:, 1, 2])
     assert affinity.coupling is None
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 3, 4), (4, 3, 4), (5, 12)])
+def test_maps_that_do_not_fit_the_layer_are_named(shape: tuple[int, ...]) -> None:
+    with pytest.raises(WorkbenchError, match=r"of one image, of shape \(5, rows, columns\)"):
+        NormalizedCuts(5)(torch.rand(shape))
 
 
 def test_coupling_starts_at_the_identity_and_stays_symmetric_and_nonnegative() -> None:

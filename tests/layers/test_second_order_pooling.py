@@ -130,6 +130,16 @@ def test_trains() -> None:
     assert (network(maps).argmax(1) == labels).float().mean() > 0.9
 
 
+def test_one_image_needs_no_batch() -> None:
+    layer, maps = SecondOrderPooling(), torch.rand(2, 5, 3, 4)
+    inside = torch.rand(2, 3, 4) > 0.3
+    torch.testing.assert_close(layer(maps[1], inside[1]), layer(maps, inside)[1])
+    with pytest.raises(WorkbenchError, match=r"found shape \(5, 12\)"):
+        layer(maps[0].flatten(1))
+    with pytest.raises(WorkbenchError, match=r"masks of shape \(2, 3, 4\)"):
+        layer(maps, inside[:, :2])
+
+
 def test_it_says_what_it_is() -> None:
     assert repr(SecondOrderPooling()) == "SecondOrderPooling(log, epsilon=0.001, mean)"
     root = SecondOrderPooling("power", normalisation="sum", centre=True)

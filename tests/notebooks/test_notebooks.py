@@ -9,10 +9,12 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.notebooks.settings import FOLDER, read, shortened
+from workbench.cli.notebooks import copy_notebooks
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 FLAGSHIPS = {"00_quickstart", "02_train_live"}
 """Notebooks that tests/browser/test_flagships.py runs whole, where there is a browser."""
+WIDGET = "application/vnd.jupyter.widget-view+json"
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 HERE = [path for path in NOTEBOOKS if not (BROWSER and path.stem in FLAGSHIPS)]
 
@@ -33,17 +35,27 @@ def test_is_valid_and_has_no_outputs(path: Path) -> None:
 
 @pytest.mark.parametrize("path", HERE, ids=lambda path: path.stem)
 def test_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a folder of its own, to show that it does not depend on the working directory."""
+    """In a working folder, as `workbench lab` makes it; all that it writes lies below it."""
     monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    copy_notebooks(tmp_path)
     notebook = shortened(path)
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
     )
     client.execute(env=os.environ | {"OMP_NUM_THREADS": "1"})
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert any(
-        "application/vnd.holoviews_exec.v0+json" in output.get("data", {})
-        for cell in code
-        for output in cell.outputs
-    ), "no cell has drawn anything"
+    outputs = [output for cell in code for output in cell.outputs]
+    assert any(WIDGET in output.get("data", {}) for output in outputs), "nothing to explore"
+    red = [output.text for output in outputs if output.get("name") == "stderr"]
+    assert not red, "JupyterLab shows stderr like an error"
+    assert (tmp_path / "runs").is_dir()
+    assert copy_notebooks(tmp_path) == [], "it changes the copies"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_is_short(path: Path) -> None:
+    """Imports and names of files, which teach nothing, take a screen at most."""
+    first = [cell.source for cell in read(path).cells if cell.cell_type == "code"][:2]
+    setting_up = [line for source in first for line in source.splitlines() if "import" in line]
+    assert len(setting_up) <= 15

@@ -207,7 +207,7 @@ def test_readers_of_scenes_do_without_label_maps(done: Summary) -> None:
     assert catalog.annotators == []
     assert catalog.item(2).layers.shape == (0, 36, 40)
     browser = DatasetBrowser(done.store)
-    assert browser.options("layer") == {"nobody": browser.layer}
+    assert browser.options("layer") == {"None": browser.layer}
     browser.check_raw_file()
     assert "is the recorded one" in browser.readout
 

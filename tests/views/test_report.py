@@ -36,6 +36,15 @@ def test_an_evaluated_run(trained_run: Run, evaluate: Evaluate, tmp_path: Path) 
     for words in ("finished after 4 steps", "2 scenes of “test”", "Scene a", "Scene b", "95 %"):
         assert words in page
     assert "workbench evaluate" not in page
+    links = re.findall(r'<a href="(#[^"]+)"', page)
+    assert len(links) >= 5
+    for link in links:
+        assert page.count(f' id="{link[1:]}"') == 1, "a link of the contents leads nowhere"
+    assert page.count('class="scale"') >= 2 * 2 * (3 + 1 + 1), "maps without a colour bar"
+    for state in ("untrained", "trained"):
+        found = Snapshot.load(trained_run, trained_run.step, f"test-{state}-a")
+        assert f"{state} {found.effective_rank:.1f}" in page
+    assert "losing rank" not in page
 
 
 def test_an_evaluation_of_the_trained_network_alone(

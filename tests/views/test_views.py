@@ -12,12 +12,14 @@ import pytest
 from workbench.evaluation import BenchmarkTable
 from workbench.evaluation.scenes.ranks import Trajectory
 from workbench.evaluation.scenes.snapshots import Snapshot
+from workbench.views.panels import photo
 from workbench.views.scenes import affinity, history, ranks, scores, segments, spectrum
 from workbench.views.scenes import scores as cuts
 from workbench.views.scenes import scores as ranking
 from workbench.views.scenes import table2 as coverings
 from workbench.views.scenes.affinity import AffinityPicture
 from workbench.views.scenes.probe import AffinityProbe
+from workbench.views.style import interactive
 from workbench.views.thumbnails import ThumbnailGrid
 from workbench.views.training import curves
 
@@ -76,6 +78,16 @@ def test_draws_a_dead_network(name: str, backend: str, snapshot: Snapshot) -> No
         segmentations=np.ones_like(snapshot.segmentations),
     )
     draw(VIEWS[name](dead), backend)
+
+
+def test_a_title_that_is_too_long_for_its_frame_loses_its_middle() -> None:
+    title = f"{'deep-ncuts-' * 5} · step 160"
+    picture = interactive(photo(np.zeros((4, 4, 3), np.uint8), title), side=180)
+    shown = hv.renderer("bokeh").get_plot(picture).state.title.text
+    assert shown.startswith("deep-ncuts-")
+    assert "…" in shown
+    assert shown.endswith("step 160")
+    assert len(shown) < 36
 
 
 @pytest.mark.parametrize("rank", [0, 1])

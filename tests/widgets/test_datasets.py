@@ -86,7 +86,7 @@ def test_regions_are_filtered_by_category(regions: Path, drawn: Draw) -> None:
         assert browser.catalog.item(int(position)).facts["category"] == browser.category
     for picture in browser.pictures.values():
         drawn(picture)
-    assert set(browser.options("layer")) == {"mask 1", "nobody"}
+    assert set(browser.options("layer")) == {"mask 1", "None"}
     with pytest.raises(WorkbenchError, match="a category out of"):
         browser.catalog.select(category="unicorn")
 

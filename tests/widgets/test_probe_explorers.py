@@ -138,13 +138,13 @@ def test_the_affinity_can_be_chosen(tokens: Probe, drawn: Draw) -> None:
 
 def test_nothing_that_needs_annotators_is_offered(found: Probe) -> None:
     assert labels_of(AffinityExplorer(found)) == [
-        "image", "layer", "affinity", "row of", "follow the pointer", "several seeds",
-        "clear seeds", "refresh",
+        "Image", "Layer", "Affinity", "Row of", "Follow the pointer", "Several pixels",
+        "Clear pixels", "Refresh",
     ]  # fmt: skip
     explorer = SegmentationExplorer(found)
-    expected = ["image", "layer", "affinity", "cut", "segments", "seed", "height"]
+    expected = ["Image", "Layer", "Affinity", "Cut", "Segments", "Seed", "Merge threshold"]
     assert labels_of(explorer) == expected
-    assert labels_of(SpectrumExplorer(found)) == ["image", "layer", "affinity", "refresh"]
+    assert labels_of(SpectrumExplorer(found)) == ["Image", "Layer", "Affinity", "Refresh"]
     (box, _) = controls_of(explorer).children
     assert len(box.children) == len(expected)
     explorer.panel().get_root()
@@ -194,8 +194,8 @@ def test_ground_truth_is_covered_and_images_are_ranked(tmp_path: Path, drawn: Dr
         path=tmp_path / "run", progress=False,
     )  # fmt: skip
     explorer = SegmentationExplorer(found)
-    assert labels_of(explorer)[-2:] == ["boundaries of", "ranked by"]
-    assert explorer.options("drawn_by") == {"annotator 1": 0, "annotator 2": 1, "nobody": -1}
+    assert labels_of(explorer)[-2:] == ["Boundaries of", "Ranked by"]
+    assert explorer.options("drawn_by") == {"annotator 1": 0, "annotator 2": 1, "None": -1}
     explorer.segments = 2
     expected = [covering(truth, explorer.labels) for truth in found.truths("photo0")]
     np.testing.assert_allclose(explorer.coverings, expected)
@@ -212,11 +212,11 @@ def test_ground_truth_is_covered_and_images_are_ranked(tmp_path: Path, drawn: Dr
     explorer._on_tap(x=2.0, y=0.5)
     assert (explorer.scene, explorer.step) == (explorer.images[1].id, 2)
     explorer.scene = "photo2"  # nobody has annotated it
-    assert explorer.options("drawn_by") == {"nobody": -1}
+    assert explorer.options("drawn_by") == {"None": -1}
     for name in (name for row in explorer.rows() for name in row):
         drawn(explorer.pictures[name])
     affinity = AffinityExplorer(found)
-    assert "boundaries of" in labels_of(affinity)
+    assert "Boundaries of" in labels_of(affinity)
     affinity.scene = "photo2"
     assert affinity.message == ""
 

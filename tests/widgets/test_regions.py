@@ -171,7 +171,7 @@ def test_both_shells_have_all_controls_and_pictures(classified: Run) -> None:
     layout.get_root()
     assert len(layout.select(pn.pane.HoloViews)) == len(explorer.pictures)
     by_name = {widget.label: widget for widget in layout.select(pn.widgets.Widget)}
-    by_name["classified"].value = WRONG
+    by_name["Classified"].value = WRONG
     assert explorer.outcome == WRONG
 
 

@@ -8,10 +8,9 @@ import torch
 
 from pipelines.jobs import run as run_pipeline
 from pipelines.sources.sample import write_sample
+from workbench.cli.samples import small_network
 from workbench.evaluation.scenes.table import BenchmarkTable
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
-from workbench.models import ArchitectureConfig
-from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.views.report import write_report
 
 
@@ -42,16 +41,7 @@ def demo(
     run_pipeline("bsds", raw, store, workers=workers, overwrite=True)
 
     _say(3, f"training DeepNCuts into {path}")
-    config = DeepNCutsConfig(
-        store=str(store),
-        architecture=ArchitectureConfig(backbone="tiny", taps=("relu3",), enlarge=1.0),
-        optimizer="adamw",
-        learning_rate=3e-3,
-        head_multiplier=1.0,
-        passes=passes,
-        holdout=6,
-        seed=seed,
-    )
+    config = small_network(store, passes=passes, holdout=6, seed=seed)
     run = train_deep_ncuts(config, path, overwrite=True)
 
     _say(4, "segmenting the held-out scenes before and after training")

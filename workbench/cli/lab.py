@@ -12,11 +12,14 @@ from tempfile import TemporaryDirectory
 import click
 from distributed import LocalCluster
 
+from workbench.cli.notebooks import copy_notebooks
 from workbench.errors import WorkbenchError
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.option("--notebooks", type=Path, default=Path("notebooks"), show_default=True)
+@click.option("--notebooks", type=Path, default=Path("workbench-notebooks"), show_default=True,
+              help="Folder to work in: the project's notebooks are copied to it.")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Replace copies that were edited.")
 @click.option("--workers", type=int, help="Dask workers. [default: one a core]")
 @click.option("--app", is_flag=True, help="Serve the explorers of runs and stores, no JupyterLab.")
 @click.option("--export", type=Path, metavar="FILE.html", help="With --app: write a page instead.")
@@ -25,6 +28,7 @@ from workbench.errors import WorkbenchError
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def lab(
     notebooks: Path,
+    fresh: bool,
     workers: int | None,
     app: bool,
     export: Path | None,
@@ -33,6 +37,9 @@ def lab(
     arguments: tuple[str, ...],
 ) -> None:
     """Open JupyterLab with the notebooks, beside a Dask cluster and its dashboard.
+
+    Works on copies of the notebooks, and leaves those alone that were edited. What they write goes
+    into the folder `runs` beside them.
 
     Further arguments go to `jupyter lab`. Notebooks find the cluster in DASK_SCHEDULER_ADDRESS,
     where `distributed.Client()` looks by itself; its dashboard's panes are in JupyterLab's Dask
@@ -49,18 +56,27 @@ def lab(
         return
     if export is not None:
         raise WorkbenchError("--app with --export", "no --app", "give both, and a run")
-    if not notebooks.is_dir():
-        raise WorkbenchError(
-            "a folder of notebooks", f"nothing at {notebooks}", "start it from the project's root"
-        )
+    _prepare(notebooks, fresh)
     own = [] if port is None else [f"--ServerApp.port={port}"]
     own += ["--no-browser"] if no_browser else []
+    if os.geteuid() == 0 and "--allow-root" not in arguments:
+        click.echo("You are root: JupyterLab is started with --allow-root.")
+        own.append("--allow-root")
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster:
         click.secho(f"Dask dashboard: {cluster.dashboard_link}", bold=True)
         command = [sys.executable, "-m", "jupyter", "lab", str(notebooks), *own, *arguments]
         with environment_of(cluster.scheduler_address, cluster.dashboard_link) as environment:
             status = subprocess.run(command, env=environment, check=False).returncode
     raise SystemExit(status)
+
+
+def _prepare(folder: Path, fresh: bool) -> None:
+    """Copy the notebooks into a folder, and say which were left as they are."""
+    kept = copy_notebooks(folder, fresh)
+    click.echo(f"Notebooks are in {folder.resolve()}.")
+    if kept:
+        names = ", ".join(str(path.relative_to(folder)) for path in kept)
+        click.echo(f"Kept, as they differ from the project's: {names}. --fresh replaces them.")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.folders import search
 from workbench.errors import WorkbenchError
 from workbench.experiments.scenes.photographs import SIDE, CutChoice, load_segmenter, segment_photo
 from workbench.views.scenes.photo import write_photo
@@ -41,9 +42,9 @@ def segment(
 ) -> None:
     """Cut photographs into segments.
 
-    Writes for each a folder with labels.png (16 bits), boundaries.jpg, contours.png, eigenvectors
-    and a page that shows all, and prints the page's path. A photo that cannot be read is named,
-    and the others are done.
+    Of a folder all images are taken, at any depth. Writes for each a folder with labels.png (16
+    bits), boundaries.jpg, contours.png, eigenvectors and a page that shows all, and prints the
+    page's path. A photo that cannot be read is named, and the others are done.
 
     \b
     Example:
@@ -51,6 +52,7 @@ def segment(
       workbench segment holiday.jpg --model my_package:build_model --layer blocks.9
     """
     choice = CutChoice(segments, height, flat)
+    photos = _files(photos)
     segmenter = load_segmenter(model, device, layer, checkpoint)
     refused: list[WorkbenchError] = []
     for photo, folder in zip(photos, _folders(photos, out), strict=True):
@@ -65,6 +67,16 @@ def segment(
         click.echo(f"{page}  {found.segments} segments, {sum(found.seconds.values()):.1f} s")
     if refused:
         raise refused[0]
+
+
+def _files(paths: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Photos by name, and those of each folder.
+
+    Raises:
+        PipelineError: a folder holds no image.
+    """
+    found = (search(path).files if path.is_dir() else [path] for path in paths)
+    return tuple(file for files in found for file in files)
 
 
 def _folders(photos: tuple[Path, ...], out: Path) -> list[Path]:

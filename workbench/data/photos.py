@@ -22,6 +22,10 @@ def read_photo(path: Path) -> Pixels:
     Raises:
         WorkbenchError: the file is not an image, or is damaged, too small or too large.
     """
+    if path.is_dir():
+        raise WorkbenchError(
+            "a photograph", f"the folder {path}", f"name its files: {path}/*.jpg for example"
+        )
     if not path.is_file():
         raise WorkbenchError("a photograph", f"no file {path}", "check the path")
     try:

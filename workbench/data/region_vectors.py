@@ -16,7 +16,7 @@ import xxhash
 from jaxtyping import Float32, Int, Shaped
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from workbench.data.regions import Regions
 

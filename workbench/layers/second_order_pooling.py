@@ -53,27 +53,35 @@ class SecondOrderPooling(nn.Module):
 
     def forward(
         self,
-        maps: Float[Tensor, "batch features height width"],
-        masks: Bool[Tensor, "batch height width"] | None = None,
+        maps: Float[Tensor, "..."],
+        masks: Bool[Tensor, "..."] | None = None,
     ) -> Tensor:
-        """Matrix, or vector, of each map: (batch, features, features) or (batch, entries).
+        """Matrix, or vector, of each map: (…, features, features) or (…, entries).
 
         Args:
-            maps: maps of features, real floating; the result has their dtype. Pixels outside the
-                mask are ignored, NaN too.
-            masks: pixels that belong to the region; None: all.
+            maps: (batch, features, height, width) or (features, height, width), real floating; the
+                result has their dtype. Pixels outside the mask are ignored, NaN too.
+            masks: (batch, height, width) or (height, width): pixels that belong to the region;
+                None: all.
 
         Raises:
-            WorkbenchError: see `linalg.gram_log`.
+            WorkbenchError: maps or masks of another shape; see `linalg.gram_log` for more.
         """
+        if maps.ndim == 3:
+            return self._formed(self.pool(maps[None], None if masks is None else masks[None]))[0]
         return self._formed(self.pool(maps, masks))
 
     def pool(
         self,
-        maps: Float[Tensor, "batch features height width"],
-        masks: Bool[Tensor, "batch height width"] | None = None,
+        maps: Float[Tensor, "..."],
+        masks: Bool[Tensor, "..."] | None = None,
     ) -> GramFunction:
-        """Matrix of each map, as `forward` has it, with rank, tolerance and eigenvalues."""
+        """Matrix of each map, as `forward` has it, with rank, tolerance and eigenvalues.
+
+        Args:
+            maps, masks: as `forward` has them, with the dimension of the batch.
+        """
+        _check_shapes(maps, masks)
         x = maps.flatten(2).mT
         if masks is None:
             inside = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
@@ -154,6 +162,22 @@ class SecondOrderPooling(nn.Module):
         what = "log" if self.function == "log" else f"power={self.power:g}"
         flags = [name for name in ("centre", "vectorised") if getattr(self, name)]
         return ", ".join([what, f"epsilon={self.epsilon:g}", self.normalisation, *flags])
+
+
+def _check_shapes(maps: Tensor, masks: Tensor | None) -> None:
+    """Refuse maps that are no batch of maps, and masks of other pixels."""
+    if maps.ndim != 4:
+        raise WorkbenchError(
+            "maps of shape (batch, features, height, width) or (features, height, width)",
+            f"shape {tuple(maps.shape)}",
+            "reshape them; for regions as rows of pixels use .regions",
+        )
+    if masks is not None and masks.shape != (len(maps), *maps.shape[2:]):
+        raise WorkbenchError(
+            f"masks of shape {(len(maps), *maps.shape[2:])}, one for each map",
+            f"shape {tuple(masks.shape)}",
+            "resize the masks to the maps' pixels",
+        )
 
 
 def _split(

@@ -41,7 +41,7 @@ class Content:
     values: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write_report(run: Run, path: Path) -> Path:
+def write_report(run: Run, path: Path | str) -> Path:
     """Write the page of a run, whatever state it is in.
 
     Args:
@@ -66,9 +66,9 @@ def write_report(run: Run, path: Path) -> Path:
         provenance=json.dumps(run.provenance, indent=2),
         **found.values,
     )
-    with atomic_write(path) as file:
+    with atomic_write(Path(path)) as file:
         file.write(page)
-    return path
+    return Path(path)
 
 
 def evaluated_parts(run: Run, suffix: str = "") -> list[str]:

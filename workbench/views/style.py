@@ -38,6 +38,9 @@ CHART_SIZE = (370, 240)
 FRAME_SIDE = 360
 """Side of the square frame of an interactive image, screen pixels."""
 
+SMALL_FRAME = 200
+"""Largest side of a frame with a small title, screen pixels."""
+
 _TITLE = {"fontsize": {"title": "9.5pt"}}
 
 Element = TypeVar("Element", bound=hv.core.Dimensioned)
@@ -109,6 +112,10 @@ def interactive(element: Element, *, chart: bool = False, side: int = FRAME_SIDE
     width, height = CHART_SIZE if chart else (side, side)
     # A square frame with square ranges keeps the image's aspect; `data_aspect` would flip x.
     ranges: dict[str, Any] = {} if chart else {"hooks": [_fit], "data_aspect": None}
+    size, advance = (9.5, 6.4) if width > SMALL_FRAME else (8, 5.4)
+    ranges["fontsize"] = {"title": f"{size}pt"}
+    if width < advance * len(element.label):
+        ranges["title"] = shortened(element.label, int(width / advance))
     if chart:
         for part in element if isinstance(element, hv.Overlay) else [element]:
             part.opts(backend="bokeh", framewise=True)
@@ -116,12 +123,18 @@ def interactive(element: Element, *, chart: bool = False, side: int = FRAME_SIDE
         backend="bokeh",
         frame_width=width,
         frame_height=height,
-        toolbar="above" if chart or side >= FRAME_SIDE else None,
+        toolbar="right" if chart or side >= FRAME_SIDE else None,
         default_tools=["pan", "wheel_zoom", "reset"],
         active_tools=[],
         **ranges,
     )
     return element
+
+
+def shortened(title: str, most: int) -> str:
+    """Title without its middle where it has more than so many characters."""
+    kept = (most - 1) // 2
+    return title if len(title) <= most else f"{title[:kept]}…{title[-kept:]}"
 
 
 def _fit(plot: Any, element: hv.Element | hv.Overlay) -> None:

@@ -7,6 +7,8 @@ from workbench.models.backbones import BACKBONES
 from workbench.runs import Run, Status
 from workbench.runs.provenance import commit_in_words, machine_in_words
 
+_OPTIMIZERS = {"adamw": "AdamW", "sgd": "SGD"}
+
 
 def backbone(config: Mapping[str, Any]) -> str:
     """Name of the backbone of a run's network."""
@@ -21,11 +23,12 @@ def sentence(words: str) -> str:
 
 def training(config: Mapping[str, Any], item: str) -> str:
     """Length of a training, optimizer and rates, in words; `item` names its samples."""
-    return (
+    faster, optimizer = float(config["head_multiplier"]), _OPTIMIZERS[config["optimizer"]]
+    said = (
         f"in {_counted(config['passes'], 'pass')}, {_counted(config['batch'], item)} a step, by "
-        f"{config['optimizer'].upper()} at {config['learning_rate']:g}, the new layers "
-        f"{config['head_multiplier']:g} times faster"
+        f"{optimizer} at {config['learning_rate']:g}"
     )
+    return said if faster == 1 else f"{said}, the new layers {faster:g} times faster"
 
 
 def state(run: Run) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Float64, Int
 from torch import Tensor
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from workbench.data import Region, RegionBatch, Regions, Schedule, region_reader
 from workbench.data.region_split import SEED

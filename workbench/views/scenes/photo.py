@@ -151,7 +151,8 @@ def _how(found: PhotoSegmentation) -> str:
     cut = (
         "flat clusterings"
         if found.contours is None
-        else "a hierarchy" + ("" if found.height is None else f" cut at height {found.height:.3g}")
+        else "a hierarchy"
+        + ("" if found.height is None else f" cut at merge threshold {found.height:.3g}")
     )
     seconds = sum(found.seconds.values())
     return f"{cut}, found at {width}×{height} pixels in {seconds:.1f} s"

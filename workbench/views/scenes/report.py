@@ -4,9 +4,12 @@ For each kept scene: the affinity, the spectrum and the segmentations.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import pandas as pd
 
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
@@ -35,12 +38,17 @@ class State:
 
 @dataclass(frozen=True)
 class Scene:
-    """Pictures of a scene on the page."""
+    """Pictures of a scene on the page.
+
+    Attributes:
+        rank: effective rank and covering, before and after, as a sentence; empty where unknown.
+    """
 
     id: str
     image: Figure
     humans: list[Figure]
     spectrum: Figure
+    rank: str
     states: list[State]
 
 
@@ -76,6 +84,7 @@ def content(run: Run) -> Content:
             "evaluations": evaluations,
             "watched": [] if any(e.scenes for e in evaluations) else _watched(run),
             "history": _history(run),
+            "rank": _rank_in_training(metrics),
         },
     )
 
@@ -156,6 +165,33 @@ def _history(run: Run) -> list[tuple[str, list[Figure]]]:
     return [("Affinity of one pixel", rows), ("Best segmentation", cuts)]
 
 
+def _rank_in_training(metrics: pd.DataFrame) -> str:
+    """Sentence on rank and covering of held-out scenes, first and last; empty where unknown."""
+    names = ("effective_rank_held_out", "covering_best")
+    if not set(names) <= set(metrics.columns):
+        return ""
+    ranks, coverings = (metrics[name].dropna() for name in names)
+    if len(ranks) < 2 or len(coverings) < 2:
+        return ""
+    return (
+        f"On held-out scenes the effective rank of W went from {ranks.iloc[0]:.1f} to "
+        f"{ranks.iloc[-1]:.1f}, the best covering from {coverings.iloc[0]:.3f} to "
+        f"{coverings.iloc[-1]:.3f}. The paper takes a falling rank for the sign of learning; "
+        "workbench ranks holds the two against each other, scene by scene."
+    )
+
+
+def _rank_of_scene(states: Mapping[str, Snapshot]) -> str:
+    """Sentence on a scene's rank and covering by state; empty where a rank was not kept."""
+    if any(math.isnan(each.effective_rank) for each in states.values()):
+        return ""
+    ranks = ", ".join(f"{name} {each.effective_rank:.1f}" for name, each in states.items())
+    best = ", ".join(
+        f"{name} {each.coverings.mean(axis=1).max():.2f}" for name, each in states.items()
+    )
+    return f"Effective rank of W: {ranks}. Covering of the best segmentation: {best}."
+
+
 def _scene(id: str, states: Mapping[str, Snapshot]) -> Scene:
     first = next(iter(states.values()))
     probes = affinity.interior_pixels(segments.typical_annotator(first.truths))
@@ -164,6 +200,7 @@ def _scene(id: str, states: Mapping[str, Snapshot]) -> Scene:
         image=picture(photo(first.image, f"scene {id}"), LARGE),
         humans=pictures(segments.human_segmentations(first.image, first.truths)),
         spectrum=charts([spectrum.spectrum(states, f"Spectrum of scene {id}")])[0],
+        rank=_rank_of_scene(states),
         states=[
             State(
                 name=name,

@@ -30,6 +30,7 @@ def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
     """
     values = np.concatenate([snapshot.eigenvalues for snapshot in snapshots.values()])
     floor = max(float(values.min(initial=1)), _FLOOR)
+    longest = max((len(snapshot.eigenvalues) for snapshot in snapshots.values()), default=0)
     colours = [*[BEFORE] * (len(snapshots) - 1), AFTER]
     curves = [
         _eigenvalues(method, snapshot, colour)
@@ -37,6 +38,7 @@ def spectrum(snapshots: Mapping[str, Snapshot], title: str = "") -> hv.Overlay:
     ]
     return as_chart(
         hv.Overlay(curves).relabel(title),
+        xticks=[1, *range(5, longest + 1, 5)],
         logy=len(values) > 0,
         ylim=(floor / 1.5, 1.5),
         legend_position="top_right",

@@ -14,7 +14,7 @@ from bokeh.models import ColumnDataSource, DataRange1d, LogTicker, Range1d
 from bokeh.plotting import figure
 
 from workbench.runs.measurements import Metrics
-from workbench.views.style import AFTER, BEFORE, OTHER
+from workbench.views.style import AFTER, BEFORE, OTHER, shortened
 from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned, visible
 
@@ -22,6 +22,8 @@ POINTS = 800
 """Approximate number of drawn points of a line: more than a chart has columns of pixels."""
 SIZE = (225, 140)
 """Width and height of a chart, screen pixels."""
+TITLE_LENGTH = 34
+"""Characters of a title that have room above a chart."""
 TOOLS = "xpan,xbox_zoom,xwheel_zoom,reset"
 BORDER = 78
 """Left margin of every chart, screen pixels: charts below each other are then aligned."""
@@ -71,7 +73,7 @@ CHARTS = (
     ),
     Chart("Effective rank of pooled features", "effective rank", {"effective_rank": ""}),
     Chart(
-        "Eigengap at the cut, held-out scenes",
+        "Eigengap, held-out scenes",
         "λₖ − λₖ₊₁",
         {"eigengap_held_out": "mean", "narrowest_eigengap_held_out": "narrowest"},
         every_step=False,
@@ -123,7 +125,7 @@ def live_chart(chart: Chart, steps: Range1d) -> tuple[figure, dict[str, str]]:
     """
     width, height = SIZE
     drawn: Any = figure(  # bokeh's own types refuse what it documents
-        title=chart.title,
+        title=shortened(chart.title, TITLE_LENGTH),
         frame_width=width,
         frame_height=height,
         x_range=steps,
@@ -133,7 +135,7 @@ def live_chart(chart: Chart, steps: Range1d) -> tuple[figure, dict[str, str]]:
         y_axis_label=chart.axis,
         tools=TOOLS,
         active_drag="xpan",
-        toolbar_location="above",
+        toolbar_location="right",
         min_border_left=BORDER,
     )
     drawn.title.text_font_size = "9.5pt"

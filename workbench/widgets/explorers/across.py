@@ -34,7 +34,14 @@ from workbench.views.paint import Pixels
 from workbench.views.style import interactive
 from workbench.widgets.explorers.sources import AFFINITY, affinity_options
 from workbench.widgets.pacing import Latest, run_in_steps
-from workbench.widgets.shells.controls import Action, Bounds, Choice, Number, Options
+from workbench.widgets.shells.controls import (
+    Action,
+    Bounds,
+    Choice,
+    Control,
+    Number,
+    Options,
+)
 from workbench.widgets.shells.explorer import Explorer
 
 PHOTOS, SEGMENTS, COLOURS, ALIKE = "photographs", "segments", "colours", "affinity"
@@ -76,14 +83,14 @@ class AcrossExplorer(Explorer):
     seed = Tuple(Unicode(), Tuple(Int(), Int()), default_value=("", (0, 0)))
 
     controls: ClassVar = (
-        Choice("layer", "layer"),
+        Choice("layer", "Layer"),
         AFFINITY,
-        Choice("shown", "show"),
-        Number("segments", "segments"),
-        Number("page", "page"),
-        Action("previous_page", "previous page"),
-        Action("next_page", "next page"),
-        Action("refresh", "refresh"),
+        Choice("shown", "Show"),
+        Number("segments", "Segments"),
+        Number("page", "Page"),
+        Action("previous_page", "Previous page"),
+        Action("next_page", "Next page"),
+        Action("refresh", "Refresh"),
     )
 
     def __init__(self, probe: Probe | Run | Path | str) -> None:
@@ -109,6 +116,17 @@ class AcrossExplorer(Explorer):
     def rows(self) -> list[list[str]]:
         """Rows: the page of photographs, the nearest images, the eigenvalues."""
         return [["page"], ["nearest"], ["eigenvalues"]]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run writes no more records."""
+        return self.probe.run.status is not Status.RUNNING
+
+    def can_act(self, control: Control) -> bool:
+        """Whether a control can act: pages are turned where there are several."""
+        if control.name in ("previous_page", "next_page"):
+            return bool(self.bounds("page")[1] > 1)
+        return super().can_act(control)
 
     def options(self, name: str) -> Options:
         """Layers, affinities, and what can be shown."""

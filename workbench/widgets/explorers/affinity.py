@@ -58,16 +58,16 @@ class AffinityExplorer(SceneExplorer):
     several = Bool(False)
 
     controls = (
-        Choice("scene", "scene"),
-        Player("step", "step"),
+        Choice("scene", "Scene"),
+        Player("step", "Step"),
         AFFINITY,
-        Choice("kind", "row of"),
-        Choice("annotator", "boundaries of"),
-        Toggle("hover", "follow the pointer"),
-        Toggle("several", "several seeds"),
-        Action("clear", "clear seeds"),
-        Toggle("follow", "follow the training"),
-        Action("refresh", "refresh"),
+        Choice("kind", "Row of"),
+        Choice("annotator", "Boundaries of"),
+        Toggle("hover", "Follow the pointer"),
+        Toggle("several", "Several pixels"),
+        Action("clear", "Clear pixels"),
+        Toggle("follow", "Follow the training"),
+        Action("refresh", "Refresh"),
     )
 
     def __init__(self, run: Explored, cells: int = 400) -> None:
@@ -99,8 +99,8 @@ class AffinityExplorer(SceneExplorer):
                 f"annotator {i + 1} · {len(np.unique(truth))} segments": i
                 for i, truth in enumerate(truths)
             }
-            typical = {"the typical annotator": TYPICAL} if each else {}
-            return {**typical, **each, "nobody": NOBODY}
+            typical = {"typical annotator": TYPICAL} if each else {}
+            return {**typical, **each, "None": NOBODY}
         return super().options(name)
 
     def clear(self) -> None:
@@ -215,7 +215,7 @@ class AffinityExplorer(SceneExplorer):
 
 
 def _first_seed(snapshot: Snapshot) -> list[Pixel]:
-    """Innermost pixel of an annotator's largest segment; the centre where nobody has annotated."""
+    """Innermost pixel of an annotator's largest segment; the centre without annotators."""
     if len(snapshot.truths):
         return interior_pixels(typical_annotator(snapshot.truths), 1)
     height, width = snapshot.image.shape[:2]

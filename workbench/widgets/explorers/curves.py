@@ -15,7 +15,7 @@ from holoviews.streams import RangeX
 from traitlets import Unicode, observe
 
 from workbench.errors import WorkbenchError
-from workbench.runs import Run
+from workbench.runs import Run, Status
 from workbench.views.style import as_chart, interactive
 from workbench.views.training.curves import faint, line, smoothed
 from workbench.views.training.decimate import thinned, visible
@@ -37,9 +37,9 @@ class CurveExplorer(Explorer):
     lower = Unicode()
 
     controls: ClassVar[tuple[Control, ...]] = (
-        Choice("upper", "measured"),
-        Choice("lower", "and"),
-        Action("refresh", "refresh"),
+        Choice("upper", "Metric"),
+        Choice("lower", "Second metric"),
+        Action("refresh", "Refresh"),
     )
 
     def __init__(self, run: Run | Path | str) -> None:
@@ -53,6 +53,11 @@ class CurveExplorer(Explorer):
             answers = {RangeX: partial(self._scroll, name)}
             self._picture(name, partial(self._draw, name), answers)
         self.refresh()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run writes no more records."""
+        return self.run.status is not Status.RUNNING
 
     def options(self, name: str) -> Options:
         """Names of all measurements."""

@@ -45,12 +45,12 @@ class DatasetBrowser(Explorer):
     quarantine = Unicode()
 
     controls = (
-        Choice("split", "split"),
-        Choice("category", "category"),
-        Choice("annotators", "annotators"),
-        Number("page", "page"),
-        Choice("layer", "outlines of"),
-        Action("check_raw_file", "compare with the raw file"),
+        Choice("split", "Split"),
+        Choice("category", "Category"),
+        Choice("annotators", "Annotators"),
+        Number("page", "Page"),
+        Choice("layer", "Outlines of"),
+        Action("check_raw_file", "Compare with the raw file"),
     )
 
     def __init__(self, store: Path | str, page: ThumbnailGrid | None = None) -> None:
@@ -160,7 +160,7 @@ class DatasetBrowser(Explorer):
     def _layers(self) -> Options:
         what = "annotator" if self.catalog.kind == "scene" else "mask"
         count = 0 if self.item is None else len(self.item.layers)
-        return {f"{what} {i + 1}": i for i in range(count)} | {"nobody": -1}
+        return {f"{what} {i + 1}": i for i in range(count)} | {"None": -1}
 
     def _update_readout(self) -> None:
         lost = len(self.quarantine.splitlines())

@@ -19,7 +19,7 @@ from traitlets import Int, Unicode, observe
 
 from pipelines.errors import UserError
 from workbench.evaluation.regions.distances import PARTS, Part, RegionSpace
-from workbench.runs import Run
+from workbench.runs import Run, Status
 from workbench.views.thumbnails import ThumbnailGrid
 from workbench.widgets.pacing import run_in_steps
 from workbench.widgets.shells.controls import Bounds, Options
@@ -81,6 +81,11 @@ class RegionGallery(Explorer):
         self.found: Positions = np.zeros(0, np.int64)
         self._thumbnail = lru_cache(maxsize=256)(self._read_thumbnail)
         self._picture("gallery", self._draw_gallery, {Tap: self._on_gallery})
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run writes no more records."""
+        return self.run.status is not Status.RUNNING
 
     def options(self, name: str) -> Options:
         """Parts, categories that occur in the part, and outcomes."""

@@ -43,13 +43,13 @@ class RegionExplorer(RegionGallery):
     same_image = Bool(False)
 
     controls = (
-        Choice("part", "part"),
-        Choice("category", "category"),
-        Choice("outcome", "classified"),
-        Number("page", "page"),
-        Toggle("by_energy", "channels by energy"),
-        Toggle("same_image", "nearest of the same image too"),
-        Action("refresh", "refresh"),
+        Choice("part", "Part"),
+        Choice("category", "Category"),
+        Choice("outcome", "Classified"),
+        Number("page", "Page"),
+        Toggle("by_energy", "Channels by energy"),
+        Toggle("same_image", "Nearest of the same image too"),
+        Action("refresh", "Refresh"),
     )
 
     def __init__(self, run: Run | Path | str, store: Path | str | None = None) -> None:

@@ -7,6 +7,7 @@ from traitlets import Bool, Enum, Int, Unicode, observe
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.probe.affinities import CHOICES
+from workbench.runs import Status
 from workbench.widgets.explorers.sources import Explored, affinity_options, snapshots_of
 from workbench.widgets.shells.controls import Control, Options
 from workbench.widgets.shells.explorer import Explorer
@@ -32,6 +33,11 @@ class SceneExplorer(Explorer):
         super().__init__()
         self.snapshots = snapshots_of(run)
         self.snapshot: Snapshot | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run writes no more records."""
+        return self.snapshots.run.status is not Status.RUNNING
 
     def offered_controls(self) -> tuple[Control, ...]:
         """Controls that mean something for a training, or for a probe."""

@@ -24,7 +24,14 @@ from workbench.widgets.explorers.evaluations import Evaluations
 from workbench.widgets.explorers.scene import SceneExplorer
 from workbench.widgets.explorers.sources import AFFINITY, Explored
 from workbench.widgets.pacing import Latest
-from workbench.widgets.shells.controls import Bounds, Choice, Number, Options, Player
+from workbench.widgets.shells.controls import (
+    Bounds,
+    Choice,
+    Control,
+    Number,
+    Options,
+    Player,
+)
 
 FLAT, INTO, AT = "flat", "into", "at"
 MOST = 32
@@ -39,10 +46,11 @@ class SegmentationExplorer(SceneExplorer):
     """Explorer of live cuts of a scene, its pool, and the images of the run's evaluations.
 
     Attributes:
-        way: `FLAT`: k-way normalized cuts; `INTO`, `AT`: the hierarchy cut by number, by height.
+        way: `FLAT`: k-way normalized cuts; `INTO`, `AT`: the hierarchy cut
+            by number of segments, by merge threshold.
         segments: k, or the number of segments of the hierarchy.
         seed: seed of the flat clustering.
-        height: height of the hierarchy's cut.
+        height: merge threshold of the hierarchy's cut.
         drawn_by: annotator, from 0, whose boundaries are drawn over the photo; −1: none.
         evaluation: split whose images are ranked.
         method: method whose scores rank them.
@@ -59,17 +67,17 @@ class SegmentationExplorer(SceneExplorer):
     measure = Unicode("average")
 
     controls = (
-        Choice("scene", "scene"),
-        Player("step", "step"),
+        Choice("scene", "Scene"),
+        Player("step", "Step"),
         AFFINITY,
-        Choice("way", "cut"),
-        Number("segments", "segments"),
-        Number("seed", "seed"),
-        Number("height", "height"),
-        Choice("drawn_by", "boundaries of"),
-        Choice("evaluation", "evaluated on"),
-        Choice("method", "by"),
-        Choice("measure", "ranked by"),
+        Choice("way", "Cut"),
+        Number("segments", "Segments"),
+        Number("seed", "Seed"),
+        Number("height", "Merge threshold"),
+        Choice("drawn_by", "Boundaries of"),
+        Choice("evaluation", "Evaluation"),
+        Choice("method", "Method"),
+        Choice("measure", "Ranked by"),
     )
 
     def __init__(self, run: Explored, look: Look | None = None) -> None:
@@ -105,15 +113,25 @@ class SegmentationExplorer(SceneExplorer):
             return [["image", "cut"], names[-POOL:]]
         return [["image", "cut", "coverings"], names[-POOL:], ["ranking"]]
 
+    def can_act(self, control: Control) -> bool:
+        """Whether a control belongs to the chosen way of cutting, and has something to change."""
+        ways = {"segments": (FLAT, INTO), "seed": (FLAT,), "height": (AT,)}.get(control.name)
+        if ways is not None:
+            return self.way in ways
+        if control.name == "measure":
+            return bool(self.images)
+        return super().can_act(control)
+
     def options(self, name: str) -> Options:
         """Options of `SceneExplorer`, and of every other menu."""
         if name == "way":
             return {
-                "flat, k-way": FLAT, "hierarchy, by number": INTO, "hierarchy, by height": AT,
+                "k-way cut": FLAT, "hierarchy, number of segments": INTO,
+                "hierarchy, threshold": AT,
             }  # fmt: skip
         if name == "drawn_by":
             count = 0 if self.snapshot is None else len(self.snapshot.truths)
-            return {f"annotator {i + 1}": i for i in range(count)} | {"nobody": -1}
+            return {f"annotator {i + 1}": i for i in range(count)} | {"None": -1}
         if name == "evaluation":
             return {split: split for split in self._evaluations.splits()}
         if name == "method":

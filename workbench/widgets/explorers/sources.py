@@ -101,7 +101,7 @@ class SceneSnapshots:
 
     def offered(self, controls: Sequence[Control]) -> tuple[Control, ...]:
         """Controls that mean something for this source, in its words."""
-        words = dict(zip(SceneSnapshots.words, self.words, strict=True))
+        words = dict(zip(SceneSnapshots.words, map(str.capitalize, self.words), strict=True))
         return tuple(
             replace(control, label=words.get(control.name, control.label))
             for control in controls
@@ -254,7 +254,7 @@ def snapshots_of(explored: Explored) -> SceneSnapshots:
     return ProbeSnapshots(Probe(run)) if kind_name(run.config) == KIND else SceneSnapshots(run)
 
 
-AFFINITY = Choice("affinity", "affinity")
+AFFINITY = Choice("affinity", "Affinity")
 """Control of explorers of probes, whose features leave the affinity open."""
 
 

@@ -15,6 +15,7 @@ from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.probe.affinities import CHOICES
+from workbench.runs import Status
 from workbench.views.panels import heatmap
 from workbench.views.scenes.history import (
     SpectrumAt,
@@ -93,11 +94,11 @@ class SpectrumExplorer(Explorer):
     follow = Bool(False)
 
     controls = (
-        Choice("scene", "scene"),
-        Player("step", "step"),
+        Choice("scene", "Scene"),
+        Player("step", "Step"),
         AFFINITY,
-        Toggle("follow", "follow the training"),
-        Action("refresh", "refresh"),
+        Toggle("follow", "Follow the training"),
+        Action("refresh", "Refresh"),
     )
 
     def __init__(self, run: Explored, other: Explored | None = None) -> None:
@@ -130,6 +131,11 @@ class SpectrumExplorer(Explorer):
         if len(self.sides) == 1:
             charts = [[name for names in charts for name in names]]
         return [*charts, *vectors]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the runs write no more records."""
+        return all(side.snapshots.run.status is not Status.RUNNING for side in self.sides)
 
     def offered_controls(self) -> tuple[Control, ...]:
         """Controls that mean something for trainings, or for probes."""

@@ -40,10 +40,10 @@ function controls(model, parent) {
     return made;
   };
   const paused = () => model.get("status") === "paused";
-  const hold = button("pause", "after the current step", () => (paused() ? "resume" : "pause"));
-  const stop = button("stop", "after the current step, with a checkpoint", () => "stop");
-  const save = button("save a checkpoint", "after the current step", () => "save");
-  const label = make(row, "label", "label", "learning rate × ");
+  const hold = button("Pause", "after the current step", () => (paused() ? "resume" : "pause"));
+  const stop = button("Stop", "after the current step, with a checkpoint", () => "stop");
+  const save = button("Save a checkpoint", "after the current step", () => "save");
+  const label = make(row, "label", "label", "Learning rate × ");
   const factor = make(label, "input");
   factor.type = "number";
   factor.min = "0";
@@ -52,8 +52,8 @@ function controls(model, parent) {
   factor.onchange = () => model.send({ order: "rate", value: Number(factor.value) });
   return () => {
     const going = ["running", "paused"].includes(model.get("status"));
-    for (const each of [hold, stop, save, factor]) each.disabled = !going;
-    hold.textContent = paused() ? "resume" : "pause";
+    row.hidden = !going;
+    hold.textContent = paused() ? "Resume" : "Pause";
     if (document.activeElement !== factor) factor.value = model.get("factor");
   };
 }
@@ -61,7 +61,7 @@ function controls(model, parent) {
 /** Notice at the top of the monitor after the kernel has ended (class "alone"). */
 function parting(model, parent) {
   const notice = make(parent, "div", "gone", "This is what a kernel saw last that has ended since. ");
-  notice.append("A training in another process goes on: ");
+  notice.append("A training in another process is still running: ");
   make(notice, "code", "", `workbench.watch(${JSON.stringify(model.get("path"))})`);
   notice.append(" shows it.");
 }

@@ -38,7 +38,7 @@ from workbench.widgets.pacing import Poller
 
 _HERE = Path(__file__).parent
 _COMMAND_TEXTS = {
-    PAUSE: "pause", RESUME: "go on", STOP: "stop", SAVE: "write a checkpoint",
+    PAUSE: "pause", RESUME: "resume", STOP: "stop", SAVE: "write a checkpoint",
     RATE: "learn at {value:g} times the schedule's rate",
 }  # fmt: skip
 _RUN_POLL = 0.05

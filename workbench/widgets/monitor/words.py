@@ -7,7 +7,7 @@ from workbench.runs.progress import Progress
 
 _ANSWERS = {
     PAUSE: "Paused after step {step}.",
-    RESUME: "Went on after step {step}.",
+    RESUME: "Resumed after step {step}.",
     STOP: "Stopped after step {step}, with a checkpoint.",
     SAVE: "A checkpoint of step {step} is written.",
     RATE: "From step {step} on the learning rate is {value:g} times the schedule's.",
@@ -52,9 +52,9 @@ def answer_text(event: Event) -> str:
 
 
 def ending_text(progress: Progress) -> str:
-    """Reason why a run has stopped early; empty where it goes on or has finished."""
+    """Reason why a run has stopped early; empty where it is running or has finished."""
     if progress.status is Status.FAILED:
         return progress.error
     if progress.status is Status.INTERRUPTED:
-        return "It goes on from its last checkpoint: workbench.train(…, resume=True)."
+        return "Resume it from its last checkpoint: workbench.train(…, resume=True)."
     return ""

@@ -14,7 +14,14 @@ from holoviews.streams import PlotReset, Stream
 from traitlets import HasTraits, Int, Unicode
 
 from pipelines.errors import UserError
-from workbench.widgets.shells.controls import Bounds, Control, Options
+from workbench.widgets.shells.controls import (
+    Bounds,
+    Choice,
+    Control,
+    Number,
+    Options,
+    Player,
+)
 
 Frame = Stream.define("Frame", frame=0)
 
@@ -43,6 +50,20 @@ class ExplorerBase(HasTraits):
     def offered_controls(self) -> tuple[Control, ...]:
         """Controls that mean something for what is explored."""
         return self.controls
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is written into what is explored."""
+        return False
+
+    def can_act(self, control: Control) -> bool:
+        """Whether a control can change anything now; the shells hide it otherwise."""
+        if isinstance(control, Choice | Player):
+            return len(self.options(control.name)) > 1
+        if isinstance(control, Number):
+            low, high, _ = self.bounds(control.name)
+            return bool(low < high)
+        return control.name not in ("follow", "refresh") or bool(self.message) or not self.ended
 
     def options(self, name: str) -> Options:
         """Options of a trait now: values by label."""

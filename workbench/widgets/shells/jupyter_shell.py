@@ -43,13 +43,12 @@ _ALERT = "background:#fdf0d5;color:#5c3d00;padding:6px 10px;border-left:4px soli
 def show(explorer: ExplorerBase) -> None:
     """Display an explorer in the running cell: controls, message, pictures, readout.
 
-    Where there is nothing to see yet, the message says why.
+    Where there is nothing to see yet, the message says why. A refreshed page gets the pictures as
+    they then are.
     """
     answer_in_main_thread()
     load_plots()
-    display(controls_of(explorer))
-    display(explorer.plots())
-    display(_words(explorer, "readout", "white-space:pre-line"))
+    display(as_widget(explorer))
 
 
 def as_widget(explorer: ExplorerBase) -> ipywidgets.VBox:
@@ -125,9 +124,21 @@ def load_tables() -> None:
 def controls_of(explorer: ExplorerBase) -> ipywidgets.VBox:
     """Box of all controls, with the message below them."""
     wrapped = ipywidgets.Layout(flex_flow="row wrap")
-    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.offered_controls()]
+    made = [_built(explorer, control) for control in explorer.offered_controls()]
     message = _words(explorer, "message", _ALERT)
     return ipywidgets.VBox([ipywidgets.HBox(made, layout=wrapped), message])
+
+
+def _built(explorer: ExplorerBase, control: Control) -> ipywidgets.Widget:
+    """Widget of a control, hidden while the control cannot act."""
+    widget = _BUILDERS[type(control)](explorer, control)
+
+    def update(_: object = None) -> None:
+        widget.layout.display = None if explorer.can_act(control) else "none"
+
+    update()
+    explorer.observe(update, ["options_version", "message"])
+    return widget
 
 
 def _words(explorer: ExplorerBase, trait: str, style: str) -> ipywidgets.HTML:

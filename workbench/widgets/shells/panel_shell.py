@@ -14,7 +14,7 @@ _NOTHING = "–"
 
 def as_panel(explorer: ExplorerBase) -> pn.Column:
     """Panel layout of an explorer: controls, message, pictures, readout."""
-    made = [_BUILDERS[type(control)](explorer, control) for control in explorer.offered_controls()]
+    made = [_built(explorer, control) for control in explorer.offered_controls()]
     message = pn.pane.Alert("", alert_type="warning", visible=False)
     readout = pn.pane.HTML("")
 
@@ -25,6 +25,18 @@ def as_panel(explorer: ExplorerBase) -> pn.Column:
     update()
     explorer.observe(update, ["message", "readout"])
     return pn.Column(pn.FlexBox(*made), message, explorer.plots(), readout)
+
+
+def _built(explorer: ExplorerBase, control: Control) -> pn.widgets.Widget:
+    """Widget of a control, hidden while the control cannot act."""
+    widget = _BUILDERS[type(control)](explorer, control)
+
+    def update(_: object = None) -> None:
+        widget.visible = explorer.can_act(control)
+
+    update()
+    explorer.observe(update, ["options_version", "message"])
+    return widget
 
 
 def _follow(
