@@ -83,7 +83,8 @@ class Page:
         self._panels = {title: self._panel(each) for title, each in self.explorers.items()}
         self._put(self._title)
         if _served_page() is not None:
-            pn.state.add_periodic_callback(self.refresh, INTERVAL)
+            # Once the page is drawn: a table that is being built stumbles over new cells.
+            pn.state.onload(lambda: pn.state.add_periodic_callback(self.refresh, INTERVAL))
         left = pn.Column(self.table.panel(), width=360, sizing_mode="stretch_height")
         dark = self.state.theme == "dark"
         theme = pn.widgets.Button(

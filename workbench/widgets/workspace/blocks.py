@@ -36,7 +36,8 @@ class BlockMatrix:
         self._mapper = LinearColorMapper(palette=SEQUENTIAL_COLOURS, low=0, high=1)
         drawn: Any = figure(
             sizing_mode="stretch_width", height=330, tools="save", title="", match_aspect=True,
-            x_range=Range1d(start=-0.5, end=0.5), y_range=Range1d(start=0.5, end=-0.5), toolbar_location=None,
+            x_range=Range1d(start=-0.5, end=0.5), y_range=Range1d(start=0.5, end=-0.5),
+            toolbar_location=None,
             x_axis_label="cells, by segment",
         )  # fmt: skip
         drawn.title.text_font_size = "9pt"
