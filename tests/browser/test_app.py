@@ -73,7 +73,7 @@ def test_all_panels_answer_and_the_address_opens_the_same_view(
     keep("segments")
     page.keyboard.press("c")
     page.keyboard.press("ArrowLeft")
-    sides = [titled(page, f"scene {scene}, step {step}: ") for step in (steps[-2], steps[-1])]
+    sides = [titled(page, f"step {step}: ") for step in (steps[-2], steps[-1])]
     assert all(side.title.endswith("segments") for side in sides)
     keep("compared")
     page.evaluate(DROP, {"name": "photo.txt", "content": "bm8gcGljdHVyZQ=="})

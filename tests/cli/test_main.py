@@ -91,7 +91,7 @@ def test_report_is_written(run: Path, workbench: Workbench) -> None:
             ["none.zarr"],
         ),
         (["train", "deep-ncuts", "--run", "r"], ["--store"]),
-        (["lab", "--notebooks", "nowhere"], ["a folder of notebooks"]),
+        (["lab", "--notebooks", __file__], ["a folder of notebooks"]),
     ],
 )
 def test_errors_are_one_sentence_and_a_status(

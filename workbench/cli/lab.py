@@ -72,6 +72,8 @@ def lab(
 
 def _prepare(folder: Path, fresh: bool) -> None:
     """Copy the notebooks into a folder, and say which were left as they are."""
+    if folder.exists() and not folder.is_dir():
+        raise WorkbenchError(f"a folder of notebooks at {folder}", "a file", "name another")
     kept = copy_notebooks(folder, fresh)
     click.echo(f"Notebooks are in {folder.resolve()}.")
     if kept:

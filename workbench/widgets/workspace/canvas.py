@@ -61,7 +61,7 @@ class Canvas:
     def __init__(self, state: State) -> None:
         self._state = state
         self._view: View | None = None
-        self._name = ""
+        self._name, self._several = "", False
         self.drawn: Painting | None = None
         self._mapper = LinearColorMapper(palette=["#000000"], low=0, high=1)
         x, y = (DataRange1d(range_padding=0, flipped=flipped) for flipped in (False, True))
@@ -97,13 +97,15 @@ class Canvas:
         drawn.on_event(DoubleTap, lambda _: state.param.update(pixels=[]))
         self.figure = drawn
 
-    def show(self, view: View | None, name: str = "") -> None:
+    def show(self, view: View | None, name: str = "", several: bool = False) -> None:
         """Show another image, or nothing.
 
         Args:
             view: what is shown.
             name: name of the run, where several are shown.
+            several: whether it stands beside others of the same image, whose titles are shorter.
         """
+        self._several = several
         self._view, self._name = view, name
         if view is None:
             self.drawn = None
@@ -123,7 +125,8 @@ class Canvas:
             return
         view, found = self._view, painting(self._state, self._view)
         self.drawn = found
-        where = f"{self._name} · {view.title}" if self._name else view.title
+        where = view.where if self._several else view.title
+        where = f"{self._name} · {where}" if self._name else where
         self.figure.title.text = f"{where}: {found.title}"
         self._put("paint", None if found.colours is None else rgba(found.colours))
         self._put("lines", None if found.lines is None else rgba(found.lines))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from bokeh.events import Pan, Tap
-from bokeh.models import ColumnDataSource, DataRange1d, LinearColorMapper, Range1d
+from bokeh.models import BasicTicker, ColumnDataSource, DataRange1d, LinearColorMapper, Range1d
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 from jaxtyping import Float
@@ -174,6 +174,7 @@ class Timeline:
         )  # fmt: skip
         drawn.toolbar.autohide = True
         drawn.axis.axis_label_text_font_size = "9pt"
+        drawn.xaxis.ticker = BasicTicker(min_interval=1)
         self._raw, self._smooth = (ColumnDataSource({"step": [], "value": []}) for _ in range(2))
         self._beside = ColumnDataSource({"steps": [], "values": [], "colour": []})
         drawn.toolbar.logo = None

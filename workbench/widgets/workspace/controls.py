@@ -13,6 +13,7 @@ from workbench.widgets.workspace.state import (
     FLAT,
     NOBODY,
     NUMBER,
+    OVERLAYS,
     PHOTOGRAPH,
     POOL,
     SEGMENTS,
@@ -63,7 +64,7 @@ class Controls:
         self.share = pn.widgets.Button(label="Share", width=60, align="end")
         self.help = pn.widgets.Button(label="?", width=30, align="end")
         self.photo = pn.widgets.FileInput(accept="image/*", width=112, align="end")
-        overlay = pn.widgets.RadioButtonGroup.from_param(state.param.overlay, align="end")
+        self._overlay = pn.widgets.RadioButtonGroup.from_param(state.param.overlay, align="end")
         self._rows = pn.widgets.Select.from_param(
             state.param.rows, label="Row of", options=_ROWS, width=130
         )
@@ -89,9 +90,10 @@ class Controls:
             state.param.opacity, label="Opacity", start=0, end=1, step=0.05, width=110
         )
         self.row = pn.FlexBox(
-            self._image, self._step, self._play, self._pin, self._affinity, overlay, self._rows,
-            self._several, self._cut, self._k, self._threshold, self._pooled, self._seed,
-            self._vector, self._annotator, self._opacity, self.photo, self.share, self.help,
+            self._image, self._step, self._play, self._pin, self._affinity, self._overlay,
+            self._rows, self._several, self._cut, self._k, self._threshold, self._pooled,
+            self._seed, self._vector, self._annotator, self._opacity, self.photo, self.share,
+            self.help,
             align_items="end",
         )  # fmt: skip
         for widget, name in (
@@ -133,6 +135,8 @@ class Controls:
         each = {f"annotator {i + 1}": i for i in range(count)}
         typical = {"typical annotator": TYPICAL} if count else {}
         self._put(self._annotator, {**typical, **each, "none": NOBODY}, self._state.annotator)
+        annotated = count > 0 or self._state.overlay == ERROR
+        self._overlay.options = [each for each in OVERLAYS if annotated or each != ERROR]
         if view is not None:
             self._pooled.end = max(len(view.snapshot.segmentations), 2)
             self._vector.end = max(view.eigenvectors, 2)

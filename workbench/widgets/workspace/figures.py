@@ -25,7 +25,8 @@ def figures_table(state: State, views: Sequence[View]) -> str:
         _ROW.format(escape(name), "</td><td>".join(escape(c.get(name, "–")) for c in columns))
         for name in names
     ]
-    notes = "".join(f'<p style="margin:4px 0">{escape(v.note)}.</p>' for v in views if v.note)
+    said = dict.fromkeys(view.note for view in views if view.note)
+    notes = "".join(f'<p style="margin:4px 0">{escape(note)}.</p>' for note in said)
     return f'<table style="font-size:12px">{"".join(rows)}</table>{notes}'
 
 

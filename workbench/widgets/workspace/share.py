@@ -1,4 +1,4 @@
-"""What leaves a workspace: its picture as PNG or SVG, its numbers as CSV, its view as Python."""
+"""Outputs of a workspace: its picture as PNG or SVG, its numbers as CSV, its view as Python."""
 
 import io
 from collections.abc import Callable, Sequence

@@ -17,7 +17,7 @@ _VIEWS = 8
 
 @dataclass(frozen=True)
 class Side:
-    """One picture.
+    """Picture of a run at a step.
 
     Attributes:
         source: snapshots of its run.

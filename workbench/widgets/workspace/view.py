@@ -34,6 +34,7 @@ class View:
     Attributes:
         snapshot: snapshot of the image.
         title: image and step in words.
+        where: step in words.
         note: note on the affinity; empty where it is the network's own.
 
     Raises:
@@ -44,6 +45,7 @@ class View:
         self.step = step
         self.snapshot: Snapshot = source.load(image, step)
         self.title, self.note = source.title(image, step), source.note(image, step)
+        self.where = source.where(step)
         self.probe = AffinityProbe(self.snapshot)
         self.recut = Recut(self.snapshot)
         self.labels = lru_cache(maxsize=16)(self._labels)

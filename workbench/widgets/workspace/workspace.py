@@ -287,7 +287,7 @@ class Workspace:
         shown = self.shown()
         for i, canvas in enumerate(self.canvases):
             name, each = shown[i] if i < len(shown) else ("", None)
-            canvas.show(each, name)
+            canvas.show(each, name, len(shown) > 1)
         self._draw_charts()
         self.timeline.mark()
         self._write_figures()
