@@ -61,7 +61,7 @@ def test_all_panels_answer_and_the_address_opens_the_same_view(
     picture = titled(page, f"scene {scene}, step {trained.step}: row of M, pixel x 5, y 70")
     assert changed(before, picture.pixels()) > 0.1
     keep("affinity")
-    titled(page, "2: λ = ").click(60, 60)
+    titled(page, "eigenvector 2").click(60, 60)
     titled(page, f"scene {scene}, step {trained.step}: eigenvector 2")
     page.get_by_text("segments", exact=True).click()
     for part in ("overlay=segments", f"step={trained.step}"):

@@ -17,6 +17,7 @@ import numpy as np
 from holoviews.streams import Stream, Tap
 
 from workbench.bench.clustering import scene_features
+from workbench.bench.live.browser import PageSizes, page_rows, page_targets
 from workbench.bench.live.records import RecordSizes, record_rows, record_targets
 from workbench.bench.live.training import TrainingSizes, training_rows, training_targets
 from workbench.bench.measure import medians
@@ -54,6 +55,7 @@ class LiveSizes:
         steps: number of steps of the run that is opened.
         repeats: number of rounds.
         records: sizes of the measurement of long and many runs; None: it is left out.
+        page: sizes of the measurement in a browser; None: it is left out.
         training: sizes of the measurement of a training and its monitor; None: it is left out.
     """
 
@@ -63,6 +65,7 @@ class LiveSizes:
     steps: int = PROMISED_STEPS
     repeats: int = 9
     records: RecordSizes | None = field(default_factory=RecordSizes)
+    page: PageSizes | None = field(default_factory=PageSizes)
     training: TrainingSizes | None = field(default_factory=TrainingSizes)
 
 
@@ -83,6 +86,9 @@ def bench_live(sizes: LiveSizes) -> Report:
             for measured in (_click_rows, _recut_rows, _opening_rows)
             for row in measured(sizes, Path(folder))
         ]
+        if sizes.page is not None:
+            snapshot = live_snapshot(sizes.image, 20, stride=8)
+            rows += page_rows(sizes.page, Path(folder), snapshot)
         if sizes.records is not None:
             rows += record_rows(sizes.records, Path(folder))
         if sizes.training is not None:
@@ -253,6 +259,7 @@ def _targets(sizes: LiveSizes, rows: list[Row]) -> Iterator[Target]:
     if sizes.steps == PROMISED_STEPS:
         case = next((row.case for row in rows if row.case.startswith(OPEN)), OPEN)
         yield _within(rows, case, "folder to curves", OPEN_LIMIT)
+    yield from page_targets(rows)
     yield from record_targets(rows)
     yield from training_targets(rows)
 

@@ -21,11 +21,13 @@ from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
 from workbench.widgets.page.library import Library
 from workbench.widgets.page.runs import RunTable
-from workbench.widgets.page.tabs import Looker, Opened, Subject, Tab, tabs_of
+from workbench.widgets.page.tabs import WORKSPACE, Looker, Opened, Subject, Tab, tabs_of
 from workbench.widgets.workspace import Compare, State, Workspace
 
 PORT = 5006
 INTERVAL = 2000
+_DRAWN = 2
+"""Intervals that a browser has for the drawing of the page."""
 _HEADER = 60
 """Height of the row of tabs, screen pixels."""
 _LOADING = '<div style="color:#8d929b;padding:60px;font-size:16px">Loading {} …</div>'
@@ -55,6 +57,7 @@ class Page:
         self.explorers: dict[str, Opened] = {}
         self._shown: list[Tab] = []
         self._height: int | None = None
+        self._looks = 0
         self._seen = 0  # `seq` of the last event that the open explorer has read
         self.table = RunTable(library, self.state)
         self.message = pn.pane.Alert("", alert_type="warning", visible=False)
@@ -83,8 +86,7 @@ class Page:
         self._panels = {title: self._panel(each) for title, each in self.explorers.items()}
         self._put(self._title)
         if _served_page() is not None:
-            # Once the page is drawn: a table that is being built stumbles over new cells.
-            pn.state.onload(lambda: pn.state.add_periodic_callback(self.refresh, INTERVAL))
+            pn.state.add_periodic_callback(self._follow, INTERVAL)
         left = pn.Column(self.table.panel(), width=360, sizing_mode="stretch_height")
         dark = self.state.theme == "dark"
         theme = pn.widgets.Button(
@@ -107,10 +109,29 @@ class Page:
         shown = [right] if alone else [left, right]
         return pn.Row(*shown, sizing_mode="stretch_width", height=height)
 
+    def _follow(self) -> None:
+        """Refresh the page, once it is drawn: a table that is being built stumbles over cells."""
+        self._looks += 1
+        if self._looks > _DRAWN:
+            self.refresh()
+
     def _panel(self, explorer: Opened) -> pn.viewable.Viewable:
         if isinstance(explorer, Workspace) and self._height is not None:
             return explorer.panel(self._height - _HEADER)
         return explorer.panel()
+
+    def _reopened(self, tabs: list[Tab]) -> list[str]:
+        """Titles of what shows the new subject already: the workspace, in its own panels."""
+        space, subject = self.explorers.get(WORKSPACE), self.subject
+        if not isinstance(space, Workspace) or WORKSPACE not in [tab.title for tab in tabs]:
+            return []
+        look = None if self.looker is None else self.looker(subject.opened)
+        try:
+            space.open(subject.runs, subject.names, look)
+        except (UserError, OSError) as error:
+            self.show_error(error)
+            return []
+        return [WORKSPACE]
 
     def _change_theme(self) -> None:
         """Load the page again with the other colours, which a page takes when it is loaded."""
@@ -127,11 +148,15 @@ class Page:
         except UserError as error:
             self.subject = Subject()
             self.show_error(error)
-        for each in self.explorers.values():
-            if isinstance(each, Workspace | Compare):
+        tabs = tabs_of(self.subject)
+        kept = self._reopened(tabs)
+        for name, each in self.explorers.items():
+            if isinstance(each, Workspace | Compare) and name not in kept:
                 each.close()
-        self.explorers, self._panels, self._seen = {}, {}, 0
-        self._show(tabs_of(self.subject), title)
+        self.explorers = {name: self.explorers[name] for name in kept}
+        self._panels = {name: self._panels[name] for name in kept}
+        self._seen = 0
+        self._show(tabs, title)
         if not self.message.visible and (problem := self.table.problem(self.state.run)):
             self._say(problem)
 

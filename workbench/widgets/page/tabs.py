@@ -153,8 +153,9 @@ def _dataset(subject: Subject) -> Explorer:
     return DatasetBrowser(subject.store)
 
 
+WORKSPACE = "Workspace"
 TABS = (
-    Tab("Workspace", _watched, _workspace),
+    Tab(WORKSPACE, _watched, _workspace),
     Tab("Curves", _measured, lambda s: Compare(s.runs, s.state, s.names)),
     Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),

@@ -165,10 +165,13 @@ class Canvas:
         self._put("outline", np.zeros(labels.shape, np.uint8))
 
     def _put(self, name: str, values: np.ndarray | None) -> None:
-        """Fill a layer; it covers the image whatever its resolution."""
+        """Fill a layer; it covers the image whatever its resolution. What is there is not sent."""
+        there = self._layers[name].data["image"]
         if values is None or self._view is None:
-            if len(self._layers[name].data["image"]):
+            if len(there):
                 self._layers[name].data = _EMPTY
+            return
+        if len(there) and name != "outline" and np.array_equal(there[0], values):
             return
         height, width = self._view.size
         self._layers[name].data = {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from bokeh.events import Pan, Tap
 from bokeh.models import BasicTicker, ColumnDataSource, DataRange1d, LinearColorMapper, Range1d
-from bokeh.models.annotations import Span
+from bokeh.models.annotations import Label, Span
 from bokeh.plotting import figure
 from jaxtyping import Float
 
@@ -23,6 +23,8 @@ from workbench.widgets.workspace.view import View
 
 VECTORS = 6
 """Number of eigenvectors that are drawn small."""
+_SIDE = 80
+"""Least longer side of their maps, in values."""
 _ALARM = "#c62828"
 
 
@@ -107,13 +109,21 @@ class EigenvectorPictures:
         ]
         self._seeds = ColumnDataSource({"x": [], "y": []})
         self._mappers = [LinearColorMapper(palette=DIVERGING) for _ in range(VECTORS)]
+        # Words in the picture: a title that changes makes the browser lay out the figure again.
+        self._words = [
+            Label(
+                x=2, y=2, x_units="screen", y_units="screen", text="", text_font_size="8pt",
+                background_fill_color="white", background_fill_alpha=0.7,
+            )
+            for _ in range(VECTORS)
+        ]  # fmt: skip
         self.figures = [self._made(i) for i in range(VECTORS)]
 
     def _made(self, i: int) -> Any:
         drawn: Any = figure(
             width=104, height=104, match_aspect=True, tools="", toolbar_location=None, min_border=2,
             x_range=DataRange1d(range_padding=0),
-            y_range=DataRange1d(range_padding=0, flipped=True), title="",
+            y_range=DataRange1d(range_padding=0, flipped=True), title=f"eigenvector {i + 2}",
         )  # fmt: skip
         drawn.axis.visible = drawn.grid.visible = False
         drawn.outline_line_color = None
@@ -125,6 +135,7 @@ class EigenvectorPictures:
         drawn.scatter(
             "x", "y", source=self._seeds, size=6, fill_alpha=0, line_color="black", line_width=1.5
         )
+        drawn.add_layout(self._words[i])
         drawn.on_event(
             Tap, lambda _: self._state.param.update(overlay=EIGENVECTOR, eigenvector=i + 2)
         )
@@ -133,17 +144,19 @@ class EigenvectorPictures:
     def show(self, view: View | None) -> None:
         """Show the eigenvectors of a view."""
         count = 0 if view is None else min(VECTORS, view.eigenvectors - 1)
-        for i, (drawn, source) in enumerate(zip(self.figures, self._sources, strict=True)):
+        for i, source in enumerate(self._sources):
             if view is None or i >= count:
                 source.data = {"image": [], "dw": [], "dh": []}
-                drawn.title.text = ""
+                self._words[i].text = ""
                 continue
             values = view.eigenvector(i + 2).astype(np.float32)
+            coarse = max(1, max(values.shape) // _SIDE)
+            values = values[::coarse, ::coarse]
             end = robust_maximum(values)
             self._mappers[i].update(low=-end, high=end)
             height, width = view.size
             source.data = {"image": [values], "dw": [width], "dh": [height]}
-            drawn.title.text = f"{i + 2}: λ = {view.snapshot.eigenvalues[i + 1]:.3f}"
+            self._words[i].text = f"λ = {view.snapshot.eigenvalues[i + 1]:.3f}"
         self.mark()
 
     def mark(self) -> None:

@@ -47,10 +47,8 @@ class ImageTable:
         look: Look | None,
         failed: Callable[[Exception], None],
     ) -> None:
-        self._state, self._source, self._look, self._failed = state, source, look, failed
-        self._evaluations = Evaluations(source.run)
-        self._open: dict[str, tuple[str, str]] = {}  # split and id of images to be made
-        self._thumbnails: dict[str, str] = {}
+        self._state, self._failed = state, failed
+        self.show(source, look)
         self.widget = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(_COLUMNS)), show_index=False, disabled=True, selectable=1,
             theme=state.table_theme, sizing_mode="stretch_width", height=380,
@@ -60,6 +58,13 @@ class ImageTable:
             titles={"picture": ""},
         )  # fmt: skip
         self.widget.on_click(lambda event: self.choose(int(event.row)))
+
+    def show(self, source: SceneSnapshots, look: Look | None) -> None:
+        """Take the images of another run; `refresh` shows them."""
+        self._source, self._look = source, look
+        self._evaluations = Evaluations(source.run)
+        self._open: dict[str, tuple[str, str]] = {}  # split and id of images to be made
+        self._thumbnails: dict[str, str] = {}
 
     def refresh(self) -> None:
         """Read images and scores, the worst covering first where there are scores."""

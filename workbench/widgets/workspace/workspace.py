@@ -71,14 +71,7 @@ class Workspace:
     ) -> None:
         self.state = state or State()
         self.message = ""
-        self.views: list[View | None] = []
-        several = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
-        self._sources = [snapshots_of(each) for each in several[:MOST_CURVES]]
-        self._names = [*names] or [each.name for each in self._sources]
-        self._sides = Sides(self._sources)
-        self._measured: list[Measured] = []
-        self._steps: list[int] = []
-        self._seen = -1
+        self._take(runs, names)
         self._writes = False
         self._rows: list[list[Any]] = []
         self._timer: Any = None
@@ -114,6 +107,32 @@ class Workspace:
         self._pictures = pn.Column(sizing_mode="stretch_both", styles=_SHRINKS)
         self.refresh()
         self._watch()
+
+    def _take(self, runs: Explored | Sequence[Explored], names: Sequence[str]) -> None:
+        several = runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
+        self._sources = [snapshots_of(each) for each in several[:MOST_CURVES]]
+        self._names = [*names] or [each.name for each in self._sources]
+        self._sides = Sides(self._sources)
+        self._measured: list[Measured] = []
+        self._steps: list[int] = []
+        self._seen = -1
+        self.views: list[View | None] = []
+
+    def open(
+        self,
+        runs: Explored | Sequence[Explored],
+        names: Sequence[str] = (),
+        look: Look | None = None,
+    ) -> None:
+        """Show other runs in the same panels, which is quicker than a new workspace.
+
+        Args:
+            runs, names, look: as for a new workspace.
+        """
+        self.state.playing = False
+        self._take(runs, names)
+        self.images.show(self._sides.main, look)
+        self.refresh()
 
     @property
     def view(self) -> View | None:
