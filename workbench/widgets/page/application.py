@@ -14,7 +14,6 @@ import holoviews as hv
 import panel as pn
 from bokeh.core.validation import silence
 from bokeh.core.validation.warnings import FIXED_SIZING_MODE
-from bokeh.document import Document
 from bokeh.models.widgets import Div
 
 from pipelines.errors import UserError
@@ -22,6 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.widgets.page.library import Library
 from workbench.widgets.page.runs import RunTable
 from workbench.widgets.page.tabs import WORKSPACE, Looker, Opened, Subject, Tab, tabs_of
+from workbench.widgets.served import served_page
 from workbench.widgets.workspace import Compare, State, Workspace
 
 PORT = 5006
@@ -85,7 +85,7 @@ class Page:
         self._height = height
         self._panels = {title: self._panel(each) for title, each in self.explorers.items()}
         self._put(self._title)
-        if _served_page() is not None:
+        if served_page() is not None:
             pn.state.add_periodic_callback(self._follow, INTERVAL)
         left = pn.Column(self.table.panel(), width=360, sizing_mode="stretch_height")
         dark = self.state.theme == "dark"
@@ -218,7 +218,7 @@ class Page:
         tab = next((each for each in self._shown if each.title == title), None)
         if tab is None or title in self.explorers:
             self._put(title)
-        elif (page := _served_page()) is not None:  # it says so before it is busy
+        elif (page := served_page()) is not None:  # it says so before it is busy
             self.body.objects = [pn.pane.Bokeh(Div(text=_LOADING.format(escape(title))))]
             page.add_next_tick_callback(lambda: self._make(tab))
         else:
@@ -250,12 +250,6 @@ class Page:
 
     def _say(self, message: str) -> None:
         self.message.param.update(object=escape(message), visible=True)
-
-
-def _served_page() -> Document | None:
-    """Document of the page that is served now; None in a notebook, which has no session."""
-    document = pn.state.curdoc
-    return None if document is None or document.session_context is None else document
 
 
 def serve(

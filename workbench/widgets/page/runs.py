@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from io import StringIO
 from pathlib import Path
@@ -29,6 +30,7 @@ from workbench.widgets.page.cells import (
     unreadable,
 )
 from workbench.widgets.page.library import Entry, Library
+from workbench.widgets.served import in_turn
 from workbench.widgets.workspace import State
 from workbench.widgets.workspace.measured import flat
 from workbench.widgets.workspace.state import MOST_CURVES
@@ -128,7 +130,7 @@ class RunTable:
             header_filters=_FILTERS | dict.fromkeys(extra, _SEARCH),
             configuration={"rowHeight": 24}, stylesheets=[":host {font-size: 12px}"],
         )  # fmt: skip
-        made.param.watch(lambda event: self._chosen(event.new), "selection")
+        made.param.watch(lambda event: in_turn(partial(self._chosen, event.new)), "selection")
         return made
 
     def refresh(self) -> None:

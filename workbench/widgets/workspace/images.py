@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Callable
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipelines.errors import UserError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.widgets.explorers.evaluations import Evaluations
 from workbench.widgets.explorers.sources import SceneSnapshots
+from workbench.widgets.served import in_turn
 from workbench.widgets.workspace.state import State
 
 Look = Callable[[str, str], Snapshot]
@@ -57,7 +59,7 @@ class ImageTable:
             formatters={"picture": HTMLTemplateFormatter(template="<%= value %>")},
             titles={"picture": ""},
         )  # fmt: skip
-        self.widget.on_click(lambda event: self.choose(int(event.row)))
+        self.widget.on_click(lambda event: in_turn(partial(self.choose, int(event.row))))
 
     def show(self, source: SceneSnapshots, look: Look | None) -> None:
         """Take the images of another run; `refresh` shows them."""

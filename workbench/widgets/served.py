@@ -1,0 +1,24 @@
+"""Pages that a server serves: their document, and work that needs it for itself."""
+
+from collections.abc import Callable
+
+import panel as pn
+from bokeh.document import Document
+
+
+def served_page() -> Document | None:
+    """Document of the page that is served now; None in a notebook, which has no session."""
+    document = pn.state.curdoc
+    return None if document is None or document.session_context is None else document
+
+
+def in_turn(act: Callable[[], None]) -> None:
+    """Call a function that changes bokeh's models, at once or when the served page's turn comes.
+
+    Panel answers events of tables without the document's lock, which bokeh's own models need.
+    """
+    page = served_page()
+    if page is None:
+        act()
+    else:
+        page.add_next_tick_callback(act)
