@@ -19,13 +19,13 @@ CUT = 40.0
 LARGE = math.log(1000.0)
 
 
-def expected_maximum(count: float) -> float:
+def expected_maximum(count: int) -> float:
     """Expected maximum M_N of N = `count` independent standard normals; M_1 = 0.
 
     Raises:
         WorkbenchError: the count is below 1.
     """
-    if not count >= 1:
+    if count < 1:
         raise WorkbenchError("a count of at least 1", f"{count}", "count the points of the set")
     return expected_maximum_of_log(math.log(count))
 

@@ -23,7 +23,7 @@ from scipy import special
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.geometry.directions import Directions, draw
+from workbench.geometry.directions import FAR_OFFSET, Directions, draw
 from workbench.geometry.known_sets import expected_maximum
 from workbench.geometry.points import Cloud, as_cloud, as_rows, check_finite_rows
 
@@ -285,8 +285,7 @@ class WidthStream:
         members = products.new_zeros(len(parts), len(products))
         for member, part in zip(members, parts.values(), strict=True):
             member[part] = 1.0
-        squares = products[:, : self.directions.count].square()
-        sixths = squares.square().mul_(squares)
+        sixths = products[:, : self.directions.count].square().pow_(3)
         self.sixths.index_add_(0, levels, (members @ sixths).double())
         norms = members.double() @ distances.double().pow(6)
         self.sixth_norms.index_add_(0, levels, norms)
@@ -541,8 +540,11 @@ def _largest_distance(points: Float[Tensor, "rows features"]) -> float:
     return float((points[one].double() - points[other].double()).norm())
 
 
-def _gram_of(cloud: Cloud) -> Float64[Tensor, "points points"]:
-    """Gram matrix of few points of many features, about their mean, by blocks of features."""
+def _gram_of(cloud: Cloud, *, centred: bool = False) -> Float64[Tensor, "points points"]:
+    """Gram matrix of few points of many features, by blocks of features.
+
+    About 0, or about the points' mean where that is so far from 0 that digits would be lost.
+    """
     width = max(2**22 // cloud.count, 1)
     source = cloud.source
     if cloud.stored and not isinstance(source.chunks[0], int):
@@ -551,8 +553,13 @@ def _gram_of(cloud: Cloud) -> Float64[Tensor, "points points"]:
     for start in range(0, cloud.features, width):
         block = as_rows(source[:, start : start + width], cloud.dtype).double()
         check_finite_rows(block.sum(0), 0, cloud.count)
-        block = block - block.mean(0)
+        if centred:
+            block = block - block.mean(0)
         total.addmm_(block, block.T)
+    offset = float(total.mean())  # the mean's squared norm
+    deviation = float(total.diagonal().mean()) - offset
+    if not centred and offset > FAR_OFFSET**2 * deviation:
+        return _gram_of(cloud, centred=True)
     return total
 
 

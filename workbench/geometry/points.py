@@ -17,8 +17,8 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 
-CPU_ENTRIES = 2**19
-"""Entries of a block on a CPU: 2 MiB of float32, about the size of a core's cache."""
+CPU_ENTRIES = 2**21
+"""Entries of a block on a CPU with what is computed from them: 8 MiB of float32."""
 DEVICE_ENTRIES = 2**25
 """Entries of a block on an accelerator, where launches take the time: 128 MiB of float32."""
 EXACT_IN_FLOAT32 = {"float16", "bfloat16", "float32", "int8", "uint8", "int16", "uint16", "bool"}
