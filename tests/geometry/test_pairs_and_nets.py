@@ -24,7 +24,9 @@ from workbench.geometry import (
 @pytest.mark.parametrize("angle", [0.0, 1e-7, 1e-3, 0.14, 1.0, math.pi / 2, math.pi - 1e-3])
 def test_angles_are_exact_at_every_size(dtype: torch.dtype, angle: float) -> None:
     axes = torch.linalg.qr(sphere(30, 2)).Q
-    u = torch.tensor([[3.0, 0.0], [0.2 * math.cos(angle), 0.2 * math.sin(angle)]]).double()
+    u = torch.tensor(
+        [[3.0, 0.0], [0.2 * math.cos(angle), 0.2 * math.sin(angle)]], dtype=torch.float64
+    )
     points = (u @ axes.T if dtype == torch.float64 else u).to(dtype)
     found = float(pairwise(points)[0, 1])
     eps = torch.finfo(dtype).eps
@@ -36,7 +38,7 @@ def test_angles_are_exact_at_every_size(dtype: torch.dtype, angle: float) -> Non
 
 
 @pytest.mark.parametrize("measure", ["angle", "distance"])
-@pytest.mark.parametrize("block", [7, 64, 1024])
+@pytest.mark.parametrize("block", [40, 1024])
 def test_statistics_of_blocks_are_those_of_all_pairs(measure: Any, block: int) -> None:
     x = sphere(150, 6) + 0.2
     x[40] = x[90]  # duplicates
@@ -86,14 +88,14 @@ def test_nets_are_nested_coverings_and_packings() -> None:
         (of_subspace(5000, 2, 20), known_sets.ball(2), 10, 0.34),
         (sphere(5000, 3), known_sets.ball(3), 10, 0.65),
         (sphere(5000, 3), known_sets.ball(3), 100, 0.32),
-        (sphere(20_000, 10), known_sets.ball(10), 10, 0.52),
+        (sphere(20_000, 10), None, 100, 0.59),
     ],
 )
 def test_sudakovs_bound_holds_and_is_as_loose_as_measured(
-    points: torch.Tensor, width: known_sets.KnownWidth, count: int, ratio: float
+    points: torch.Tensor, width: known_sets.KnownWidth | None, count: int, ratio: float
 ) -> None:
     """The design's ratios √2εM_n/ω; for orthonormal points the bound is sharp."""
-    bound = farthest_first(points, count).sudakov(float(width))
+    bound = farthest_first(points, count).sudakov(float(width or mean_width(points)))
     assert (bound.ratio <= 1 + 1e-6).all()
     assert bound.ratio[-1] == pytest.approx(ratio, abs=0.04)
     assert (bound.log_bound >= np.log(bound.count) - 1e-5).all()

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.polynomial.legendre import leggauss
 from scipy import special
 
 from workbench.errors import WorkbenchError
-from workbench.geometry.maxima import expected_maximum
+from workbench.geometry.maxima import expected_maximum, legendre
 
 __all__ = [
     "KnownWidth",
@@ -184,7 +183,7 @@ def _expected_root(axes: np.ndarray) -> float:
 
 def _integral(function: Callable[[np.ndarray], np.ndarray], low: float, high: float) -> float:
     """Integral of a smooth function, by Gauss and Legendre's rule with 800 nodes."""
-    nodes, weights = leggauss(800)
+    nodes, weights = legendre(800)
     half = (high - low) / 2
     return float(half * weights @ function(low + half * (nodes + 1)))
 

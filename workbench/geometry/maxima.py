@@ -19,6 +19,12 @@ CUT = 40.0
 LARGE = math.log(1000.0)
 
 
+@lru_cache(maxsize=4)
+def legendre(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the rule of Gauss and Legendre on [−1, 1]."""
+    return leggauss(count)
+
+
 def expected_maximum(count: int) -> float:
     """Expected maximum M_N of N = `count` independent standard normals; M_1 = 0.
 
@@ -40,7 +46,7 @@ def expected_maximum_of_log(log_count: float) -> float:
         else -special.ndtri_exp(math.log(CUT) - log_count)
     )
     high = -special.ndtri_exp(-CUT - log_count)
-    nodes, weights = leggauss(NODES)
+    nodes, weights = legendre(NODES)
     t = low + (high - low) * (nodes + 1) / 2
     exponent = count * special.log_ndtr(t)
     if log_count > LARGE:  # log Φ = log(1 − Q): with Q below 0.04, −Q(1 + Q/2 + …)
@@ -51,6 +57,7 @@ def expected_maximum_of_log(log_count: float) -> float:
     return float(low + (high - low) / 2 * weights @ -np.expm1(exponent))
 
 
+@lru_cache(maxsize=4096)
 def log_count_of(maximum: float) -> float:
     """Natural logarithm of the largest real N with M_N ≤ `maximum`; 0 where that is not positive.
 
