@@ -14,6 +14,12 @@ def test_directions_are_worth_five_and_stores_are_streamed() -> None:
     (worth,) = [target for target in report.targets if "variance" in target.name]
     assert float(worth.found.split()[0]) > 3.5  # 60 seeds: an error of a fifth
     cases = {row.case for row in report.rows if row.method == OURS}
-    for subject in ("mean width 3,000", "4-sparse", "zarr store 800", "all pairs, 300", "of 300 points"):
+    for subject in (
+        "mean width 3,000",
+        "4-sparse",
+        "zarr store 800",
+        "all pairs, 300",
+        "of 300 points",
+    ):
         assert any(subject in case for case in cases), subject
     assert not any("60 %" in target.name for target in report.targets)

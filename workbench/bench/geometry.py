@@ -195,8 +195,7 @@ def _pair_rows(sizes: GeometrySizes, device: torch.device) -> tuple[list[Row], f
     peaks = {name: peak_bytes(task, device) for name, task in tasks.items()}
     case = f"angles of all pairs, {sizes.paired:,}×{sizes.features}"
     rows = [
-        Row(case, name, seconds[name], seconds[name] / seconds[OURS], peaks[name])
-        for name in tasks
+        Row(case, name, seconds[name], seconds[name] / seconds[OURS], peaks[name]) for name in tasks
     ]
     return rows, peaks[OURS] / (4 * sizes.paired**2)
 

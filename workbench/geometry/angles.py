@@ -135,9 +135,7 @@ def pair_blocks(points: Any, measure: Measure = "angle", block: int = BLOCK) -> 
             values = _angles(rows, columns) if measure == "angle" else distances(rows, columns)
             if left == top:
                 values.fill_diagonal_(0.0)
-            yield PairBlock(
-                slice(top, top + len(rows)), slice(left, left + len(columns)), values
-            )
+            yield PairBlock(slice(top, top + len(rows)), slice(left, left + len(columns)), values)
 
 
 def pairwise(points: Any, measure: Measure = "angle") -> Float[Tensor, "points points"]:

@@ -92,9 +92,7 @@ def draw(
             f"at least {LEAST_DIRECTIONS} directions", f"{directions}", "256 are a good start"
         )
     if not bool(torch.isfinite(sample).all()):
-        raise WorkbenchError(
-            "finite points", "NaN or infinity among them", "leave these rows out"
-        )
+        raise WorkbenchError("finite points", "NaN or infinity among them", "leave these rows out")
     features = sample.shape[1]
     centre = sample.double().mean(0)
     centred = sample.double() - centre

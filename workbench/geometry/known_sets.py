@@ -96,9 +96,7 @@ def cross_polytope(dimension: int) -> KnownWidth:
     _check("dimension", dimension)
     # max |gᵢ| has the distribution function (1 − 2Q)ⁿ
     high = -float(special.ndtri_exp(-40.0 - math.log(2 * dimension)))
-    mean = _integral(
-        lambda t: -np.expm1(dimension * np.log1p(-2 * special.ndtr(-t))), 0.0, high
-    )
+    mean = _integral(lambda t: -np.expm1(dimension * np.log1p(-2 * special.ndtr(-t))), 0.0, high)
     return KnownWidth(2 * mean, True, f"cross-polytope of R^{dimension}")
 
 
@@ -160,8 +158,7 @@ def ellipsoid(semi_axes: Any) -> KnownWidth:
     if axes.ndim != 1 or not axes.size or not (np.isfinite(axes) & (axes >= 0)).all():
         raise WorkbenchError(
             "semi-axes that are finite and not negative, on one axis",
-            f"an array of shape {axes.shape}"
-            + (f", smallest {axes.min():g}" if axes.size else ""),
+            f"an array of shape {axes.shape}" + (f", smallest {axes.min():g}" if axes.size else ""),
             "pass the singular values of the map, not its eigenvalues or the map itself",
         )
     return KnownWidth(2 * _expected_root(axes), True, f"ellipsoid with {axes.size} semi-axes")

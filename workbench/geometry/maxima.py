@@ -69,6 +69,4 @@ def log_count_of(maximum: float) -> float:
     if maximum <= 0:
         return 0.0
     most = maximum**2 + 10.0  # M_N ≥ √(log N) from N = 2 on, up to a constant
-    return float(
-        optimize.brentq(lambda log_n: expected_maximum_of_log(log_n) - maximum, 0.0, most)
-    )
+    return float(optimize.brentq(lambda log_n: expected_maximum_of_log(log_n) - maximum, 0.0, most))
