@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 ROOT = Path(__file__).parents[1]
 ROOMS = (
     "cli", "bench", "widgets", "views", "launch", "experiments", "evaluation", "training", "probe",
-    "runs", "models", "hashing", "geometry", "objectives", "segmentation", "layers", "linalg",
+    "runs", "models", "hashing", "objectives", "segmentation", "layers", "geometry", "linalg",
     "data", "testing", "errors", "version",
 )  # fmt: skip
 """Top of the house first; a room may import itself and what stands below it."""

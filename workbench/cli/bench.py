@@ -146,6 +146,17 @@ def probe(quick: bool, out: Path | None, as_json: bool, device: str, threads: in
 
 
 @bench.command()
+@_options
+def geometry(quick: bool, out: Path | None, as_json: bool, device: str, threads: int) -> None:
+    """Mean width beside a matrix product, streamed; all pairs' angles; scikit-dimension."""
+    from workbench.bench.geometry import QUICK, GeometrySizes, bench_geometry
+
+    sizes = QUICK if quick else GeometrySizes()
+    for place in _devices(device, threads):
+        _show(bench_geometry(sizes, place), as_json, out / place.type if out else None)
+
+
+@bench.command()
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
