@@ -14,7 +14,7 @@ Sources: Giryes, Sapiro, Bronstein, IEEE TSP 2016 (angles of random layers); Ver
 """
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -543,7 +543,3 @@ def _formula(
             angles = angle_after(angles, 1, float(getattr(each, "negative_slope", 0.0)))
     return np.where(known, angles.numpy(), np.nan)
 
-
-def random_draws(look: LayerGeometry) -> Iterator[str]:
-    """Names of the random networks of a result."""
-    yield from (name for name in look.draws if name != GIVEN)
