@@ -277,7 +277,9 @@ def layer_geometry(
             "a network in evaluation mode", "a module in training mode", "call model.eval() first"
         )
     if draws < 1:
-        raise WorkbenchError("at least one random network", f"{draws}", 'or leave out beside="random"')
+        raise WorkbenchError(
+            "at least one random network", f"{draws}", 'or leave out beside="random"'
+        )
     names = named_layers(model, layers)
     own = balanced(model) if gauge == "balanced" else model
     prepared = _preprocessing(model, preprocessing)
@@ -509,7 +511,9 @@ def _predicted(
     except WorkbenchError as error:
         return LayerPrediction(layer, None, None, error.found)
     names = [name for name, _ in chain]
-    last = max((i for i, n in enumerate(names) if n == layer or n.startswith(f"{layer}.")), default=-1)
+    last = max(
+        (i for i, n in enumerate(names) if n == layer or n.startswith(f"{layer}.")), default=-1
+    )
     before = [module for _, module in chain[: last + 1]]
     formula = _formula(before, angles_in)
     reasons = [
@@ -520,7 +524,7 @@ def _predicted(
     if reasons:
         return LayerPrediction(layer, None, formula, reasons[0])
     exact = [
-        _last(predicted_angles(before, inputs[i], inputs[j]), angle)
+        _last(predicted_angles(before, inputs[i], inputs[j]), angle) if angle == angle else np.nan
         for i, j, angle in zip(*_pairs(len(inputs)), angles_in, strict=True)
     ]
     return LayerPrediction(layer, np.array(exact), formula, "")
@@ -542,4 +546,3 @@ def _formula(
         if isinstance(each, nn.ReLU | nn.LeakyReLU):
             angles = angle_after(angles, 1, float(getattr(each, "negative_slope", 0.0)))
     return np.where(known, angles.numpy(), np.nan)
-
