@@ -20,7 +20,7 @@ SHOWN = (
 @click.argument("network", metavar="MODEL")
 @click.option("--images", required=True, help="Folder of images, or a store.")
 @click.option("--layers", required=True,
-              help="Names or patterns with commas between; numbers of convolutions of a backbone.")  # fmt: skip
+              help="Names or patterns, commas between; of a backbone: convolutions.")  # fmt: skip
 @click.option("--count", type=click.IntRange(min=2), default=40, show_default=True,
               help="Number of images, the first by name.")  # fmt: skip
 @click.option("--beside", type=click.Choice(["random"]),

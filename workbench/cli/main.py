@@ -10,8 +10,8 @@ from pipelines.errors import UserError
 from workbench.version import __version__
 
 COMMANDS = (
-    "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe", "geometry",
-    "export", "bench", "demo", "lab",
+    "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe",
+    "geometry", "export", "bench", "demo", "lab",
 )  # fmt: skip
 """Names of the commands; each is a module of this package with a command of the same name."""
 

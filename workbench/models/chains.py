@@ -42,7 +42,7 @@ def numbered_chain(backbone: str) -> nn.Sequential:
     """Convolutions of a backbone as a chain, with the weights of $WORKBENCH_DATA/weights.
 
     Modules are named by the number of their convolution: conv1, relu1, conv2, relu2, pool2, … Its
-    input is normalised as ImageNet's images are. A backbone without known weights keeps random ones.
+    input is normalised as ImageNet's images are. A backbone without known weights is random.
 
     Raises:
         WorkbenchError: no such backbone, or no file of its weights.

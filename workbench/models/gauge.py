@@ -69,7 +69,8 @@ def balanced(model: nn.Module) -> nn.Module:
 
 def _balance(first: nn.Module, second: nn.Module) -> float:
     """Balance the channels between two layers; the largest change of a scale's logarithm."""
-    assert isinstance(first, MAPS) and isinstance(second, MAPS)
+    assert isinstance(first, MAPS)
+    assert isinstance(second, MAPS)
     incoming = first.weight.double().flatten(1).square().sum(1)
     outgoing = _by_channel(second, len(incoming)).double().square().sum((0, 2))
     alive = (incoming > 0) & (outgoing > 0)

@@ -1,4 +1,4 @@
-"""Random weights for any architecture: a copy of a module, newly initialised after He et al. (2015).
+"""Random weights for any architecture: a copy of a module, initialised after He et al. (2015).
 
 Weights of linear maps and convolutions are drawn from N(0, 2/fan-in), their biases are 0; modules
 with a `reset_parameters` of their own (normalisations) are reset. All other parameters are kept.

@@ -12,6 +12,7 @@ MEASURES = {
     "effective_rank": "effective rank",
 }  # fmt: skip
 BINS = 40
+AXES = ("angle_in", "angle")
 
 
 def dimension_charts(look: LayerGeometry) -> list[hv.Overlay]:
@@ -45,7 +46,7 @@ def angle_chart(look: LayerGeometry, layer: str) -> hv.Overlay:
         found = pairs[pairs.weights == weights]
         parts.append(
             styled(
-                hv.Scatter(found[["angle_in", "angle"]], "angle_in", "angle", label=_words(weights)),
+                hv.Scatter(found[["angle_in", "angle"]], *AXES, label=_words(weights)),
                 common={"color": _colour(weights), "alpha": 0.5},
                 bokeh={"size": 3}, matplotlib={"s": 4},
             )
@@ -58,7 +59,8 @@ def angle_chart(look: LayerGeometry, layer: str) -> hv.Overlay:
         )
         parts.append(styled(line, common={"color": OTHER}))
     return as_chart(
-        hv.Overlay(parts, label=f"angles at {layer}"), square=True, legend_position="bottom_right",
+        hv.Overlay(parts, label=f"angles at {layer}"), square=True, legend_position="top_left",
+        xlim=(0, 1.05 * float(pairs.angle_in.max())), ylim=(0, 1.5 * float(pairs.angle.max())),
         xlabel="angle of the inputs (radians)", ylabel=f"angle at {layer} (radians)",
     )  # fmt: skip
 
@@ -78,8 +80,9 @@ def ratio_chart(look: LayerGeometry, layer: str) -> hv.Overlay:
     parts = [
         styled(
             hv.Histogram(np.histogram(values, edges, density=True), kdims="ratio", label=label),
-            common={"color": colour, "alpha": 0.6},
-            bokeh={"line_color": None}, matplotlib={"edgecolor": "none"},
+            common={"alpha": 0.6},
+            bokeh={"fill_color": colour, "line_color": None},
+            matplotlib={"facecolor": colour, "edgecolor": "none"},
         )
         for label, (colour, values) in groups.items()
     ]  # fmt: skip
