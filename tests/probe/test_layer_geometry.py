@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from torch import Tensor, nn
 
 import workbench
+from workbench.cli.geometry import geometry
 from workbench.errors import WorkbenchError
 from workbench.models.gauge import balanced
 from workbench.models.random_weights import randomised
@@ -176,3 +179,27 @@ def test_an_unreadable_image_is_left_out(tmp_path: Path) -> None:
     look = measured(ready(), ["1"], images=tmp_path, preprocessing=small)
     assert len(look.images) == 2
     assert list(look.left_out) == ["c"]
+
+
+def test_the_command_writes_a_record_and_pictures(tmp_path: Path) -> None:
+    for name in "ab":
+        noise = np.random.default_rng(ord(name)).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{name}.png")
+    out = tmp_path / "out"
+    options = [
+        "--images",
+        str(tmp_path),
+        "--layers",
+        "1,3",
+        "--beside",
+        "random",
+        "--out",
+        str(out),
+    ]
+    done = CliRunner().invoke(geometry, ["tiny", *options])
+    assert done.exit_code == 0, done.output
+    found = pd.read_csv(out / "layers.csv").query("layer == 'relu3'")
+    assert list(found.weights) == ["given", "random 1", "random 2"]
+    assert found.predicted.notna().all()
+    assert "| relu1 | given |" in (out / "geometry.md").read_text()
+    assert (out / "ratios.png").stat().st_size > 5000

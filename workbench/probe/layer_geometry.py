@@ -320,7 +320,9 @@ def _inputs(
 ) -> tuple[tuple[str, ...], list[Tensor], dict[str, str]]:
     """Ids and inputs of the images, and the reasons of those that could not be read."""
     source = image_source(images)
-    ids, inputs, left_out = [], [], {}
+    ids: list[str] = []
+    inputs: list[Tensor] = []
+    left_out: dict[str, str] = {}
     for number, name in enumerate(source.ids):
         if count is not None and len(inputs) == count:
             break
@@ -545,4 +547,5 @@ def _formula(
     for each in modules:
         if isinstance(each, nn.ReLU | nn.LeakyReLU):
             angles = angle_after(angles, 1, float(getattr(each, "negative_slope", 0.0)))
-    return np.where(known, angles.numpy(), np.nan)
+    found: np.ndarray = np.where(known, angles.numpy(), np.nan)
+    return found
