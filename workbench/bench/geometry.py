@@ -131,7 +131,7 @@ def _width_rows(sizes: GeometrySizes, device: torch.device) -> tuple[list[Row], 
 
 
 def _worth_rows(trials: int, directions: int) -> tuple[list[Row], float]:
-    """Relative errors of plain and of our directions on each cloud; the least ratio of variances."""
+    """Relative errors of plain and our directions on each cloud; the least ratio of variances."""
     rows, ratios = [], []
     for name, x in four_clouds().items():
         ours = np.array([
@@ -155,7 +155,7 @@ def _plain(x: Tensor, directions: int, seed: int) -> float:
 
 
 def _stored_rows(sizes: GeometrySizes) -> tuple[list[Row], float, float]:
-    """Times and peaks of one worker on two stores; growth of the peak, and it over a working set."""
+    """Times and peaks of one worker on two stores; the peak's growth, also over a working set."""
     rows: list[Row] = []
     peaks: list[int] = []
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="synchronous"):
@@ -206,7 +206,7 @@ def _blocks_only(x: Tensor) -> None:
 
 
 def _local_rows(sizes: GeometrySizes, peers: Peers) -> list[Row]:
-    """Dimension of a 5-dimensional cloud: ours, and scikit-dimension's estimators of another kind."""
+    """Dimension of a 5-dimensional cloud: ours, and estimators of scikit-dimension."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(sizes.local, 5, generator=generator) @ torch.randn(
         5, DIMENSION, generator=generator

@@ -74,7 +74,7 @@ class MeanWidth:
         low: lower end of the interval over directions (not over samples of points).
         high: upper end.
         level: probability of the interval.
-        ceiling: 2 M_N √(N/(N − 1)) times the radius, about the largest width that N points can have:
+        ceiling: 2 M_N √(N/(N − 1)) times the radius, about the largest width of N points:
             that of a regular simplex. Where the ratio is near 1, ω has measured log N.
         radius: largest distance from the sample's mean or from 0, whichever gives less.
         diameter: largest distance between points, or a lower bound of it.
@@ -110,12 +110,12 @@ class MeanWidth:
 
     @property
     def diameter_is_exact(self) -> bool:
-        """Whether the diameter is exact: where there are at most 1024 points, and where bounds meet."""
+        """Whether the diameter is exact: of at most 1024 points, and where bounds meet."""
         return self.diameter == self.diameter_high
 
     @property
     def stable_dimension(self) -> float:
-        """Stable dimension ω²/diam², free of scale; an upper bound where the diameter is a lower one.
+        """Stable dimension ω²/diam², free of scale; an upper bound if the diameter is a lower one.
 
         About n for a ball of n dimensions (HDP §7.6), and 0 where all points coincide.
         """
@@ -519,7 +519,7 @@ def _estimates(
 def _at_known_means(
     means: Float64[np.ndarray, "blocks"], controls: list[np.ndarray], level: float
 ) -> tuple[float, float]:
-    """Intercept of the least-squares fit of block means on controls of mean 0, and half its interval."""
+    """Intercept of the least-squares fit of block means on controls of mean 0; half interval."""
     used = [each / each.std() for each in controls if np.isfinite(each).all() and each.std() > 1e-5]
     design = np.stack([np.ones(len(means)), *used], 1)
     inverse = np.linalg.pinv(design, rcond=1e-6)
