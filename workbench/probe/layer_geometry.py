@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -483,19 +483,15 @@ def _ratios(
     return np.where(apart, angles / np.where(apart, angles_in, 1.0), np.nan)
 
 
-def _known(values: Float64[np.ndarray, "_"]) -> Bool[np.ndarray, "_"]:
-    return np.isfinite(values)
-
-
 def _quantiles(values: Float64[np.ndarray, "_"], shares: tuple[float, ...]) -> list[float]:
-    known = values[_known(values)]
+    known = values[np.isfinite(values)]
     return [float(np.quantile(known, each)) if len(known) else float("nan") for each in shares]
 
 
 def _correlation(
     angles: Float64[np.ndarray, "pairs"], angles_in: Float64[np.ndarray, "pairs"]
 ) -> float:
-    both = _known(angles) & _known(angles_in)
+    both = np.isfinite(angles) & np.isfinite(angles_in)
     first, second = angles[both], angles_in[both]
     if len(first) < 3 or first.std() == 0 or second.std() == 0:
         return float("nan")
@@ -542,7 +538,7 @@ def _formula(
     """Formula of fully connected layers, activation by activation, poolings left out."""
     if not all(isinstance(each, (*LinearMap, *PASSED)) for each in modules):
         return None
-    known = _known(angles_in)
+    known = np.isfinite(angles_in)
     angles = torch.from_numpy(np.where(known, angles_in, 0.0))
     for each in modules:
         if isinstance(each, nn.ReLU | nn.LeakyReLU):
