@@ -16,7 +16,7 @@ import dask
 import numpy as np
 import torch
 import zarr
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.bench.measure import medians, peak_bytes
 from workbench.bench.peers import Peer, Peers
@@ -98,7 +98,7 @@ def four_clouds() -> dict[str, Tensor]:
     normal = partial(torch.randn, generator=generator)
 
     def unit(x: Tensor) -> Tensor:
-        return x / x.norm(dim=1, keepdim=True)
+        return nn.functional.normalize(x)
 
     places = torch.rand(CLOUD, DIMENSION, generator=generator).argsort(1)[:, :4]
     centres = unit(normal(10, DIMENSION))[torch.arange(CLOUD) % 10]

@@ -15,6 +15,7 @@ Science 27, 1981.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Float64
@@ -151,7 +152,7 @@ def _span(centred: Float64[Tensor, "rows features"], rank: int) -> Float64[Tenso
     basis = vectors[:, -rank:]
     if centred.shape[0] < centred.shape[1]:
         basis = torch.linalg.qr(centred.T @ (basis * values[-rank:].rsqrt())).Q
-    return basis
+    return cast(Tensor, basis)
 
 
 def _frames(
@@ -159,4 +160,5 @@ def _frames(
 ) -> Float64[Tensor, "dimension directions"]:
     """Blocks of orthonormal columns, each uniform up to signs, which an even function ignores."""
     normal = torch.randn(count, dimension, block, generator=generator, dtype=torch.float64)
-    return torch.linalg.qr(normal).Q.transpose(0, 1).reshape(dimension, count * block)
+    frames = torch.linalg.qr(normal).Q.transpose(0, 1).reshape(dimension, count * block)
+    return cast(Tensor, frames)

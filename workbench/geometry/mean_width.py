@@ -314,7 +314,7 @@ class WidthStream:
             if self.directions.subtract:
                 points = points + self.directions.centre
             self._keep_far(points, there.values)
-        return distances
+        return cast(Tensor, distances)
 
     def _keep_far(
         self, points: Float[Tensor, "rows features"], distances: Float[Tensor, "rows"]
@@ -607,23 +607,23 @@ def _stream(cloud: Cloud, directions: Directions) -> WidthStream:
 
 def _reduced_by_dask(cloud: Cloud, directions: Directions) -> WidthStream:
     """Reduction over chunks of rows; each task holds one chunk and one part of the result."""
-    import dask
     import dask.array as da
+    from dask.delayed import delayed
 
     source = cloud.source
     if isinstance(source.chunks[0], int):
         rows = (np.diff(cloud.edges).tolist(), (cloud.features,))
         source = da.from_array(source, chunks=tuple(map(tuple, rows)))
     chunks = source.rechunk({1: -1}).to_delayed()[:, 0].tolist()
-    shared = dask.delayed(directions)
-    part, joined = dask.delayed(_part, pure=False), dask.delayed(_joined, pure=False)
+    shared = delayed(directions)
+    part, joined = delayed(_part, pure=False), delayed(_joined, pure=False)
     parts = [
         part(chunk, start, shared, cloud.dtype)
         for chunk, start in zip(chunks, cloud.edges[:-1], strict=True)
     ]
     while len(parts) > 1:
         parts = [joined(parts[i : i + FAN_IN]) for i in range(0, len(parts), FAN_IN)]
-    return cast(WidthStream, dask.compute(parts[0])[0])
+    return cast(WidthStream, parts[0].compute())
 
 
 def _part(chunk: Any, start: int, directions: Directions, dtype: torch.dtype) -> WidthStream:
