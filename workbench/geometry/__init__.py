@@ -1,4 +1,4 @@
-"""Geometry of sets and layers: mean width, angles and distances, nets; known sets in closed form."""
+"""Geometry of sets and layers: mean width, angles, distances, nets; known sets in closed form."""
 
 from workbench.geometry import angles, known_sets, nets
 from workbench.geometry.angles import PairStatistics, pair_blocks, pair_statistics, pairwise
