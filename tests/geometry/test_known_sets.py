@@ -43,8 +43,10 @@ def of_blocks(g: np.ndarray, count: int) -> np.ndarray:
         (known_sets.sparse(1000, 50), 33.413, 1e-3, 1000, partial(top, k=50)),
         (known_sets.sparse(8, 8), 2 * 8**0.5, 1e-5, 8, partial(top, k=8)),
         (known_sets.subspaces(100, 10), 9.933, 1e-3, 1000, partial(of_blocks, count=100)),
-        (ellipsoid(AXES), 2.372063, 1e-5, 256, lambda g: np.linalg.norm(g * AXES, axis=1)),
-        (ellipsoid([3.0, 1e-9, 0.0]), 6 * 0.7978846, 1e-5, 1, lambda g: 3 * np.abs(g[:, 0])),
+        (known_sets.ellipsoid(AXES), 2.372063, 1e-5, 256,
+         lambda g: np.linalg.norm(g * AXES, axis=1)),
+        (known_sets.ellipsoid([3.0, 1e-9, 0.0]), 6 * 0.7978846, 1e-5, 1,
+         lambda g: 3 * np.abs(g[:, 0])),
     ],
 )  # fmt: skip
 def test_known_sets(

@@ -23,6 +23,7 @@ from workbench.bench.peers import Peer, Peers
 from workbench.bench.records import Row, Target
 from workbench.bench.report import Report, at_least, at_most
 from workbench.geometry import mean_width, pair_statistics
+from workbench.geometry.points import CPU_ENTRIES
 from workbench.runs.provenance import provenance
 
 SCIKIT_DIMENSION = Peer("skdim.id", "scikit-dimension==0.5.0")
@@ -75,18 +76,18 @@ def bench_geometry(sizes: GeometrySizes, device: torch.device) -> Report:
     at_size = sizes.points == PROMISED
     targets: tuple[Target, ...] = (
         at_least("variance reduction worth 5 × directions on each cloud", worth, 5.0, "{} ×"),
-        at_most("peak of all pairs, of an N×N matrix", share, 0.5, "{} ×"),
     )
     if at_size:
         targets = (
             at_least("mean width at 60 % of a product's rate", 100 * rate, 60.0, "{} %"),
             *targets,
+            at_most("peak of all pairs, of an N×N matrix", share, 0.5, "{} ×"),
             at_most("peak of a worker over one chunk's working set", over, 1.1, "{} ×"),
             at_most("peak on four times the points", growth, 1.1, "{} ×"),
         )
     notes = (
         "Error of the clouds: standard deviation of the width over seeds, relative to the width.",
-        "A chunk's working set: the chunk as read, and a block with its products.",
+        "A chunk's working set: the chunk as read, and the products of one of its blocks, 8 MiB.",
         *peers.notes(),
     )
     return Report("geometry", tuple(rows), targets, notes, origin)
@@ -98,7 +99,8 @@ def four_clouds() -> dict[str, Tensor]:
     normal = partial(torch.randn, generator=generator)
 
     def unit(x: Tensor) -> Tensor:
-        return nn.functional.normalize(x)
+        norms: Tensor = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        return x / norms
 
     places = torch.rand(CLOUD, DIMENSION, generator=generator).argsort(1)[:, :4]
     centres = unit(normal(10, DIMENSION))[torch.arange(CLOUD) % 10]
@@ -131,7 +133,7 @@ def _width_rows(sizes: GeometrySizes, device: torch.device) -> tuple[list[Row], 
 
 
 def _worth_rows(trials: int, directions: int) -> tuple[list[Row], float]:
-    """Relative errors of plain and our directions on each cloud; the least ratio of variances."""
+    """Relative errors of plain and of our directions; the least ratio of variances."""
     rows, ratios = [], []
     for name, x in four_clouds().items():
         ours = np.array([
@@ -155,7 +157,7 @@ def _plain(x: Tensor, directions: int, seed: int) -> float:
 
 
 def _stored_rows(sizes: GeometrySizes) -> tuple[list[Row], float, float]:
-    """Times and peaks of one worker on two stores; the peak's growth, also over a working set."""
+    """Times and peaks of one worker on two stores; the peak's growth, and over a working set."""
     rows: list[Row] = []
     peaks: list[int] = []
     with tempfile.TemporaryDirectory() as folder, dask.config.set(scheduler="synchronous"):
@@ -170,8 +172,8 @@ def _stored_rows(sizes: GeometrySizes) -> tuple[list[Row], float, float]:
 
 
 def _set(sizes: GeometrySizes) -> int:
-    """Bytes of a chunk's working set: the chunk, and its decoded copy while it is assembled."""
-    return 2 * 4 * sizes.chunk * sizes.features
+    """Bytes of a chunk's working set: the chunk, and the products of one of its blocks."""
+    return 4 * (sizes.chunk * sizes.features + CPU_ENTRIES)
 
 
 def _store(path: Path, count: int, sizes: GeometrySizes) -> Any:
@@ -206,7 +208,7 @@ def _blocks_only(x: Tensor) -> None:
 
 
 def _local_rows(sizes: GeometrySizes, peers: Peers) -> list[Row]:
-    """Dimension of a 5-dimensional cloud: ours, and estimators of scikit-dimension."""
+    """Dimension of a 5-dimensional cloud: ours, and scikit-dimension's, of another kind."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(sizes.local, 5, generator=generator) @ torch.randn(
         5, DIMENSION, generator=generator

@@ -255,7 +255,7 @@ def _some(mask: Bool[Tensor, "rows columns"]) -> Iterator[tuple[Tensor, Tensor]]
 
 
 def _diameter_bound(cloud: Cloud) -> float:
-    """Upper bound of all distances: twice the largest from a sample's mean; 1 if it is 0."""
+    """Upper bound of all distances, twice the largest one from a sample's mean; 1 if it is 0."""
     centre = cloud.sample(BLOCK).double().mean(0).to(cloud.dtype)
     largest = 0.0
     for start, rows in cloud.blocks():

@@ -149,7 +149,7 @@ def _semi_axes(
 def _span(centred: Float64[Tensor, "rows features"], rank: int) -> Float64[Tensor, "features rank"]:
     """Orthonormal basis of the rows' span."""
     values, vectors = torch.linalg.eigh(_small_gram(centred))
-    basis = vectors[:, -rank:]
+    basis: Tensor = vectors[:, -rank:]
     if centred.shape[0] < centred.shape[1]:
         basis = torch.linalg.qr(centred.T @ (basis * values[-rank:].rsqrt())).Q
     return cast(Tensor, basis)
@@ -160,5 +160,5 @@ def _frames(
 ) -> Float64[Tensor, "dimension directions"]:
     """Blocks of orthonormal columns, each uniform up to signs, which an even function ignores."""
     normal = torch.randn(count, dimension, block, generator=generator, dtype=torch.float64)
-    frames = torch.linalg.qr(normal).Q.transpose(0, 1).reshape(dimension, count * block)
-    return cast(Tensor, frames)
+    frames: Tensor = torch.linalg.qr(normal).Q
+    return frames.transpose(0, 1).reshape(dimension, count * block)

@@ -143,7 +143,7 @@ def subspaces(count: int, dimension: int) -> KnownWidth:
 
 
 def ellipsoid(semi_axes: Any) -> KnownWidth:
-    """Width 2 E√Q, Q = Σ sᵢ² gᵢ², of the ellipsoid with semi-axes s, its map's singular values.
+    """Width 2 E√Q, Q = Σ sᵢ² gᵢ², of an ellipsoid with semi-axes s (its map's singular values).
 
     E√Q = (2√π)⁻¹ ∫₀^∞ (1 − E e^(−xQ)) x^(−3/2) dx with E e^(−xQ) = Π (1 + 2x sᵢ²)^(−½).
 
@@ -165,7 +165,7 @@ def ellipsoid(semi_axes: Any) -> KnownWidth:
 
 
 def _expected_root(axes: np.ndarray) -> float:
-    """Expectation of √(Σ s² g²) by the trapezoidal rule in log x, which converges geometrically."""
+    """Expectation of √(Σ s² g²), by the trapezoidal rule in log x: it converges geometrically."""
     largest = float(axes.max())
     if largest == 0.0:
         return 0.0

@@ -1,6 +1,6 @@
 """Expected maximum of N independent standard normals, of any N, also where only log N fits.
 
-M_N = ∫ₗ (1 − Φᴺ) dt + l, where Φᴺ is negligible below l; Φᴺ = exp(N log Φ), and in the upper tail
+M_N = ∫ₗ (1 − Φᴺ) dt + l, where Φᴺ is negligible below l. Φᴺ = exp(N log Φ), and in the upper tail
 N log Φ = −exp(log N + log Q), so that N itself is never formed.
 """
 

@@ -74,8 +74,8 @@ class MeanWidth:
         low: lower end of the interval over directions (not over samples of points).
         high: upper end.
         level: probability of the interval.
-        ceiling: 2 M_N √(N/(N − 1)) times the radius, about the largest width of N points:
-            that of a regular simplex. Where the ratio is near 1, ω has measured log N.
+        ceiling: 2 M_N √(N/(N − 1)) times the radius, about the largest width that N points can
+            have: that of a regular simplex. Where the ratio is near 1, ω has measured log N.
         radius: largest distance from the sample's mean or from 0, whichever gives less.
         diameter: largest distance between points, or a lower bound of it.
         diameter_high: upper bound; equal to `diameter` where that is exact.
@@ -110,14 +110,14 @@ class MeanWidth:
 
     @property
     def diameter_is_exact(self) -> bool:
-        """Whether the diameter is exact: of at most 1024 points, and where bounds meet."""
+        """Whether the diameter is exact: up to 1024 points, and where both bounds meet."""
         return self.diameter == self.diameter_high
 
     @property
     def stable_dimension(self) -> float:
-        """Stable dimension ω²/diam², free of scale; an upper bound if the diameter is a lower one.
+        """Stable dimension ω²/diam²; an upper bound where the diameter is a lower one.
 
-        About n for a ball of n dimensions (HDP §7.6), and 0 where all points coincide.
+        Free of scale: about n for a ball of n dimensions (HDP §7.6), 0 where all points coincide.
         """
         return (self.value / self.diameter) ** 2 if self.diameter else 0.0
 
@@ -300,13 +300,13 @@ class WidthStream:
             along: their inner products with the centre.
             start: index of the first row.
         """
-        norms = torch.linalg.vector_norm(block, dim=1)
+        norms: Tensor = torch.linalg.vector_norm(block, dim=1)
         check_finite_rows(norms, start, len(norms))
         distances = norms
         if not self.directions.subtract:
             self.largest_norm = max(self.largest_norm, float(norms.amax()))
             squares = norms.square() - 2 * along + self.directions.centre.square().sum()
-            distances = squares.clamp(min=0.0).sqrt()
+            distances = squares.clamp_(min=0.0).sqrt_()
         known = float(self.far_distances[-1]) if len(self.far_distances) == FAR else -1.0
         if float(distances.amax()) > known:
             there = distances.topk(min(FAR, len(distances)))
@@ -519,7 +519,7 @@ def _estimates(
 def _at_known_means(
     means: Float64[np.ndarray, "blocks"], controls: list[np.ndarray], level: float
 ) -> tuple[float, float]:
-    """Intercept of the least-squares fit of block means on controls of mean 0; half interval."""
+    """Intercept of the fit of block means on controls of mean 0, and half its interval."""
     used = [each / each.std() for each in controls if np.isfinite(each).all() and each.std() > 1e-5]
     design = np.stack([np.ones(len(means)), *used], 1)
     inverse = np.linalg.pinv(design, rcond=1e-6)
@@ -608,6 +608,7 @@ def _stream(cloud: Cloud, directions: Directions) -> WidthStream:
 def _reduced_by_dask(cloud: Cloud, directions: Directions) -> WidthStream:
     """Reduction over chunks of rows; each task holds one chunk and one part of the result."""
     import dask.array as da
+    from dask.base import compute
     from dask.delayed import delayed
 
     source = cloud.source
@@ -623,7 +624,7 @@ def _reduced_by_dask(cloud: Cloud, directions: Directions) -> WidthStream:
     ]
     while len(parts) > 1:
         parts = [joined(parts[i : i + FAN_IN]) for i in range(0, len(parts), FAN_IN)]
-    return cast(WidthStream, parts[0].compute())
+    return cast(WidthStream, compute(parts[0])[0])
 
 
 def _part(chunk: Any, start: int, directions: Directions, dtype: torch.dtype) -> WidthStream:
