@@ -9,7 +9,6 @@ import pytest
 
 from workbench.errors import WorkbenchError
 from workbench.geometry import known_sets
-from workbench.geometry.known_sets import ellipsoid
 from workbench.geometry.maxima import expected_maximum, expected_maximum_of_log, log_count_of
 
 AXES = 1 / np.arange(1, 257)

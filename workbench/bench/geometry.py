@@ -16,7 +16,7 @@ import dask
 import numpy as np
 import torch
 import zarr
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.bench.measure import medians, peak_bytes
 from workbench.bench.peers import Peer, Peers

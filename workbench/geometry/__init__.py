@@ -1,4 +1,4 @@
-"""Geometry of sets and layers: mean width, angles, distances, nets; known sets in closed form."""
+"""Geometry of sets and layers: widths, angles, nets, embeddings, regions, recovery, with theory."""
 
 from workbench.geometry import (
     angles,

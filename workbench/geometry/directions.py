@@ -15,7 +15,6 @@ Science 27, 1981.
 """
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from jaxtyping import Float, Float64
@@ -152,7 +151,7 @@ def _span(centred: Float64[Tensor, "rows features"], rank: int) -> Float64[Tenso
     basis: Tensor = vectors[:, -rank:]
     if centred.shape[0] < centred.shape[1]:
         basis = torch.linalg.qr(centred.T @ (basis * values[-rank:].rsqrt())).Q
-    return cast(Tensor, basis)
+    return basis
 
 
 def _frames(

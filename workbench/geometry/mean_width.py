@@ -314,7 +314,7 @@ class WidthStream:
             if self.directions.subtract:
                 points = points + self.directions.centre
             self._keep_far(points, there.values)
-        return cast(Tensor, distances)
+        return distances
 
     def _keep_far(
         self, points: Float[Tensor, "rows features"], distances: Float[Tensor, "rows"]
