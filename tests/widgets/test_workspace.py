@@ -19,7 +19,7 @@ from workbench.runs import Run
 from workbench.widgets.workspace import Compare, State, Workspace
 from workbench.widgets.workspace.curves import SEEDS_ONLY
 from workbench.widgets.workspace.keys import HELP
-from workbench.widgets.workspace.share import picture, spectra
+from workbench.widgets.workspace.share import curves_picture, picture, spectra
 from workbench.widgets.workspace.state import (
     AFFINITY,
     BLOCKS,
@@ -337,6 +337,10 @@ def test_curves_are_grouped_smoothed_and_placed(tmp_path: Path) -> None:
     assert np.allclose(first.values, 0.1 * np.arange(1, 21) + 0.5)
     assert np.allclose(second.low, 0.2 * np.arange(1, 21))
     assert np.allclose(second.high, 0.2 * np.arange(1, 21) + 1)
+    table = shown.table()
+    assert set(table["run"]) == {"training.rate = 0.1 (2 runs)", "training.rate = 0.2 (2 runs)"}
+    assert np.allclose(table["high"] - table["low"], 1)
+    assert ElementTree.fromstring(curves_picture(shown.charts, "svg")).tag.endswith("svg")
     shown.state.group = SEEDS_ONLY
     assert [len(c.values) for c in shown.charts["loss"].curves] == [20, 20]
     shown.state.param.update(group="", smooth=0.5, logarithmic=True)

@@ -13,6 +13,7 @@ from workbench.runs import Run
 from workbench.widgets.shells.jupyter_shell import as_present
 from workbench.widgets.workspace.curves import SEEDS_ONLY, CurveChart, varied
 from workbench.widgets.workspace.measured import Measured, of_run
+from workbench.widgets.workspace.share import curves_picture, save_button
 from workbench.widgets.workspace.state import AXES, MOST_CURVES, State
 from workbench.widgets.workspace.training import TrainingBar
 
@@ -57,7 +58,7 @@ class Compare:
             state.param.smooth, label="Smoothing", start=0, end=0.5, step=0.01, width=150
         )
         self._log = pn.widgets.Checkbox.from_param(
-            state.param.logarithmic, label="log", align="end"
+            state.param.logarithmic, label="Logarithmic", align="end"
         )
         self._table = pn.widgets.Tabulator(
             pd.DataFrame(), show_index=True, disabled=True, theme=state.table_theme, height=260,
@@ -82,8 +83,8 @@ class Compare:
         self.differences = pd.DataFrame(
             fields, index=[each.name for each in self._measured], dtype=object
         ).T
-        groups = {"no runs": "", "runs of equal configuration": SEEDS_ONLY}
-        groups |= {f"runs of one {name}": name for name in fields}
+        groups = {"None": "", "Runs of equal configuration": SEEDS_ONLY}
+        groups |= {f"Runs of one {name}": name for name in fields}
         state = self.state
         known = state.group if state.group in groups.values() else ""
         chosen = [name for name in state.metrics if name in names] or names[:_USUAL]
@@ -101,10 +102,38 @@ class Compare:
         self._write_note(names)
         self._build()
 
+    def table(self) -> pd.DataFrame:
+        """Drawn curves, a row a point: measurement, run or group, place, value, band."""
+        rows = [
+            pd.DataFrame(
+                {"metric": metric, "run": curve.name, self.state.axis: curve.values.index}
+                | {name: values.to_numpy() for name, values in curve.columns().items()}
+            )
+            for metric, chart in self.charts.items()
+            for curve in chart.curves
+        ]
+        return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
+
+    def _csv(self) -> bytes:
+        return self.table().to_csv(index=False).encode()
+
+    def _svg(self) -> bytes:
+        return curves_picture(self.charts, "svg")
+
+    def _fail(self, error: Exception) -> None:
+        self._note.text = f'<p style="margin:4px 8px">{escape(str(error))}</p>'
+
     def panel(self) -> pn.Column:
         """Layout of controls, charts and differences."""
         controls = pn.FlexBox(
-            self._metrics, self._axis, self._smooth, self._log, self._group, align_items="end"
+            self._metrics,
+            self._axis,
+            self._smooth,
+            self._log,
+            self._group,
+            save_button("Save CSV", "curves.csv", self._csv, self._fail),
+            save_button("Save SVG", "curves.svg", self._svg, self._fail),
+            align_items="end",
         )
         note = pn.pane.Bokeh(self._note, sizing_mode="stretch_width")
         return pn.Column(

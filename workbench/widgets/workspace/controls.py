@@ -25,9 +25,9 @@ from workbench.widgets.workspace.view import View
 
 _CUTS = {
     "k-way cut": FLAT,
-    "hierarchy, number of segments": NUMBER,
-    "hierarchy, threshold": THRESHOLD,
-    "pool of the evaluation": POOL,
+    "Hierarchy, number of segments": NUMBER,
+    "Hierarchy, merge threshold": THRESHOLD,
+    "Pool of the evaluation": POOL,
 }
 _ROWS = {"M = D⁻½WD⁻½": "M", "W = XΛXᵀ": "W"}
 
@@ -69,7 +69,7 @@ class Controls:
             state.param.rows, label="Row of", options=_ROWS, width=130
         )
         self._several = pn.widgets.Checkbox.from_param(
-            state.param.several, label="several pixels", align="end"
+            state.param.several, label="Several pixels", align="end"
         )
         self._cut = pn.widgets.Select.from_param(
             state.param.cut, label="Cut", options=_CUTS, width=200
@@ -132,9 +132,9 @@ class Controls:
     def show(self, view: View | None) -> None:
         """Offer what a view has: annotators, eigenvectors, thresholds."""
         count = 0 if view is None else len(view.snapshot.truths)
-        each = {f"annotator {i + 1}": i for i in range(count)}
-        typical = {"typical annotator": TYPICAL} if count else {}
-        self._put(self._annotator, {**typical, **each, "none": NOBODY}, self._state.annotator)
+        each = {f"Annotator {i + 1}": i for i in range(count)}
+        typical = {"Typical annotator": TYPICAL} if count else {}
+        self._put(self._annotator, {**typical, **each, "None": NOBODY}, self._state.annotator)
         annotated = count > 0 or self._state.overlay == ERROR
         self._overlay.options = [each for each in OVERLAYS if annotated or each != ERROR]
         if view is not None:

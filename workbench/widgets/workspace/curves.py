@@ -24,7 +24,7 @@ COLOURS = (
 """Colours of runs, in their order: the main run, the second one, …"""
 _POINTS = 400
 """Points of the mean of a group."""
-_LEGEND = 10
+LEGEND = 10
 """Largest number of curves that a legend names; all are named under the pointer."""
 
 
@@ -42,6 +42,12 @@ class Curve:
     values: pd.Series
     low: pd.Series | None = None
     high: pd.Series | None = None
+
+    def columns(self) -> dict[str, pd.Series]:
+        """Values with both ends of their band, which for one run is no wider than the curve."""
+        low = self.values if self.low is None else self.low
+        high = self.values if self.high is None else self.high
+        return {"value": self.values, "low": low, "high": high}
 
 
 def curves(
@@ -126,10 +132,12 @@ class CurveChart:
     Attributes:
         figure: bokeh figure.
         curves: what is drawn.
+        logarithmic: whether the vertical axis is logarithmic.
     """
 
     def __init__(self, state: State, height: int = 250) -> None:
         self._state = state
+        self.logarithmic = state.logarithmic
         self.curves: list[Curve] = []
         drawn: Any = figure(
             sizing_mode="stretch_width", height=height, min_width=260, y_range=DataRange1d(),
@@ -153,6 +161,11 @@ class CurveChart:
         )  # fmt: skip
         self.figure = drawn
 
+    @property
+    def axis(self) -> str:
+        """Name of the horizontal axis."""
+        return "hours" if self._state.axis == TIME else str(self._state.axis)
+
     def show(self, runs: Sequence[Measured], metric: str) -> None:
         """Draw a measurement of runs."""
         state = self._state
@@ -172,8 +185,8 @@ class CurveChart:
                 bands["ys"].append(np.concatenate([low.to_numpy(), high.to_numpy()[::-1]]))
                 bands["colour"].append(colour)
         self._lines.data, self._bands.data = rows, bands
-        self.figure.legend.visible = 1 < len(self.curves) <= _LEGEND
+        self.figure.legend.visible = 1 < len(self.curves) <= LEGEND
         negative = any((each.values <= 0).any() for each in self.curves)
         note = " (values ≤ 0 are left out)" if state.logarithmic and negative else ""
         self.figure.title.text = metric + (note if self.curves else ": not measured")
-        self.figure.xaxis.axis_label = "hours" if state.axis == TIME else state.axis
+        self.figure.xaxis.axis_label = self.axis

@@ -1,7 +1,8 @@
 """Outputs of a workspace: its picture as PNG or SVG, its numbers as CSV, its view as Python."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 
 from workbench.errors import WorkbenchError
 from workbench.views.style import MARKER, SEEDS
+from workbench.widgets.workspace.curves import COLOURS, LEGEND, CurveChart
 from workbench.widgets.workspace.painting import painting
 from workbench.widgets.workspace.state import State
 from workbench.widgets.workspace.view import View
@@ -40,9 +42,7 @@ def picture(state: State, views: Sequence[tuple[str, View]], kind: str) -> bytes
     for frame, (name, view) in zip(frames, views, strict=True):
         _draw(frame, state, view)
         frame.set_title(" · ".join([*[name] * bool(name), view.title]), fontsize=9)
-    file = io.BytesIO()
-    drawn.savefig(file, format=kind, dpi=200)
-    return file.getvalue()
+    return _saved(drawn, kind)
 
 
 def _draw(frame: Any, state: State, view: View) -> None:
@@ -75,6 +75,40 @@ def _draw(frame: Any, state: State, view: View) -> None:
     frame.set_yticks([])
 
 
+def curves_picture(charts: Mapping[str, CurveChart], kind: str) -> bytes:
+    """Charts of measurements below each other, as they are drawn.
+
+    Args:
+        charts: charts by measurement.
+        kind: "png" or "svg".
+
+    Raises:
+        WorkbenchError: there is no chart.
+    """
+    if not charts:
+        raise WorkbenchError("a chart", "none", "choose a metric")
+    drawn = Figure((_WIDTH + 2, 2.4 * len(charts)), layout="constrained")
+    frames = drawn.subplots(len(charts), 1, squeeze=False)[:, 0]
+    for frame, (metric, chart) in zip(frames, charts.items(), strict=True):
+        for curve, colour in zip(chart.curves, cycle(COLOURS), strict=False):
+            frame.plot(curve.values.index, curve.values, color=colour, lw=1.3, label=curve.name)
+            if curve.low is not None and curve.high is not None:
+                places = curve.low.index.to_numpy(float)
+                frame.fill_between(places, curve.low, curve.high, color=colour, alpha=0.18, lw=0)
+        frame.set_yscale("log" if chart.logarithmic else "linear")
+        frame.set_title(metric, fontsize=9)
+        frame.set_xlabel(chart.axis, fontsize=8)
+        if 1 < len(chart.curves) <= LEGEND:
+            frame.legend(fontsize=7, frameon=False)
+    return _saved(drawn, kind)
+
+
+def _saved(drawn: Figure, kind: str) -> bytes:
+    file = io.BytesIO()
+    drawn.savefig(file, format=kind, dpi=200)
+    return file.getvalue()
+
+
 def spectra(views: Sequence[tuple[str, View]]) -> pd.DataFrame:
     """Eigenvalues of M: a row a number, a column a picture."""
     columns = {f"{name or view.title}": view.spectrum.eigenvalues for name, view in views}
@@ -105,18 +139,28 @@ class Share:
         paths: Callable[[], str],
         failed: Callable[[WorkbenchError], None],
     ) -> None:
-        self._state, self._paths, self._failed = state, paths, failed
+        self._state, self._paths = state, paths
         self._code = PreText(
             text="",
             sizing_mode="stretch_width",
             styles={"user-select": "text", "font-size": "12px", "white-space": "pre-wrap"},
         )
         made = [
-            self._button("PNG", "png", lambda: picture(state, views(), "png")),
-            self._button("SVG", "svg", lambda: picture(state, views(), "svg")),
-            self._button("Eigenvalues, CSV", "csv", lambda: spectra(views()).to_csv().encode()),
-            self._button("Measurements, CSV", "csv", lambda: measurements().to_csv().encode()),
-        ]
+            save_button(
+                "Save PNG", "workbench.png", lambda: picture(state, views(), "png"), failed
+            ),
+            save_button(
+                "Save SVG", "workbench.svg", lambda: picture(state, views(), "svg"), failed
+            ),
+            save_button(
+                "Save eigenvalues, CSV", "eigenvalues.csv",
+                lambda: spectra(views()).to_csv().encode(), failed,
+            ),
+            save_button(
+                "Save measurements, CSV", "measurements.csv",
+                lambda: measurements().to_csv().encode(), failed,
+            ),
+        ]  # fmt: skip
         code = pn.pane.Bokeh(self._code, sizing_mode="stretch_width")
         self.row = pn.Column(pn.FlexBox(*made), code, visible=False, sizing_mode="stretch_width")
         self.watchers = [state.param.watch(lambda *_: self.write(), list(State.ADDRESS))]
@@ -131,16 +175,30 @@ class Share:
         if self.row.visible:
             self._code.text = self._state.code(self._paths())
 
-    def _button(self, label: str, ending: str, made: Callable[[], bytes]) -> Any:
-        def content() -> io.BytesIO | None:
-            try:
-                return io.BytesIO(made())
-            except WorkbenchError as error:
-                self._failed(error)
-                return None
 
-        name = label.split(",")[0].lower()
-        return pn.widgets.FileDownload(
-            callback=content, filename=f"workbench-{name}.{ending}", label=f"Save {label}",
-            color="light", width=175, auto=True, embed=False,
-        )  # fmt: skip
+def save_button(
+    label: str,
+    filename: str,
+    made: Callable[[], bytes],
+    failed: Callable[[WorkbenchError], None],
+) -> pn.widgets.FileDownload:
+    """Button that makes a file when it is clicked.
+
+    Args:
+        label: text of the button.
+        filename: name of the file.
+        made: function that gives its content.
+        failed: function that takes an error.
+    """
+
+    def content() -> io.BytesIO | None:
+        try:
+            return io.BytesIO(made())
+        except WorkbenchError as error:
+            failed(error)
+            return None
+
+    return pn.widgets.FileDownload(
+        callback=content, filename=filename, label=label, color="light", width=185, auto=True,
+        embed=False, align="end",
+    )  # fmt: skip

@@ -390,7 +390,7 @@ class Workspace:
             scroll=True,
             styles=_SHRINKS | {"max-height": "100%"},
         )
-        log = pn.widgets.Checkbox.from_param(self.state.param.logarithmic, label="logarithmic")
+        log = pn.widgets.Checkbox.from_param(self.state.param.logarithmic, label="Logarithmic")
         below = pn.Row(
             pn.Column(self._metric, log, width=215), self._timeline, sizing_mode="stretch_width"
         )
