@@ -115,7 +115,7 @@ class Compare:
         return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame()
 
     def _csv(self) -> bytes:
-        return self.table().to_csv(index=False).encode()
+        return str(self.table().to_csv(index=False)).encode()
 
     def _svg(self) -> bytes:
         return curves_picture(self.charts, "svg")
