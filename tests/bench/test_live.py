@@ -1,7 +1,10 @@
 """The benchmark of the explorers at a tiny size; nothing here is timed."""
 
+import shutil
+
 import pytest
 
+from workbench.bench.live.browser import LIMITS, PAGE, PageSizes
 from workbench.bench.live.records import RecordSizes
 from workbench.bench.live.run import LiveSizes, bench_live, live_snapshot
 from workbench.bench.live.training import TrainingSizes, training_targets
@@ -22,6 +25,7 @@ def report() -> Report:
             steps=50,
             repeats=1,
             records=RecordSizes(3000, 3, 20, 2, 3000, repeats=1),
+            page=PageSizes(steps=3, repeats=2) if shutil.which("chromium") else None,
             training=training,
         )
     )
@@ -29,6 +33,9 @@ def report() -> Report:
 
 def test_every_case_is_measured(report: Report) -> None:
     cases = list(dict.fromkeys(row.case.split(",")[0] for row in report.rows))
+    if shutil.which("chromium"):
+        cases.remove(PAGE)
+        assert {row.method for row in report.rows if row.case == PAGE} == set(LIMITS)
     assert cases == [
         "click to heat map",
         "slider to segments and coverings",

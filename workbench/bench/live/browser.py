@@ -131,10 +131,10 @@ def _measured(address: str, browser: str, sizes: PageSizes) -> dict[str, list[fl
     return found
 
 
-def _picture(page: Any) -> dict[str, float]:
+def _picture(page: Any) -> dict[str, Any]:
     """Place of the large picture on the page."""
     boxes = [each.bounding_box() for each in page.locator(".bk-Figure").all()]
-    largest: dict[str, float] = max(
+    largest: dict[str, Any] = max(
         (box for box in boxes if box), key=lambda box: box["width"] * box["height"]
     )
     return largest
