@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.errors import UserError
-from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.distances import has_matrices
 from workbench.probe.recording import KIND
 from workbench.runs import Run
-from workbench.runs.finding import is_run, is_store, resolved_path
+from workbench.runs.finding import is_store, resolved_path
 from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
@@ -56,23 +55,6 @@ class Subject:
         there = isinstance(store, Path) and is_store(store)
         path = Path(store) if there else None
         return cls(run, tuple(others), tuple(names), path, looker, state)
-
-    @classmethod
-    def of_path(cls, path: Path | str) -> "Subject":
-        """Subject of a run folder or a store.
-
-        Raises:
-            WorkbenchError: the path is neither.
-        """
-        if is_store(path):
-            return cls(store=Path(path))
-        if not is_run(path):
-            raise WorkbenchError(
-                f"a run or a store at {path}",
-                "another folder" if Path(path).is_dir() else "none",
-                "name what a training, workbench.probe or a pipeline has written",
-            )
-        return cls.of_run(Run.open(path))
 
     @property
     def runs(self) -> list[Run]:
