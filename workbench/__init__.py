@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.launch.train import Training, train
     from workbench.probe import Probe
     from workbench.probe import TrainingRecord as record  # noqa: N813 (it is used like a function)
-    from workbench.probe.layer_geometry import layer_geometry
+    from workbench.probe.geometry.layers import layer_geometry
     from workbench.runs import Control, Run
     from workbench.views.scenes.photo import write_photo
     from workbench.widgets.explore import explore
@@ -42,7 +42,7 @@ _HOMES = {
     "Training": "workbench.launch.train",
     "explore": "workbench.widgets.explore",
     "export_model": "workbench.experiments.scenes.model_files",
-    "layer_geometry": "workbench.probe.layer_geometry",
+    "layer_geometry": "workbench.probe.geometry.layers",
     "load_segmenter": "workbench.experiments.scenes.photographs",
     "read_model": "workbench.experiments.scenes.model_files",
     "record": "workbench.probe",

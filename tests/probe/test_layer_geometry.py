@@ -15,7 +15,7 @@ from workbench.cli.geometry import geometry
 from workbench.errors import WorkbenchError
 from workbench.models.gauge import balanced
 from workbench.models.random_weights import randomised
-from workbench.probe.layer_geometry import LayerGeometry
+from workbench.probe.geometry.result import LayerGeometry
 from workbench.probe.preprocessing import Preprocessing
 
 

@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from torch import nn
 
-    from workbench.probe.layer_geometry import LayerGeometry
+    from workbench.probe.geometry.result import LayerGeometry
 
 SHOWN = (
     "layer", "weights", "squared_width", "stable_dimension", "effective_rank", "unit_width",
@@ -60,7 +60,7 @@ def geometry(
     Example:
       workbench geometry vgg19 --images coco2017/val2017 --layers 8,16 --beside random --out vgg19
     """
-    from workbench.probe.layer_geometry import layer_geometry
+    from workbench.probe.geometry.layers import layer_geometry
 
     model, names = _network(network, [each.strip() for each in layers.split(",")], checkpoint)
     look = layer_geometry(
@@ -94,8 +94,8 @@ def _write(look: "LayerGeometry", network: str, out: Path) -> list[Path]:
 
     from workbench.runs.files import to_json, write_files
     from workbench.runs.provenance import provenance
+    from workbench.views.geometry.layers import angle_chart, dimension_charts, ratio_chart
     from workbench.views.inline import png
-    from workbench.views.layer_geometry import angle_chart, dimension_charts, ratio_chart
 
     table = look.table()
     record = {

@@ -12,18 +12,12 @@ from workbench.geometry import (
     sparse_recovery,
 )
 from workbench.geometry.angles import PairStatistics, pair_blocks, pair_statistics, pairwise
+from workbench.geometry.certified_bound import CertifiedBound, certified_bound
 from workbench.geometry.directions import Directions, draw
-from workbench.geometry.mean_width import (
-    CeilingWarning,
-    CertifiedBound,
-    LeftSpanError,
-    MeanWidth,
-    WidthByCount,
-    WidthStream,
-    certified_bound,
-    mean_width,
-)
+from workbench.geometry.mean_width import mean_width
 from workbench.geometry.nets import Net, farthest_first
+from workbench.geometry.width import CeilingWarning, MeanWidth, WidthByCount
+from workbench.geometry.width_stream import LeftSpanError, WidthStream
 
 __all__ = [
     "CeilingWarning",

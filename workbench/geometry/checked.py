@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.geometry.points import as_cloud
 
 Array = Tensor | np.ndarray
 
@@ -41,12 +42,7 @@ def cloud(x: Array, least: int = 1) -> Float64[Tensor, "points features"]:
     Raises:
         WorkbenchError: not a matrix, fewer points, no features, or NaN.
     """
-    if x.ndim != 2 or x.shape[0] < least or x.shape[1] == 0:
-        raise WorkbenchError(
-            f"a matrix of at least {least} {'point' if least == 1 else 'points'}, a point a row",
-            f"an array of shape {tuple(x.shape)}",
-            "pass (points, features); a map of features wants flatten(1) first",
-        )
+    as_cloud(x, least)
     return float64(x, "points")
 
 

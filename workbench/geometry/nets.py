@@ -19,8 +19,8 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.geometry.angles import distances
 from workbench.geometry.maxima import expected_maximum, log_count_of
-from workbench.geometry.mean_width import MeanWidth
 from workbench.geometry.points import as_cloud, check_finite_rows
+from workbench.geometry.width import MeanWidth
 
 
 @dataclass(frozen=True, eq=False)

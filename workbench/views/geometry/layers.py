@@ -4,7 +4,8 @@ import holoviews as hv
 import numpy as np
 import pandas as pd
 
-from workbench.probe.layer_geometry import GIVEN, INPUT, LayerGeometry
+from workbench.probe.geometry.clouds import INPUT
+from workbench.probe.geometry.result import GIVEN, LayerGeometry
 from workbench.views.style import AFTER, BEFORE, OTHER, as_chart, styled
 
 MEASURES = {
