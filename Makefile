@@ -54,7 +54,7 @@ lab: $(STAMP)  ## JupyterLab with copies of the notebooks (workbench-notebooks/)
 	@$(BIN)/workbench lab
 
 lock: $(STAMP)  ## resolve requirements.lock anew
-	@$(BIN)/python -m piptools compile --quiet --extra lab --extra cluster --extra kubernetes --extra test --extra dev --strip-extras --allow-unsafe \
+	@$(BIN)/python -m piptools compile --quiet --extra lab --extra cluster --extra kubernetes --extra scattering --extra test --extra dev --strip-extras --allow-unsafe \
 	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate \
 	  --output-file requirements.lock pyproject.toml
 	@sed -i -E 's/\+cpu$$//' requirements.lock
