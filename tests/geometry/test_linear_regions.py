@@ -38,25 +38,71 @@ def convolutional() -> nn.Sequential:
 def patterns(model: nn.Module, x: Tensor) -> np.ndarray:
     """All choices at each of many inputs, by running the network."""
     found = []
-    for module in (m for m in model.modules() if not isinstance(m, nn.Sequential)):
-        if isinstance(module, nn.ReLU | nn.LeakyReLU):
-            found.append((x <= 0).flatten(1))
+
+    def keep(module: nn.Module, args: tuple[Tensor]) -> None:
         if isinstance(module, nn.MaxPool2d):
             options = module.kernel_size, module.stride, module.padding
-            found.append(max_pool2d(x, *options, return_indices=True)[1].flatten(1))
-        x = module(x)
+            found.append(max_pool2d(*args, *options, return_indices=True)[1].flatten(1))
+        else:
+            found.append((args[0] <= 0).flatten(1))
+
+    kinds = nn.ReLU | nn.LeakyReLU | nn.MaxPool2d
+    hooks = [m.register_forward_pre_hook(keep) for m in model.modules() if isinstance(m, kinds)]
+    model(x)
+    for each in hooks:
+        each.remove()
     return torch.cat([each.long() for each in found], 1).numpy()
 
 
-@pytest.mark.parametrize("kind", ["relu", "leaky", "convolutional"])
+class Residual(nn.Module):
+    """Sums of branches, one ReLU called three times, a concatenation, a scale, a reshape."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 3, 3, padding=1)
+        self.branch = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))
+        self.relu = nn.ReLU(inplace=True)
+        self.scale = nn.Parameter(torch.rand(3, 1, 1))
+        self.end = nn.Linear(6 * 9, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.stem(x))
+        out = self.branch(x) * self.scale
+        out += x
+        again = torch.cat([self.relu(out), 0.5 - x], 1)
+        again = nn.functional.avg_pool2d(again, 2)
+        return self.end(self.relu(again).view(again.size(0), -1))
+
+
+def residual() -> nn.Module:
+    return Residual().double().eval()
+
+
+class Squared(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * x
+
+
+class Deciding(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.sum() > 0 else -x
+
+
+CASES = {"convolutional": (convolutional, (1, 8, 8)), "residual": (residual, (1, 6, 6))}
+
+
+@pytest.mark.parametrize("kind", ["relu", "leaky", "convolutional", "residual"])
 @pytest.mark.parametrize("block", [4_000_000, 3000])
 def test_a_segment_has_the_regions_that_dense_sampling_finds(
     kind: str, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(linear_regions, "BLOCK", block)
-    model, shape = (convolutional(), (1, 8, 8)) if kind == "convolutional" else (
-        connected(6, 20, 20, 20, 2, activation=nn.LeakyReLU if kind == "leaky" else nn.ReLU), (6,)
-    )  # fmt: skip
+    if kind in CASES:
+        make, shape = CASES[kind]
+        model = make()
+    else:
+        activation = nn.LeakyReLU if kind == "leaky" else nn.ReLU
+        model, shape = connected(6, 20, 20, 20, 2, activation=activation), (6,)
     a, b = torch.randn(2, *shape, dtype=torch.float64)
     found = count_on_line(model, a, b)
     t = torch.linspace(0, 1, 40_001, dtype=torch.float64).reshape(-1, *[1] * len(shape))
@@ -91,10 +137,11 @@ def samples(found: PlaneRegions, count: int) -> tuple[np.ndarray, Tensor]:
     return plane, torch.stack([found.input_at(*point) for point in plane])
 
 
-@pytest.mark.parametrize("kind", ["relu", "leaky", "convolutional"])
+@pytest.mark.parametrize("kind", ["relu", "leaky", "convolutional", "residual"])
 def test_a_plane_is_divided_as_samples_say(kind: str) -> None:
-    if kind == "convolutional":
-        model, inputs = convolutional(), torch.randn(3, 1, 8, 8)
+    if kind in CASES:
+        make, shape = CASES[kind]
+        model, inputs = make(), torch.randn(3, *shape)
         inputs = inputs[0] + 0.07 * (inputs - inputs[0])
     else:
         activation = nn.LeakyReLU if kind == "leaky" else nn.ReLU
@@ -130,7 +177,7 @@ def test_a_plane_is_divided_as_samples_say(kind: str) -> None:
         assert len(others - seen) <= 1  # across a very short border
         for other in others:
             assert region in found.neighbours(other)
-            if kind != "convolutional":  # with pooling, two choices may change at once
+            if kind not in CASES:  # with pooling, two choices may change at once
                 assert len(found.changed(region, other)) == 1
 
 
@@ -199,6 +246,8 @@ def test_random_networks_have_not() -> None:
         (lambda m, x: count_on_line(m, x[0], x[1] * float("nan")), "NaN"),
         (lambda m, x: count_on_line(m, x[0], x[1, :3]), "one shape"),
         (lambda m, x: count_on_line(nn.Sequential(m, nn.Tanh()), x[0], x[1]), "1, a Tanh"),
+        (lambda m, x: count_on_line(Squared(), x[0], x[1]), "mul"),
+        (lambda m, x: count_on_line(Deciding(), x[0], x[1]), "without decisions on values"),
         (lambda m, x: count_on_line(nn.MaxPool2d(2, ceil_mode=True), x[0], x[1]), "ceil_mode"),
         (lambda m, x: regions_on_plane(m, x[0], x[1], 2 * x[1] - x[0]), "not on one line"),
         (lambda m, x: regions_on_plane(m, x[0], x[1], x[0]), "not on one line"),

@@ -32,7 +32,7 @@ class Division:
         self,
         index: int,
         polygons: list[Polygon],
-        maps: Float64[Tensor, "polygons 3 *shape"],
+        maps: Float64[Tensor, "polygons 3 numbers"],
         patterns: list[np.ndarray],
     ) -> None:
         """Cut polygons by the choices of all steps from `index` on, and keep what comes out.
@@ -103,8 +103,8 @@ class Division:
 
 
 def _affine(
-    affine: Callable[[Tensor], Tensor], maps: Float64[Tensor, "polygons 3 *shape"]
-) -> Float64[Tensor, "polygons 3 *out"]:
+    affine: Callable[[Tensor], Tensor], maps: Float64[Tensor, "polygons 3 numbers"]
+) -> Float64[Tensor, "polygons 3 out"]:
     """Coefficients (a, b, c) after an affine map: its constant part belongs to c only."""
     out = affine(maps.flatten(0, 1))
     constant = affine(torch.zeros_like(maps[0, :1]))
@@ -113,14 +113,14 @@ def _affine(
 
 
 def _functions(
-    step: Step, maps: Float64[Tensor, "3 *shape"]
+    step: Step, maps: Float64[Tensor, "3 numbers"]
 ) -> Float64[np.ndarray, "choices entries 3"]:
     """Functions (a, b, c) among which each unit or window chooses; a ReLU's second one is 0."""
     if not step.pools:
-        z = maps.flatten(1).T
+        z = maps[:, : step.units].T
         return torch.stack([z, torch.zeros_like(z)], 1).numpy()
     entries = step.entries(maps)
-    missing = step.windows(tuple(maps.shape[1:])) < 0
+    missing = step.windows() < 0
     entries[:2] = entries[:2].masked_fill(missing, 0.0)
     return entries.permute(1, 2, 0).numpy()
 
@@ -146,15 +146,15 @@ def _choices(
 
 def _chosen(
     step: Step,
-    maps: Float64[Tensor, "polygons 3 *shape"],
+    maps: Float64[Tensor, "polygons 3 numbers"],
     choices: UInt8[Tensor, "polygons choices"],
-) -> Float64[Tensor, "polygons 3 *out"]:
+) -> Float64[Tensor, "polygons 3 out"]:
     """Coefficients after the choices."""
-    if not step.pools:
-        factors = torch.where(choices == 0, 1.0, step.slope()).double()
-        return maps * factors.reshape(len(maps), 1, *maps.shape[2:])
-    index = step.windows(tuple(maps.shape[2:]))
-    picked = torch.take_along_dim(index[None], choices.long()[..., None], -1)[..., 0]
-    out = torch.take_along_dim(maps.flatten(2), picked[:, None], -1)
-    assert step.choice is not None
-    return out.reshape(len(maps), 3, *step.choice(maps[:1, 0]).shape[1:])
+    own, others = maps[:, :, : step.units], maps[:, :, step.units :]
+    if step.pools:
+        places = step.windows()[None].expand(len(maps), -1, -1)
+        picked = torch.take_along_dim(places, choices.long()[..., None], -1)[..., 0]
+        own = torch.take_along_dim(own, picked[:, None], -1)
+    else:
+        own = own * torch.where(choices == 0, 1.0, step.slope).double()[:, None]
+    return torch.cat([own, others], 2)

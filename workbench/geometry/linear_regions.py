@@ -84,9 +84,9 @@ def count_on_line(model: nn.Module, a: Array, b: Array) -> LineRegions:
     ends = _inputs([a, b])
     if torch.equal(ends[0], ends[1]):
         raise WorkbenchError("two different ends", "one point twice", "pass two inputs")
-    plan = steps(model)
+    plan = steps(model, ends.shape[1:])
     ends_at = np.array([0.0, 1.0]), np.array([-1, -1])
-    times, made = _through(plan, 0, *ends_at, ends)
+    times, made = _through(plan, 0, *ends_at, ends.flatten(1))
     names = tuple(step.name for step in plan)
     return LineRegions(times[1:-1], tuple(names[index] for index in made[1:-1]), names[:-1])
 
@@ -96,7 +96,7 @@ def _through(
     first: int,
     times: Float64[np.ndarray, "times"],
     made: Int64[np.ndarray, "times"],
-    z: Float64[Tensor, "times *shape"],
+    z: Float64[Tensor, "times numbers"],
 ) -> tuple[Float64[np.ndarray, "more"], Int64[np.ndarray, "more"]]:
     """Breakpoints with those of the steps from `first` on, and the step that made each."""
     for index in range(first, len(plan)):
@@ -113,23 +113,22 @@ def _through(
         new = _crossings(step, z, times)
         spots = np.searchsorted(times, new, side="right") - 1
         share = torch.from_numpy((new - times[spots]) / np.diff(times)[spots])
-        share = share.reshape(-1, *[1] * (z.ndim - 1))
-        between = (1 - share) * z[spots] + share * z[spots + 1]
+        between = torch.lerp(z[spots], z[spots + 1], share[:, None])
         order = np.argsort(np.concatenate([times, new]), kind="stable")
         times = np.concatenate([times, new])[order]
         made = np.concatenate([made, np.full(len(new), index)])[order]
-        z = step.choice(torch.cat([z, between])[torch.from_numpy(order)])
+        z = step.after(torch.cat([z, between])[torch.from_numpy(order)])
     return times, made
 
 
 def _crossings(
-    step: Step, z: Float64[Tensor, "times *shape"], times: Float64[np.ndarray, "times"]
+    step: Step, z: Float64[Tensor, "times numbers"], times: Float64[np.ndarray, "times"]
 ) -> Float64[np.ndarray, "new"]:
     """Times, each once, strictly between the given ones, at which a choice changes."""
     if step.pools:
         spots, share = _crossings_of_windows(step.entries(z))
     else:
-        spots, share = _crossings_of_zero(z.flatten(1))
+        spots, share = _crossings_of_zero(z[:, : step.units])
     found = np.unique(times[spots] + share * np.diff(times)[spots])
     after = np.searchsorted(times, found).clip(1, len(times) - 1)
     found = found[np.minimum(times[after] - found, found - times[after - 1]) > CLOSE]
@@ -284,13 +283,13 @@ def regions_on_plane(
     corners = centre + half * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     whole = Polygon(corners, np.full(4, OUTSIDE))
     maps = torch.stack([basis[0], basis[1], inputs[0]])[None]
-    division = Division(steps(model), limit, NARROW * half)
-    division.descend(0, [whole], maps, [np.zeros(0, np.uint8)])
+    division = Division(steps(model, inputs.shape[1:]), limit, NARROW * half)
+    division.descend(0, [whole], maps.flatten(2), [np.zeros(0, np.uint8)])
     return PlaneRegions(
         tuple(division.polygons),
         np.stack(division.patterns),
         tuple(division.layers.items()),
-        torch.cat(division.maps).flatten(2).transpose(1, 2).numpy(),
+        torch.cat(division.maps).transpose(1, 2).numpy(),
         anchors,
         inputs[0],
         basis,
