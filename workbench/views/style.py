@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import holoviews as hv
 import holoviews.plotting.bokeh  # registers the backend of notebooks
 import holoviews.plotting.mpl  # registers the backend of the static report
+import numpy as np
 from holoviews.plotting.util import process_cmap
 
 from workbench.views.offline import inline_style_sheets
@@ -84,6 +85,27 @@ def dots(
         common={"color": fill},
         bokeh={"size": sizes[0], "line_color": edge},
         matplotlib={"s": sizes[1], "edgecolors": edge},
+    )
+
+
+def line(
+    x: Any, y: Any, name: str, colour: str, label: str = "", dash: str = "solid"
+) -> hv.Curve:  # fmt: skip
+    """Line through points.
+
+    Args:
+        x: (points,) places.
+        y: (points,) heights, of the dimension "value".
+        name: name of the dimension of the places.
+        colour: its colour.
+        label: in the legend.
+        dash: "solid", "dashed" or "dotted".
+    """
+    return styled(
+        hv.Curve(np.column_stack([x, y]), name, "value", label=label),
+        common={"color": colour},
+        bokeh={"line_dash": dash},
+        matplotlib={"linestyle": dash},
     )
 
 

@@ -9,9 +9,11 @@ from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.curves import CurveExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
+from workbench.widgets.explorers.linear_regions import LinearRegionExplorer
 from workbench.widgets.explorers.regions import RegionExplorer
 from workbench.widgets.explorers.segmentations import SegmentationExplorer
 from workbench.widgets.explorers.spectra import SpectrumExplorer
+from workbench.widgets.explorers.tessellation import TessellationExplorer
 from workbench.widgets.workspace import Workspace
 
 __all__ = [
@@ -19,8 +21,10 @@ __all__ = [
     "AffinityExplorer",
     "CurveExplorer",
     "DatasetBrowser",
+    "LinearRegionExplorer",
     "RegionExplorer",
     "SegmentationExplorer",
     "SpectrumExplorer",
+    "TessellationExplorer",
     "Workspace",
 ]
