@@ -16,6 +16,7 @@ import dask
 import numpy as np
 import torch
 import zarr
+from distributed import Client, LocalCluster
 from torch import Tensor
 
 from workbench.bench.measure import medians, peak_bytes
@@ -45,6 +46,7 @@ class GeometrySizes:
         trials: number of seeds for the variances.
         stored: numbers of points in the stores; memory must not grow with them.
         chunk: points in a chunk of the stores.
+        workers: numbers of Dask workers, of one thread each, on the larger store.
         paired: number of points whose pairs are taken.
         local: number of points for the intrinsic dimension.
         repeats: number of rounds.
@@ -56,13 +58,14 @@ class GeometrySizes:
     trials: int = 200
     stored: tuple[int, int] = (20_000, 80_000)
     chunk: int = 10_000
+    workers: tuple[int, ...] = (1, 2)
     paired: int = 20_000
     local: int = 5000
     repeats: int = 7
 
 
-QUICK = GeometrySizes(points=20_000, trials=40, stored=(4000, 8000), chunk=1000, paired=4000,
-                      local=1000, repeats=3)  # fmt: skip
+QUICK = GeometrySizes(points=20_000, trials=40, stored=(4000, 8000), chunk=1000, workers=(),
+                      paired=4000, local=1000, repeats=3)  # fmt: skip
 
 
 def bench_geometry(sizes: GeometrySizes, device: torch.device) -> Report:
@@ -71,8 +74,16 @@ def bench_geometry(sizes: GeometrySizes, device: torch.device) -> Report:
     width_rows, rate = _width_rows(sizes, device)
     worth_rows, worth = _worth_rows(sizes.trials, sizes.directions)
     stored_rows, growth, over = _stored_rows(sizes)
+    worker_rows, speed = _worker_rows(sizes)
     pair_rows, share = _pair_rows(sizes, device)
-    rows = [*width_rows, *worth_rows, *stored_rows, *pair_rows, *_local_rows(sizes, peers)]
+    rows = [
+        *width_rows,
+        *worth_rows,
+        *stored_rows,
+        *worker_rows,
+        *pair_rows,
+        *_local_rows(sizes, peers),
+    ]
     at_size = sizes.points == PROMISED
     targets: tuple[Target, ...] = (
         at_least("variance reduction worth 5 × directions on each cloud", worth, 5.0, "{} ×"),
@@ -84,6 +95,7 @@ def bench_geometry(sizes: GeometrySizes, device: torch.device) -> Report:
             at_most("peak of all pairs, of an N×N matrix", share, 0.5, "{} ×"),
             at_most("peak of a worker over one chunk's working set", over, 1.1, "{} ×"),
             at_most("peak on four times the points", growth, 1.1, "{} ×"),
+            at_least("speed with two workers, of one worker's", speed, 1.8, "{} ×"),
         )
     notes = (
         "Error of the clouds: standard deviation of the width over seeds, relative to the width.",
@@ -169,6 +181,24 @@ def _stored_rows(sizes: GeometrySizes) -> tuple[list[Row], float, float]:
             case = f"zarr store {count:,}×{sizes.features}, chunks of {sizes.chunk:,}"
             rows.append(Row(case, OURS, seconds, peak=peaks[-1], floor=f"{_set(sizes):,} bytes"))
     return rows, peaks[1] / max(peaks[0], 1), peaks[0] / _set(sizes)
+
+
+def _worker_rows(sizes: GeometrySizes) -> tuple[list[Row], float]:
+    """Times on clusters of this machine, and the speed with the most workers over the fewest."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        count = 5 * sizes.stored[1]
+        store = _store(Path(folder) / "points.zarr", count, sizes) if sizes.workers else None
+        for workers in sizes.workers:
+            options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+            with LocalCluster(**options) as cluster, Client(cluster):
+                seconds = medians(
+                    {OURS: partial(mean_width, store, directions=sizes.directions)}, 3
+                )
+            case = f"zarr store {count:,}×{sizes.features}, Dask workers: {workers}"
+            rows.append(Row(case, OURS, seconds[OURS]))
+    times = [row.seconds for row in rows if row.seconds is not None]
+    return rows, times[0] / times[-1] if times else float("nan")
 
 
 def _set(sizes: GeometrySizes) -> int:
