@@ -32,7 +32,7 @@ def test_a_click_names_the_neighbours_of_a_region(drawn: Draw) -> None:
     assert (explorer.network, explorer.region) == (1, 7)
     near = maps[1].neighbours(7)
     layer, unit = maps[1].changed(7, int(near[0]))[0]
-    assert f"{len(near)} neighbours: {near[0]} (unit {unit} of {layer})" in explorer.readout
+    assert f"{len(near)} neighbours: {near[0]} (unit {unit} of layer {layer})" in explorer.readout
     shown = explorer.pictures["map 1"][()]
     outlines = [each for each in shown if type(each) is hv.Path]
     assert [len(each.split()) for each in outlines] == [len(near), 1]

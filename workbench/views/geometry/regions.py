@@ -13,7 +13,7 @@ COLOURS = 12
 
 
 def region_map(
-    found: PlaneRegions, selected: int | None = None, title: str = "linear regions"
+    found: PlaneRegions, selected: int | None = None, title: str = "the plane"
 ) -> hv.Overlay:
     """Map of the regions, the inputs on it; of a selected one its outline and its neighbours.
 
@@ -40,7 +40,7 @@ def region_map(
     inputs = dots(found.anchors, ("x", "y"), "white", INK, (9, 34))
     centre, half = found.anchors.mean(0), found.extent
     return as_chart(
-        hv.Overlay([*layers, inputs], label=f"{title}: {found.count}"), square=True,
+        hv.Overlay([*layers, inputs], label=f"{title}: {found.count:,} regions"), square=True,
         xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half),
         xlabel="in the plane", ylabel="",
     )  # fmt: skip

@@ -91,8 +91,8 @@ class LinearRegionExplorer(Explorer):
 
 
 def _changes(found: PlaneRegions, region: int, other: int) -> str:
-    """Choices that differ across a border: "unit 3 of 2"."""
-    changed = [f"unit {unit} of {layer}" for layer, unit in found.changed(region, other)]
+    """Choices that differ across a border: "unit 3 of layer 2"."""
+    changed = [f"unit {unit} of layer {layer}" for layer, unit in found.changed(region, other)]
     return ", ".join(changed[:2]) + f" and {len(changed) - 2} more" * (len(changed) > 2)
 
 
@@ -101,6 +101,6 @@ def _active(found: PlaneRegions, region: int) -> str:
     parts, start = [], 0
     for layer, size in found.layers:
         chosen = found.patterns[region, start : start + size]
-        parts.append(f"{int((chosen == 0).sum())} of {size} units of {layer} active")
+        parts.append(f"{int((chosen == 0).sum())} of {size} units of layer {layer} active")
         start += size
     return ", ".join(parts)
