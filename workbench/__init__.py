@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from workbench.launch.train import Training, train
     from workbench.probe import Probe
     from workbench.probe import TrainingRecord as record  # noqa: N813 (it is used like a function)
+    from workbench.probe.geometry.inversion import invert
     from workbench.probe.geometry.layers import layer_geometry
+    from workbench.probe.geometry.learned_inverse import learned_inverse
     from workbench.runs import Control, Run
     from workbench.views.scenes.photo import write_photo
     from workbench.widgets.explore import explore
@@ -42,7 +44,9 @@ _HOMES = {
     "Training": "workbench.launch.train",
     "explore": "workbench.widgets.explore",
     "export_model": "workbench.experiments.scenes.model_files",
+    "invert": "workbench.probe.geometry.inversion",
     "layer_geometry": "workbench.probe.geometry.layers",
+    "learned_inverse": "workbench.probe.geometry.learned_inverse",
     "load_segmenter": "workbench.experiments.scenes.photographs",
     "read_model": "workbench.experiments.scenes.model_files",
     "record": "workbench.probe",
@@ -63,7 +67,9 @@ __all__ = [
     "__version__",
     "explore",
     "export_model",
+    "invert",
     "layer_geometry",
+    "learned_inverse",
     "load_segmenter",
     "probe",
     "read_model",

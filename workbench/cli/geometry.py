@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-if TYPE_CHECKING:
-    from torch import nn
+from workbench.cli.networks import network_and_layers
 
+if TYPE_CHECKING:
     from workbench.probe.geometry.result import LayerGeometry
 
 SHOWN = (
@@ -62,7 +62,7 @@ def geometry(
     """
     from workbench.probe.geometry.layers import layer_geometry
 
-    model, names = _network(network, [each.strip() for each in layers.split(",")], checkpoint)
+    model, names = network_and_layers(network, layers, checkpoint)
     look = layer_geometry(
         model, images, names, beside=beside, draws=draws, gauge=gauge, count=count, seed=seed,
         memory=memory,
@@ -72,21 +72,6 @@ def geometry(
     for name, reason in look.left_out.items():
         click.echo(f"left out: {name}: {reason}", err=True)
     click.echo(look.table()[list(SHOWN)].to_string(index=False, float_format="{:.3f}".format))
-
-
-def _network(
-    network: str, layers: list[str], checkpoint: Path | None
-) -> "tuple[nn.Module, list[str]]":
-    from workbench.models.backbones import BACKBONES
-    from workbench.models.chains import numbered_chain
-    from workbench.probe.networks import load_checkpoint, network_of
-
-    if network not in BACKBONES:
-        return network_of(network, checkpoint), layers
-    model = numbered_chain(network)
-    if checkpoint is not None:
-        load_checkpoint(model, checkpoint)
-    return model, [f"relu{each}" if each.isdigit() else each for each in layers]
 
 
 def _write(look: "LayerGeometry", network: str, out: Path) -> list[Path]:

@@ -134,6 +134,10 @@ def _matches(name: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
+class _AllReached(Exception):
+    """All wanted layers have run: the way out of a forward pass, not a failure."""
+
+
 class Capture:
     """Outputs of layers during forward passes, by name; as a context manager.
 
@@ -158,6 +162,7 @@ class Capture:
         self.names, self.select, self.call = list(names), select, call
         self._modules = {name: model.get_submodule(name) for name in names}
         self._runs: dict[str, list[Any]] = {name: [] for name in names}
+        self._model, self._stops = model, False
         self._handles: list[RemovableHandle] = []
 
     def __enter__(self) -> "Capture":
@@ -176,11 +181,34 @@ class Capture:
         for runs in self._runs.values():
             runs.clear()
 
+    def until_reached(self, batch: Tensor) -> dict[str, Tensor]:
+        """Outputs by layer, of a forward pass that ends as soon as all layers have run.
+
+        Layers behind them are not computed. A last run (`call` below 0) needs the whole pass.
+
+        Args:
+            batch: input of the model, on its device.
+
+        Raises:
+            WorkbenchError: see `outputs`.
+        """
+        self.clear()
+        self._stops = self.call is None or self.call >= 0
+        try:
+            self._model(batch)
+        except _AllReached:
+            pass
+        finally:
+            self._stops = False
+        return self.outputs
+
     def _hook(self, name: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, _: Any, output: Any) -> None:
             found = only_tensor(output) if self.select is None else self.select(output)
             # A copy: an activation that works in place would overwrite the output of its layer.
             self._runs[name].append(found.clone() if isinstance(found, Tensor) else output)
+            if self._stops and all(len(runs) > (self.call or 0) for runs in self._runs.values()):
+                raise _AllReached
 
         return keep
 

@@ -59,20 +59,27 @@ def chart(element: hv.Element | hv.Overlay) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
-def png(element: hv.Element | hv.Overlay | hv.Layout) -> bytes:
+def png(element: hv.Element | hv.Overlay | hv.Layout, columns: int | None = None) -> bytes:
     """PNG file of a chart with axes and title; charts of a layout are put side by side.
 
     Each chart keeps its own size, unlike in matplotlib's layouts.
+
+    Args:
+        element: chart, or layout of charts.
+        columns: number of charts in a row; None: one row.
     """
     charts = list(element) if isinstance(element, hv.Layout) else [element]
     images = [_titled(chart) for chart in charts]
-    sheet = Image.new("RGB", (sum(i.width for i in images), max(i.height for i in images)), "white")
-    left = 0
-    for image in images:
-        sheet.paste(image, (left, 0))
-        left += image.width
+    columns = columns or len(images)
+    widths = [max(i.width for i in images[n::columns]) for n in range(columns)]
+    rows = [images[n : n + columns] for n in range(0, len(images), columns)]
+    heights = [max(i.height for i in each) for each in rows]
+    sheet = Image.new("RGB", (sum(widths), sum(heights)), "white")
+    for number, image in enumerate(images):
+        at, place = divmod(number, columns)
+        sheet.paste(image, (sum(widths[:place]), sum(heights[:at])))
     buffer = io.BytesIO()
-    sheet.save(buffer, format="png")
+    sheet.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 

@@ -1,1 +1,1 @@
-"""Geometry of layers on images: what a network does to distances, angles and widths."""
+"""Geometry of layers on images: distances, angles, widths, and images recovered from layers."""
