@@ -21,6 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
 from workbench.experiments.scenes.choose_cuts import choose_cuts
 from workbench.experiments.scenes.ranks import follow_ranks
+from workbench.experiments.scenes.training import middles
 from workbench.models import ArchitectureConfig, Backbone
 from workbench.runs import Run, Status
 from workbench.segmentation import HierarchyConfig, PoolConfig, Price
@@ -267,3 +268,17 @@ def test_ranks_are_followed_through_passes_and_scenes(
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(WorkbenchError, match="watched rank and covering"):
         follow_ranks([train_deep_ncuts(replace(config, holdout=0), tmp_path / "none").path])
+
+
+def test_the_geometry_of_layers_is_measured_on_scenes_of_any_shape(
+    config: DeepNCutsConfig, tmp_path: Path
+) -> None:
+    run = train_deep_ncuts(replace(config, passes=1, geometry=("head.*",)), tmp_path / "run")
+    table = run.metrics()
+    for layer in ("head.1", "head.4"):
+        steps = table[f"{layer} stable dimension"].dropna()
+        assert (steps.index[0], steps.index[-1]) == (0, run.step)
+        assert (steps > 0.6).all()
+    portrait, landscape = torch.zeros(3, 9, 4), torch.arange(30.0).view(1, 5, 6).expand(3, 5, 6)
+    assert middles([portrait, landscape]).shape == (2, 3, 5, 4)
+    assert middles([portrait, landscape])[1, 0, 0, 0] == 1

@@ -281,3 +281,19 @@ def test_columns_state_what_the_paper_has() -> None:
             assert (column.network.batch, column.network.optimizer) == (100, "sgd")
     with pytest.raises(WorkbenchError, match="a column with a network to train"):
         _ = REGION_COLUMNS["sift-o2p"].network
+
+
+def test_the_geometry_of_layers_is_measured_while_a_classifier_trains(
+    config: RegionConfig, tmp_path: Path
+) -> None:
+    config = replace(config, geometry=("backbone.features.*", "classifier"), geometry_samples=12)
+    run = train_regions(config, tmp_path / "run", progress=False)
+    table = run.metrics()
+    steps = table["classifier stable dimension"].dropna()
+    assert steps.index[0] == 0
+    assert steps.index[-1] == run.step
+    assert (steps > 0.6).all()
+    assert (table["geometry samples"].dropna() == 12).all()
+    with pytest.raises(WorkbenchError, match="a layer of RegionNetwork"):
+        train_regions(replace(config, geometry=("head.1",)), tmp_path / "none")
+    assert not (tmp_path / "none").exists()

@@ -136,7 +136,7 @@ def test_layers_have_the_dimensions_of_the_design(
     z = x @ torch.linalg.qr(torch.randn(units, 5, generator=draws)).Q.T
     rows = []
     for _ in range(5):
-        gram = inner_products(z, z)
+        gram = inner_products(z)
         width = mean_width(gram=gram)
         rows.append((width.value**2, width.stable_dimension, centred_rank(gram)))
         weight = torch.randn(units, units, generator=draws)

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
-from workbench.runs import Run, Status
+from workbench.probe.geometry.live import LiveGeometry
+from workbench.runs import Control, Run, Status
 from workbench.training.config import LoopConfig
 from workbench.training.trainer import Diverged, MicroBatch, Trainer, make_fabric
+from workbench.widgets.monitor.words import answer_text
 
 CONFIG = LoopConfig(
     passes=3, batch=2, optimizer="adamw", learning_rate=0.05, weight_decay=0.0, device="cpu"
@@ -102,6 +105,55 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     Trainer(seen, CONFIG, run, look).fit()
     assert torch.equal(weights(blind), weights(seen))
     assert run.metrics()["seen"].dropna().tolist() == [0, 4, 8, 12]
+
+
+def measured(task: Toy, run: Run, resume: bool = False, layers: tuple[str, ...] = ()) -> Run:
+    """Train with the geometry of layers, on six samples, every four steps."""
+    x = torch.rand(6, 3, generator=torch.Generator().manual_seed(0))
+
+    def geometry(layers: Sequence[str]) -> LiveGeometry:
+        return LiveGeometry(task.network.layers, layers, x, every=4)
+
+    Trainer(task, replace(CONFIG, geometry=layers), run, geometry=geometry).fit(resume)
+    return run
+
+
+def test_geometry_lasts_through_an_interruption_and_changes_nothing(tmp_path: Path) -> None:
+    blind, seen = Toy(), Toy()
+    Trainer(blind, CONFIG, Run.create(tmp_path / "blind", {})).fit()
+    layers = ("0", "2")
+    whole = measured(seen, Run.create(tmp_path / "whole", {}), layers=layers).metrics()
+    assert torch.equal(weights(blind), weights(seen)), "dropout is drawn as without a measurement"
+    dimension = whole["0 stable dimension"].dropna()
+    assert dimension.index.tolist() == [0, 4, 8, 12]
+    assert (dimension > 0.6).all()
+    run = measured(Toy(stop_at=11), Run.create(tmp_path / "parts", {}), layers=layers)
+    measured(Toy(), run, resume=True, layers=layers)
+    assert run.events("resumed")
+    same = [name for name in whole if name != "geometry seconds"]
+    again = run.metrics()[same]
+    assert again.drop(index=7).equals(whole[same].drop(index=7))
+    assert again.loc[7, "0 stable dimension"] > 0.6, "measured where it went on"
+
+
+def test_a_command_chooses_the_layers_whose_geometry_is_measured(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", {})
+
+    class Commanded(Toy):
+        def inputs(self, visit: int) -> tuple[Tensor, ...]:
+            if visit in (3, 9):  # in the second and in the fifth step
+                Control(run).geometry({3: "2", 9: "none"}[visit])
+            return super().inputs(visit)
+
+    measured(Commanded(stop_at=15), run)
+    assert run.metrics()["2 stable dimension"].dropna().index.tolist() == [2, 4, 8]
+    right, wrong = run.events("control")
+    assert (right.step, right.fields["layers"], right.fields["error"]) == (2, ["2"], "")
+    assert "a layer of Sequential" in wrong.fields["error"]
+    assert answer_text(right) == "From step 2 on the geometry of 2 is measured."
+    assert answer_text(wrong).startswith("The geometry is measured as before: expected a layer")
+    measured(Toy(), run, resume=True)
+    assert run.metrics()["2 stable dimension"].dropna().index.tolist() == [2, 4, 8, 9, 12]
 
 
 def test_divergence_is_named_and_the_last_checkpoint_stays(tmp_path: Path) -> None:

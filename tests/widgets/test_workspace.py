@@ -16,7 +16,8 @@ from PIL import Image
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import Snapshot
 from workbench.runs import Run
-from workbench.widgets.workspace import Compare, State, Workspace
+from workbench.runs.geometry import DIMENSION, FIGURES, WIDTH
+from workbench.widgets.workspace import Compare, GeometryPage, State, Workspace
 from workbench.widgets.workspace.curves import SEEDS_ONLY
 from workbench.widgets.workspace.keys import HELP
 from workbench.widgets.workspace.share import curves_picture, picture, spectra
@@ -25,6 +26,7 @@ from workbench.widgets.workspace.state import (
     BLOCKS,
     EIGENVECTOR,
     ERROR,
+    GEOMETRY,
     IMAGES,
     NOBODY,
     NUMBER,
@@ -346,3 +348,50 @@ def test_curves_are_grouped_smoothed_and_placed(tmp_path: Path) -> None:
     shown.state.param.update(group="", smooth=0.5, logarithmic=True)
     assert shown.charts["loss"].curves[0].values.iloc[0] > 0.1
     assert shown.charts["loss"].figure.y_scale.__class__.__name__ == "LogScale"
+
+
+def _record_geometry(run: Run, layers: tuple[str, ...] = ("head.1", "<b>head")) -> None:
+    for step in (0, 2, 4):
+        values = {
+            f"{layer} {figure}": 2.0 + step + number / 10
+            for layer in layers
+            for number, figure in enumerate(FIGURES)
+        }
+        run.log(step, **values, **{"geometry samples": 26.0, "geometry seconds": 0.1})
+
+
+def test_geometry_of_layers_is_drawn_over_the_steps_and_scrubs(trained_run: Run) -> None:
+    empty = Workspace(trained_run, State(chart=GEOMETRY))
+    assert "--geometry head.1" in empty.geometry.legend.text
+    assert not empty.geometry.figures[0].visible
+    _record_geometry(trained_run)
+    space = Workspace([trained_run, trained_run], State(chart=GEOMETRY))
+    chart = space.geometry
+    assert space._charts[GEOMETRY].visible
+    assert "&lt;b&gt;head" in chart.legend.text
+    assert "dashed: run" in chart.legend.text
+    lines = chart._sources[DIMENSION]["lines"].data
+    assert lines["name"] == ["head.1", "<b>head"]
+    assert lines["xs"][0].tolist() == [0, 2, 4]
+    assert lines["ys"][0].tolist() == pytest.approx([2.2, 4.2, 6.2])
+    assert chart._sources[DIMENSION]["beside"].data["name"] == ["head.1, run", "<b>head, run"]
+    assert chart._marks[0].location == trained_run.step == 4
+    tap(chart.figures[1], 1.6)
+    assert space.state.step == 2
+    assert chart._marks[2].location == 2
+    assert "measured at step 2, 26 samples" in chart.table.text
+    assert "step 2" in space.canvases[0].figure.title.text
+
+
+def test_geometry_has_a_page_of_its_own_where_there_are_no_pictures(started_run: Run) -> None:
+    _record_geometry(started_run)
+    started_run.log(6, **{f"head.1 {name}": 0.0 for name in FIGURES})
+    page = GeometryPage([started_run])
+    assert "all samples have the same features at layer head.1" in page._alarms.text
+    tap(page.chart.figures[0], 5.9)
+    assert page.state.step == 6
+    assert "measured at step 6" in page.chart.table.text
+    assert 6.0 not in page.chart._sources[WIDTH]["lines"].data["xs"][0], "no logarithm of 0"
+    page.close()
+    page.state.step = 2
+    assert page.chart._marks[0].location == 6

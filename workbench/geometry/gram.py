@@ -21,12 +21,19 @@ CHUNK = 1 << 16
 
 
 def inner_products(
-    rows: Float[Tensor, "rows features"], columns: Float[Tensor, "columns features"]
-) -> Float64[Tensor, "rows columns"]:
-    """Inner products in float64, a block of features at a time, on the device of the rows."""
-    total = rows.new_zeros(len(rows), len(columns), dtype=torch.float64)
-    for a, b in zip(rows.split(CHUNK, 1), columns.split(CHUNK, 1), strict=True):
-        total.addmm_(a.double(), b.double().T)
+    rows: Float[Tensor, "rows features"], others: Float[Tensor, "others features"] | None = None
+) -> Float64[Tensor, "rows others"]:
+    """Inner products in float64, a block of features at a time, on the device of the rows.
+
+    Args:
+        rows: points.
+        others: other points of the same features; None: the rows themselves.
+    """
+    second = rows if others is None else others
+    total = rows.new_zeros(len(rows), len(second), dtype=torch.float64)
+    for a, b in zip(rows.split(CHUNK, 1), second.split(CHUNK, 1), strict=True):
+        wide = a.double()
+        total.addmm_(wide, (wide if others is None else b.double()).T)
     return total
 
 

@@ -2,6 +2,7 @@
 
     training = workbench.record("runs/mine", model)       # any torch module
     training.probe("encoder.layer3", every=100)
+    training.geometry(["encoder.layer3"], images)         # width, dimension, angles of samples
     for step, (images, labels) in enumerate(batches, 1):
         loss = criterion(model(images), labels)
         …
@@ -25,10 +26,12 @@ from torch import Tensor, nn
 from workbench.errors import WorkbenchError
 from workbench.linalg.effective_rank import effective_rank
 from workbench.probe.capture import Select, named_layers, only_tensor
+from workbench.probe.geometry.live import LiveGeometry, Samples
 from workbench.probe.statistics import LayerStatistics
 from workbench.runs import Run
+from workbench.runs.control import OWN_LOOP
 
-KIND = "training of one's own"
+KIND = OWN_LOOP
 CELLS = 4096
 """Largest number of cells of a batch that are measured; evenly spread."""
 FEATURES = 512
@@ -82,6 +85,7 @@ class TrainingRecord:
         self.run = Run.create(path, settings)
         self.model, self.feed = model, feed
         self._probed: list[_Probed] = []
+        self._geometry: list[LiveGeometry] = []
         self._steps = 0
         self._seen: dict[str, dict[str, float]] = {}
         self._handles: list[Any] = []
@@ -105,6 +109,27 @@ class TrainingRecord:
         self._probed += [_Probed(name, every, output) for name in names]
         self._set_hooks()
 
+    def geometry(self, layers: str | Sequence[str], samples: Samples, **options: Any) -> None:
+        """Measure the geometry of layers on fixed samples: now, while they train, and at the end.
+
+        Figures by layer: squared width ω², its ratio to the ceiling, stable dimension, effective
+        rank, median angle of pairs and its ratio to that of the inputs; see `runs.geometry`.
+
+        Args:
+            layers: names or patterns with wildcards.
+            samples: inputs of 2 to 256 samples, samples along the first axis: a tensor, several, or
+                tensors by name.
+            options: `every` (default: as often as 3 % of the time allow), `forward`, `batch`,
+                `output`, `call`, `directions`, see `probe.geometry.live.LiveGeometry`.
+
+        Raises:
+            WorkbenchError: no such layer, a wrong number of samples, or an output that is not one
+                tensor with an axis for samples.
+        """
+        added = LiveGeometry(self.model, layers, samples, **options)
+        self.log(self._steps, **added(self._steps))
+        self._geometry.append(added)
+
     def step(self, step: int | None = None, /, **metrics: SupportsFloat | Tensor) -> None:
         """Record a step: measurements given here, and those of the layers that were due.
 
@@ -120,6 +145,8 @@ class TrainingRecord:
         for layer, seen in self._seen.items():
             values |= {f"{layer} {name}": value for name, value in seen.items()}
         self._seen.clear()
+        for each in self._geometry:
+            values |= each(self._steps)
         self.log(self._steps, **values)
         self._set_hooks()
 
@@ -131,8 +158,10 @@ class TrainingRecord:
                 self.feed(step, metrics)
 
     def finish(self) -> Run:
-        """Mark the training as finished."""
+        """Mark the training as finished, after a last measurement of the geometry."""
         self._remove_hooks()
+        for each in self._geometry:
+            self.log(self._steps, **each.last(self._steps))
         self.run.append("finished", self._steps)
         return self.run
 

@@ -8,12 +8,13 @@ float64, whose own limits (`linalg.outcomes`) lie far beyond.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from workbench.linalg.outcomes import ILL_CONDITIONED
+from workbench.runs.geometry import ANGLE, DIMENSION, OFF, geometry_layers
 from workbench.runs.measurements import Metrics
 
 EPSILON = float(np.finfo(np.float32).eps)
@@ -27,6 +28,8 @@ COLLAPSED = 2.0
 """Effective rank below which one direction carries the affinity: there is nothing left to cut."""
 LAYER_RANK = " effective rank"
 """End of the name under which `probe.TrainingRecord` records the effective rank of a layer."""
+COINCIDING = 0.01
+"""Median angle of a layer's samples, radians, below which they all point in one direction."""
 EXPLOSION = 100.0
 """Ratio of the gradient's norm to its usual value that counts as an explosion."""
 PATIENCE, GAIN = 5, 0.002
@@ -122,6 +125,63 @@ def _collapse(metrics: Metrics) -> Iterator[Alarm]:
             )
 
 
+def _geometry(metrics: Metrics) -> Iterator[Alarm]:
+    """Alarm of the first layer whose geometry has collapsed; those after it are named with it."""
+    found = []
+    for layer in geometry_layers(metrics):
+        looks = _measured(metrics, f"{layer} {OFF}")
+        if not len(looks):
+            continue
+        step = int(looks.index[-1])
+        dimension, angle = (
+            float(metrics[f"{layer} {name}"].get(step, np.nan)) for name in (DIMENSION, ANGLE)
+        )
+        faults = _collapsed(f"layer {layer}", float(looks.iloc[-1]), dimension, angle)
+        found += [(layer, Alarm(step, *fault)) for fault in faults]
+    if found:
+        (_, first), *others = found
+        names = ", ".join(layer for layer, _ in others)
+        yield replace(first, what=f"{first.what} (collapsed too: {names})") if others else first
+
+
+def _collapsed(
+    layer: str, off: float, dimension: float, angle: float
+) -> Iterator[tuple[str, str, str]]:
+    """Fault of a layer's geometry, why it matters and what to do; at most one.
+
+    Args:
+        layer: name of the layer, in words.
+        off: fraction of the samples whose features are 0 or not finite.
+        dimension: stable dimension; NaN where features are not finite.
+        angle: median angle, radians.
+    """
+    if np.isnan(dimension):
+        yield (
+            f"{layer} has features that are NaN or infinite, for {off:.0%} of the samples",
+            "Nothing that comes after it is a number, and neither is its gradient",
+            "stop, lower the learning rate and resume from a checkpoint before it",
+        )
+    elif off == 1:
+        yield (
+            f"{layer} is dead: its features are 0 for every sample, so its stable dimension is 0",
+            "A layer that is off passes neither features on nor gradients back",
+            "resume from an earlier checkpoint with a lower learning rate, or initialise it anew",
+        )
+    elif dimension == 0:
+        yield (
+            f"all samples have the same features at {layer}: its stable dimension is 0",
+            "Nothing after it can tell two samples apart",
+            "lower the learning rate's factor, or resume from an earlier checkpoint",
+        )
+    elif angle < COINCIDING:
+        yield (
+            f"the median angle between samples at {layer} is {angle:.2g} rad",
+            "All samples point in nearly the same direction: what tells them apart is lost in "
+            "what they have in common",
+            "normalise or centre its features, or lower the learning rate's factor",
+        )
+
+
 def _gap(metrics: Metrics) -> Iterator[Alarm]:
     gaps = _measured(metrics, "narrowest_eigengap_held_out")
     if len(gaps) and (now := float(gaps.iloc[-1])) < NARROW_GAP:
@@ -175,6 +235,7 @@ _RULES: tuple[Callable[[Metrics], Iterator[Alarm]], ...] = (
     _no_number,
     _exploding,
     _collapse,
+    _geometry,
     _gap,
     _condition,
     _no_gain,

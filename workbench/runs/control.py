@@ -26,10 +26,13 @@ from workbench.runs.run import Run
 from workbench.runs.status import Status
 
 COMMANDS = "commands.jsonl"
+OWN_LOOP = "training of one's own"
+"""Kind of runs that a loop of one's own records, see `probe.TrainingRecord`."""
 ANSWER = "control"
 """Kind of the events that confirm a command."""
 PAUSE, RESUME, STOP, SAVE, RATE = "pause", "resume", "stop", "save", "rate"
-_NAMES = (PAUSE, RESUME, STOP, SAVE, RATE)
+GEOMETRY = "geometry"
+_NAMES = (PAUSE, RESUME, STOP, SAVE, RATE, GEOMETRY)
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,16 @@ class Command:
     Attributes:
         id: unique id.
         stretch: `Run.stretch` of the addressed training.
-        name: "pause", "resume", "stop", "save" or "rate".
+        name: "pause", "resume", "stop", "save", "rate" or "geometry".
         value: for "rate": factor of the schedule's learning rate from now on.
+        layers: for "geometry": names or patterns of the layers that are measured from now on.
     """
 
     id: str
     stretch: int
     name: str
     value: float = 1.0
+    layers: tuple[str, ...] = ()
 
 
 class Control:
@@ -93,12 +98,30 @@ class Control:
             )
         return self._give(RATE, float(factor))
 
+    def geometry(self, layers: str | Sequence[str]) -> Command:
+        """Measure the geometry of these layers from now on, in place of others.
+
+        Args:
+            layers: names or patterns with wildcards; the answer says if there is none.
+
+        Raises:
+            WorkbenchError: no training is running, or it is a loop of one's own, which takes no
+                commands.
+        """
+        if self.run.config.get("kind") == OWN_LOOP:
+            raise WorkbenchError(
+                "a training that takes commands",
+                f"{OWN_LOOP} at {self.run.path}",
+                "say it in the loop: training.geometry(layers, samples)",
+            )
+        return self._give(GEOMETRY, layers=(layers,) if isinstance(layers, str) else tuple(layers))
+
     def answer(self, command: Command) -> Event | None:
         """Event that confirms a command; None as long as there is none."""
         answers = self.run.events(ANSWER, since=command.stretch)
         return next((each for each in answers if each.fields["id"] == command.id), None)
 
-    def _give(self, name: str, value: float = 1.0) -> Command:
+    def _give(self, name: str, value: float = 1.0, layers: tuple[str, ...] = ()) -> Command:
         status = self.run.status
         if status is not Status.RUNNING:
             raise WorkbenchError(
@@ -108,7 +131,7 @@ class Control:
                 if status is Status.FINISHED
                 else "go on with it first: workbench.train(…, resume=True)",
             )
-        command = Command(secrets.token_hex(8), self.run.stretch, name, value)
+        command = Command(secrets.token_hex(8), self.run.stretch, name, value, layers)
         line = to_json({**vars(command), "time": time.time()})
         with (self.run.path / COMMANDS).open("ab") as file:
             # The leading line break ends an incomplete line that another writer may have left.
@@ -148,8 +171,9 @@ def _command(line: bytes) -> Command | None:
     try:
         values = json.loads(line)
         found = Command(
-            str(values["id"]), int(values["stretch"]), values["name"], float(values["value"])
-        )
+            str(values["id"]), int(values["stretch"]), values["name"], float(values["value"]),
+            tuple(map(str, values.get("layers", ()))),
+        )  # fmt: skip
     except (ValueError, TypeError, KeyError):
         return None
     return found if found.name in _NAMES and found.value > 0 else None
@@ -162,10 +186,12 @@ class ControlState:
     Attributes:
         paused: whether the training waits.
         factor: factor of the schedule's learning rates.
+        layers: layers whose geometry a command has chosen; None: no command has.
     """
 
     paused: bool = False
     factor: float = 1.0
+    layers: tuple[str, ...] | None = None
 
 
 def control_state(answers: Sequence[Event], stretch: int) -> ControlState:
@@ -173,13 +199,16 @@ def control_state(answers: Sequence[Event], stretch: int) -> ControlState:
 
     Args:
         answers: "control" events of the run, in order.
-        stretch: present stretch of the run; a pause ends with its stretch, a factor does not.
+        stretch: present stretch of the run; a pause ends with its stretch, a factor and layers do
+            not.
     """
-    paused, factor = False, 1.0
+    paused, factor, layers = False, 1.0, None
     for event in answers:
         fields: Mapping[str, Any] = event.fields
         if fields["command"] in (PAUSE, RESUME) and event.seq > stretch:
             paused = fields["command"] == PAUSE
         elif fields["command"] == RATE:
             factor = float(fields["value"])
-    return ControlState(paused, factor)
+        elif fields["command"] == GEOMETRY and not fields["error"]:
+            layers = tuple(fields["layers"])
+    return ControlState(paused, factor, layers)

@@ -20,7 +20,7 @@ KEPT = ".summary.cache"
 """Name of the kept file beside the log."""
 MAIN = ("covering_best", "covering_average", "held_out_error", "loss")
 """Measurements by which runs are compared, the first that was taken."""
-_MAGIC = b"workbench summary 1\n"  # another number where a field or a rule of the alarms changes
+_MAGIC = b"workbench summary 2\n"  # another number where a field or a rule of the alarms changes
 _LESS = ("loss", "error")
 """Words in the names of measurements that are to fall."""
 _SHAPE = 24

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar, get_args
 from torch import nn
 
 from workbench.errors import WorkbenchError
+from workbench.probe.geometry.live import MOST
 from workbench.runs.plain import check_fields, from_plain, plain
 from workbench.training.kinds import kind_name
 
@@ -38,6 +39,8 @@ class LoopConfig:
         device: "auto" is CUDA where there is one.
         precision: of the convolutions, as Fabric names it; structured layers keep float64.
         processes: of this machine that share each batch: on CUDA one a GPU.
+        geometry: names of layers, or patterns, whose geometry is measured while they train.
+        geometry_samples: samples on which the geometry is measured, at most 256.
     """
 
     kind: ClassVar[str] = ""
@@ -54,6 +57,8 @@ class LoopConfig:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "32-true"
     processes: int = 1
+    geometry: tuple[str, ...] = ()
+    geometry_samples: int = 64
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -62,6 +67,12 @@ class LoopConfig:
                 raise WorkbenchError(
                     f"a positive {name.replace('_', ' ')}", f"{getattr(self, name)}", "raise it"
                 )
+        if not 2 <= self.geometry_samples <= MOST:
+            raise WorkbenchError(
+                f"2 to {MOST} samples to measure the geometry on",
+                f"{self.geometry_samples}",
+                "correct --geometry-samples",
+            )
         if self.batch % self.processes:
             raise WorkbenchError(
                 f"a batch that {self.processes} processes can share evenly",

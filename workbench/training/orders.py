@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from workbench.runs import Run
-from workbench.runs.control import ANSWER, PAUSE, RATE, RESUME, SAVE, STOP, Command, Inbox
+from workbench.runs.control import ANSWER, GEOMETRY, PAUSE, RATE, RESUME, SAVE, STOP, Command, Inbox
 
 POLL = 0.05
 """Seconds between two readings of commands while paused."""
@@ -34,12 +34,14 @@ class Orders(NamedTuple):
         save: write a checkpoint.
         paused: ask again in place of taking the step.
         factor: factor of the schedule's learning rates.
+        layers: layers whose geometry is to be measured from now on, for rank 0; None: as before.
     """
 
     stop: bool
     save: bool
     paused: bool
     factor: float
+    layers: tuple[str, ...] | None = None
 
 
 class Ear:
@@ -73,7 +75,8 @@ class Ear:
         """
         while True:
             orders = self._agreed(signalled)
-            if orders.stop or orders.save or not orders.paused or orders.factor != self._known:
+            changed = orders.factor != self._known or orders.layers is not None
+            if orders.stop or orders.save or not orders.paused or changed:
                 self._known = orders.factor
                 return orders
             self.answer(step)
@@ -86,11 +89,20 @@ class Ear:
             self._unheard += self._inbox.take()
         return signalled.is_set() or any(each.name == STOP for each in self._unheard)
 
-    def answer(self, step: int) -> None:
-        """Record that all commands heard so far were executed."""
+    def answer(self, step: int, error: str = "") -> None:
+        """Record that all commands heard so far were executed.
+
+        Args:
+            step: present step of the training.
+            error: reason why the geometry of the layers cannot be measured; empty where it can.
+        """
         for command in self._heard:
-            value = {"value": command.value} if command.name == RATE else {}
-            self._run.append(ANSWER, step, command=command.name, id=command.id, **value)
+            more: dict[str, object] = {}
+            if command.name == RATE:
+                more = {"value": command.value}
+            elif command.name == GEOMETRY:
+                more = {"layers": command.layers, "error": error}
+            self._run.append(ANSWER, step, command=command.name, id=command.id, **more)
             self._last_word = time.monotonic()
         self._heard = []
 
@@ -105,11 +117,12 @@ class Ear:
                 self._factor = command.value
         self._heard += new
         names = {command.name for command in new}
+        chosen = [command.layers for command in new if command.name == GEOMETRY]
         told = (0.0, 0.0, 0.0, 0.0)  # contribution of ranks that read no commands
         if self._inbox is not None:
             told = float(STOP in names), float(SAVE in names), float(self._paused), self._factor
         stop, save, paused, self._factor = self._exchange([told[0] + signalled.is_set(), *told[1:]])
-        return Orders(stop > 0, save > 0, paused > 0, self._factor)
+        return Orders(stop > 0, save > 0, paused > 0, self._factor, chosen[-1] if chosen else None)
 
     def _stay_alive(self, step: int) -> None:
         if self._inbox is not None and time.monotonic() - self._last_word > HEARTBEAT:

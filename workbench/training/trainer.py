@@ -18,8 +18,11 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
+from workbench.probe.geometry.live import LiveGeometry
 from workbench.runs import Run
+from workbench.runs.control import ANSWER, control_state
 from workbench.runs.summary import summary
 from workbench.training.checkpoints import load_checkpoint, save_checkpoint
 from workbench.training.config import LoopConfig
@@ -28,6 +31,8 @@ from workbench.training.orders import Ear, stop_signals
 from workbench.training.processes import Place, of_all_ranks, place
 from workbench.training.throughput import Throughput
 
+GeometryOf = Callable[[Sequence[str]], LiveGeometry]
+"""Function from names or patterns of layers to the monitor of their geometry."""
 Monitor = Callable[[int], Mapping[str, float]]
 """Function that evaluates the network after a pass, given the step; its result is logged. A long
 one calls `Trainer.asked_to_stop` now and then, and raises `LookAbandoned`."""
@@ -92,6 +97,8 @@ class Trainer:
         run: run that gets events and checkpoints.
         monitor: called before the first step and after every pass, with the network in
             evaluation mode.
+        geometry: function that gives the geometry of layers, by names or patterns, for those that
+            the configuration or a command names; it is measured at a pace of its own.
         progress: whether a bar and the monitor's values are printed.
 
     Raises:
@@ -105,9 +112,12 @@ class Trainer:
         run: Run,
         monitor: Monitor | None = None,
         *,
+        geometry: GeometryOf | None = None,
         progress: bool = True,
     ) -> None:
         self.task, self.config, self.run, self.monitor = task, config, run, monitor
+        self._geometry_of = geometry
+        self.geometry: LiveGeometry | None = None
         self.fabric = make_fabric(config.device, config.precision)
         self.rank, self.ranks = place()
         self.steps_per_pass = math.ceil(task.samples / config.batch)
@@ -156,6 +166,8 @@ class Trainer:
             self._asked = partial(ear.asked_to_stop, stop)
             if not self._looked:
                 self._look()
+            self._choose_geometry(control_state(self.run.events(ANSWER), 0).layers)
+            self._measure()
             throughput = Throughput(self.run, self.fabric.device)
             with self._bar() as bar:
                 while self.step < self.steps:
@@ -163,7 +175,7 @@ class Trainer:
                     self.factor = orders.factor
                     if orders.stop or orders.save or self._is_saved:
                         self._save()
-                    ear.answer(self.step)
+                    ear.answer(self.step, self._choose_anew(orders.layers))
                     if orders.stop:
                         break
                     if orders.paused:
@@ -172,6 +184,7 @@ class Trainer:
                     shown = self._advance(visits)
                     if self.rank == 0:
                         throughput.add(self.step, len(visits), time.perf_counter() - start)
+                    self._measure()
                     bar.set_postfix(shown, refresh=False)
                     bar.update()
                     if self.step % self.steps_per_pass == 0:
@@ -271,6 +284,39 @@ class Trainer:
         done = f"{self.step // self.steps_per_pass}/{self.config.passes}"
         if self.progress:
             tqdm.write(f"pass {done}: {shown}")
+
+    def _choose_geometry(self, layers: Sequence[str] | None) -> None:
+        """Measure the geometry of layers from now on; None: of those that the configuration names.
+
+        Raises:
+            WorkbenchError: there are no such layers.
+        """
+        chosen = self.config.geometry if layers is None else layers
+        if self.rank > 0:
+            return
+        made = self._geometry_of(chosen) if chosen and self._geometry_of is not None else None
+        self.geometry = made
+
+    def _choose_anew(self, layers: Sequence[str] | None) -> str:
+        """Follow a command to measure other layers; the reason why that cannot be done, or ""."""
+        before = self.geometry
+        try:
+            if layers is not None:
+                self._choose_geometry(layers)
+                self._measure()
+        except UserError as error:
+            self.geometry = before
+            return str(error)
+        return ""
+
+    def _measure(self) -> None:
+        """Record the geometry where it is due, and at the last step."""
+        if self.geometry is None or self.rank > 0:
+            return
+        ended = self.step == self.steps
+        seen = self.geometry.last(self.step) if ended else self.geometry(self.step)
+        if seen:
+            self.run.log(self.step, **seen)
 
     @property
     def _is_saved(self) -> bool:

@@ -25,6 +25,11 @@ AFTER = "#1467b3"
 MARKER = "#00e0ff"
 OTHER = "#d1661c"
 """Colour of the second of two runs, beside `AFTER`."""
+COLOURS = (
+    AFTER, OTHER, "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9", "#7b4fb5", "#5f6a72", "#a23b3b",
+    "#3f7f3f",
+)  # fmt: skip
+"""Colours of several curves in one chart, in their order: runs, the main one first, or layers."""
 SEEDS = ("#56b4e9", "#e69f00", "#009e73", "#f0e442", "#cc79a7", "#d55e00")
 """Colours of several seeds in one picture, in the order of the seeds (Okabe and Ito)."""
 

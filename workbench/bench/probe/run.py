@@ -6,6 +6,7 @@ Its error is the sine of the largest angle between its leading eigenvectors and 
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from workbench.models import Backbone
 from workbench.probe.across import joint_spectrum
 from workbench.probe.affinities import cosine_rows
 from workbench.probe.capture import Capture
+from workbench.probe.geometry.live import LiveGeometry
+from workbench.probe.geometry.pace import Pace
 from workbench.probe.places import measured_places
 from workbench.probe.start import probe
 from workbench.probe.training import TrainingRecord
@@ -32,6 +35,8 @@ OURS, FORWARD = "workbench", "forward pass alone"
 PLAIN = "training loop alone"
 KINDS = 10
 """Number of kinds of cells; as many eigenvectors stand out, and only their span is compared."""
+SAMPLES, SIDE = 64, 64
+"""Number of samples of the geometry while a network trains, and the side of its images, pixels."""
 EVERY = 100
 """Steps between two measurements of a layer."""
 
@@ -44,6 +49,7 @@ class ProbeSizes:
         images: number of images that are recorded.
         side: side of these images, pixels.
         steps: number of steps of a training that are timed.
+        geometry_steps: number of steps of a training whose geometry is measured, that are timed.
         photographs: number of images in the cut over many images.
         cells, features: numbers of cells and of features of each of these.
         eigenvectors: number of eigenvectors of the cut.
@@ -53,6 +59,7 @@ class ProbeSizes:
     images: int = 64
     side: int = 224
     steps: int = 40
+    geometry_steps: int = 600
     photographs: int = 1000
     cells: int = 1024
     features: int = 768
@@ -60,7 +67,7 @@ class ProbeSizes:
     repeats: int = 3
 
 
-QUICK = ProbeSizes(images=4, steps=6, photographs=20, repeats=1)
+QUICK = ProbeSizes(images=4, steps=6, geometry_steps=20, photographs=20, repeats=1)
 
 
 def bench_probe(sizes: ProbeSizes, device: torch.device) -> Report:
@@ -69,11 +76,14 @@ def bench_probe(sizes: ProbeSizes, device: torch.device) -> Report:
     rows = [
         *_recording_rows(sizes, device),
         *_training_rows(sizes, device),
+        *_geometry_rows(sizes, device),
         *_cut_rows(sizes, peers),
     ]
     notes = (
         "Recording keeps features in half precision on the disk, and sums of d×d a layer.",
         f"The training step is the mean over {EVERY} steps of which one is looked at.",
+        "Geometry is measured at its own pace; both loops take a step in turn, and the mean is "
+        "over all steps and measurements but the first one, before training.",
         *peers.notes(),
     )
     return Report("probe", tuple(rows), _targets(rows), notes, origin)
@@ -136,6 +146,59 @@ def _training_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
     mean = recorded + (looked - recorded) / EVERY
     case = f"training step, AlexNet to ReLU-5, batches of 8, a look every {EVERY} steps"
     return [Row(case, OURS, mean, 1.0), Row(case, PLAIN, plain, plain / mean)]
+
+
+def _geometry_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
+    """Rows of training steps with and without the geometry of three layers, at its own pace."""
+    spent = {OURS: 0.0, PLAIN: 0.0}
+    costs: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        steps = {name: _small_training(device) for name in spent}
+        network = steps[OURS][0]
+        images = torch.rand(SAMPLES, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
+        layers = [f"features.{end}" for end in (0, 3, network.ends[-1])]
+        geometry = LiveGeometry(network, layers, images)
+        geometry.measure(0)  # what is made at the first time is no part of the pace
+        geometry.pace = Pace(clock=lambda: spent[OURS])
+        geometry.measure(0)
+        training = TrainingRecord(Path(folder) / "run", network)
+        for number in range(1, sizes.geometry_steps + 1):
+            for name, (_, own) in steps.items():
+                start = time.perf_counter()
+                loss = float(own())
+                if name == OURS:
+                    training.step(loss=loss)
+                spent[name] += time.perf_counter() - start
+            found = geometry(number)
+            if found:
+                start = time.perf_counter()
+                training.log(number, **found)
+                costs.append(found["geometry seconds"] + time.perf_counter() - start)
+                spent[OURS] += costs[-1]
+    means = {name: seconds / sizes.geometry_steps for name, seconds in spent.items()}
+    size = f"batches of 8 of {SIDE}²"
+    case = f"training step, AlexNet to ReLU-5, {size}, geometry of 3 layers, {SAMPLES} samples"
+    one = geometry.measure(0)["geometry seconds"]
+    return [
+        *(Row(case, name, mean, mean / means[OURS]) for name, mean in means.items()),
+        Row(f"{case}: one measurement; {len(costs)} were taken", OURS, one, one / means[PLAIN]),
+    ]
+
+
+def _small_training(device: torch.device) -> tuple[Backbone, Callable[[], Tensor]]:
+    """Network and a step of its training."""
+    network = Backbone("alexnet", "relu5").to(device).train()
+    optimizer = torch.optim.SGD(network.parameters(), 1e-4)
+    batch = torch.rand(8, 3, SIDE, SIDE, device=device)
+
+    def step() -> Tensor:
+        loss: Tensor = network(batch)[0].square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return network, step
 
 
 def _cut_rows(sizes: ProbeSizes, peers: Peers) -> list[Row]:
@@ -207,13 +270,14 @@ def _timed(
 
 
 def _targets(rows: list[Row]) -> tuple[Target, ...]:
-    recording, _, training, _ = dict.fromkeys(row.case for row in rows)
+    recording, _, training, geometry, *_ = dict.fromkeys(row.case for row in rows)
     return (
         at_most(
             "recording beyond the forward pass, of it", _beyond(rows, recording, FORWARD), 20.0,
             "{} %",
         ),
         at_most("training slowed by the record", _beyond(rows, training, PLAIN), 5.0, "{} %"),
+        at_most("training slowed by the geometry", _beyond(rows, geometry, PLAIN), 5.0, "{} %"),
     )  # fmt: skip
 
 

@@ -1,16 +1,20 @@
 """Region classifiers from a store of regions: train one into a run, score regions with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
-from workbench.data import RegionParts, Regions
+from torch import Tensor
+
+from workbench.data import RegionParts, Regions, Schedule, batches_of, region_reader
 from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.evaluation.regions.scores import ErrorMonitor, RegionScores, score_regions
 from workbench.evaluation.regions.summary import RecognitionSummary, summarise
 from workbench.models.regions import RegionNetwork
+from workbench.probe.capture import named_layers
+from workbench.probe.geometry.live import LiveGeometry
 from workbench.runs import Run
 from workbench.runs.files import atomic_write, to_json
 from workbench.runs.plain import plain
@@ -89,10 +93,26 @@ def fit_regions(
                 watch(step, seen)
             return seen
 
-        trainer = Trainer(task, config, run, monitor, progress=progress)
+        geometry = partial(_geometry, task)
+        trainer = Trainer(task, config, run, monitor, geometry=geometry, progress=progress)
         if not resume and config.start is None:
             task.calibrate(trainer.fabric.device)
         return trainer.fit(resume)
+
+
+def _geometry(task: RegionTask, layers: Sequence[str]) -> LiveGeometry:
+    """Geometry of layers on some training regions, chosen at random and not augmented."""
+    config, model = task.config, task.model
+    count = min(config.geometry_samples, len(task.regions))
+    chosen = task.regions.select(Schedule(len(task.regions), count, config.seed).indices(0, 0))
+    schedule = Schedule(count, count, shuffle=False)
+    (batch,) = batches_of(region_reader(chosen, schedule, features=task.features))
+    masks = [] if batch.masks is None else [batch.masks]
+
+    def forward(part: Sequence[Tensor]) -> object:
+        return model.classify(task.network.maps(part[0]), part[1] if masks else None)
+
+    return LiveGeometry(model, layers, [batch.seen, *masks], forward=forward)
 
 
 def evaluate_regions(
@@ -117,7 +137,10 @@ def _prepared(config: RegionConfig) -> Prepared:
     """Network and regions of a training; errors of a configuration appear here, before the run."""
     parts = parts_of(config)
     opened_features(config, parts.train)
-    return fresh_model(config), parts
+    model = fresh_model(config)
+    if config.geometry:
+        named_layers(model, config.geometry)
+    return model, parts
 
 
 train_regions = partial(train_into, _prepared, fit_regions)

@@ -1,10 +1,14 @@
 """DeepNCuts on a store of scenes: training into a run, comparison with untrained features."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import torch
+from jaxtyping import Float
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from workbench.data import Scenes
@@ -13,6 +17,8 @@ from workbench.evaluation.scenes.scores import MethodScores
 from workbench.evaluation.scenes.snapshots import look_at_scene
 from workbench.evaluation.scenes.table import BenchmarkTable
 from workbench.models import DeepNCuts
+from workbench.probe.capture import named_layers
+from workbench.probe.geometry.live import LiveGeometry
 from workbench.runs import Run
 from workbench.runs.files import atomic_write
 from workbench.segmentation import CutConfig
@@ -34,7 +40,10 @@ Prepared = tuple[DeepNCuts, Scenes, Scenes]
 def _prepared(config: DeepNCutsConfig) -> Prepared:
     """Network and scenes of a training; errors of a configuration appear here, before the run."""
     train, held = Scenes.open(config.store, "train").hold_out(config.holdout, config.seed)
-    return fresh_model(config), train, held
+    model = fresh_model(config)
+    if config.geometry:
+        named_layers(model, config.geometry)
+    return model, train, held
 
 
 def _fit(
@@ -43,9 +52,32 @@ def _fit(
     model, train, held = prepared
     task = SegmentationTask(model, train, config)
     monitor = CoveringMonitor(model, held, run, cache=task.cache)
-    trainer = Trainer(task, config, run, monitor, progress=progress)
+    geometry = partial(_geometry, model, train, config.geometry_samples)
+    trainer = Trainer(task, config, run, monitor, geometry=geometry, progress=progress)
     monitor.stopping = trainer.asked_to_stop
     trainer.fit(resume)
+
+
+def _geometry(
+    model: DeepNCuts, scenes: Scenes, samples: int, layers: Sequence[str]
+) -> LiveGeometry:
+    """Geometry of layers on the first training scenes, without augmentation."""
+    images = middles([scene.image for scene in scenes.first(samples)])
+    return LiveGeometry(model, layers, images, batch=1, forward=lambda batch: model(batch[0]))
+
+
+def middles(images: Sequence[Float[Tensor, "_ _ _"]]) -> Float[Tensor, "images _ _ _"]:
+    """Middle parts of images, of the size that all have in common.
+
+    Args:
+        images: (channels, height, width) each, of any sizes.
+    """
+    height, width = (min(image.shape[axis] for image in images) for axis in (1, 2))
+    parts = []
+    for image in images:
+        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+        parts.append(image[:, top : top + height, left : left + width])
+    return torch.stack(parts)
 
 
 train_deep_ncuts = partial(train_into, _prepared, _fit)

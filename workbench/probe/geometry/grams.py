@@ -53,7 +53,7 @@ def layer_grams(
                         grams[name][start:stop, number] = grams[name][number, start:stop] = products
                 bar.update()
             for name, rows in held.items():
-                grams[name][start:stop, start:stop] = inner_products(rows, rows)
+                grams[name][start:stop, start:stop] = inner_products(rows)
     return grams, sizes
 
 

@@ -95,9 +95,7 @@ def layer_geometry(
     if beside == "random":
         networks |= {f"random {i + 1}": randomised(model, seed + i) for i in range(draws)}
     flat = torch.stack([each.flatten() for each in inputs])
-    first = cloud_of(
-        INPUT, GIVEN, flat.shape[1], inner_products(flat, flat), None, directions, seed
-    )
+    first = cloud_of(INPUT, GIVEN, flat.shape[1], inner_products(flat), None, directions, seed)
     clouds = []
     with tqdm(total=len(networks) * len(inputs), unit="image", disable=not progress) as bar:
         for weights, network in networks.items():

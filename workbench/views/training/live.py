@@ -4,8 +4,9 @@ A chart is made once, empty (`live_chart`); its lines then get new values as the
 (`live_lines`), which are matched by name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,9 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, DataRange1d, LogTicker, Range1d
 from bokeh.plotting import figure
 
+from workbench.runs.geometry import ANGLE, DIMENSION, RANK, WIDTH, geometry_layers
 from workbench.runs.measurements import Metrics
-from workbench.views.style import AFTER, BEFORE, OTHER, shortened
+from workbench.views.style import BEFORE, COLOURS, shortened
 from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned, visible
 
@@ -24,6 +26,8 @@ SIZE = (225, 140)
 """Width and height of a chart, screen pixels."""
 TITLE_LENGTH = 34
 """Characters of a title that have room above a chart."""
+LEGEND_LENGTH = 22
+"""Characters of a line's label that have room beside a chart."""
 TOOLS = "xpan,xbox_zoom,xwheel_zoom,reset"
 BORDER = 78
 """Left margin of every chart, screen pixels: charts below each other are then aligned."""
@@ -42,7 +46,8 @@ class Chart:
         every_step: measured at every step, and drawn with its running mean; otherwise measured at
             evaluations on held-out samples.
         log: whether the axis is logarithmic.
-        legend: position of the legend, if there are several lines.
+        legend: position of the legend, if there are several lines; "right": beside the chart; "":
+            there is none, as the lines are those of another chart.
     """
 
     title: str
@@ -85,7 +90,13 @@ CHARTS = (
 )
 LAYER_FIGURES = ("effective rank", "mean cosine")
 """Figures of layers of a foreign network that get a chart each, see `probe.TrainingRecord`."""
-_COLOURS = (AFTER, OTHER)
+GEOMETRY = {
+    WIDTH: ("ω² by layer", "ω²"),
+    DIMENSION: ("Stable dimension by layer", "ω²/diam²"),
+    RANK: ("Effective rank by layer", "effective rank"),
+    ANGLE: ("Angle of pairs by layer", "median, radians"),
+}
+"""Title and axis of the charts of the geometry of layers, see `runs.geometry`."""
 
 
 def measured_charts(names: Iterable[str]) -> tuple[Chart, ...]:
@@ -107,7 +118,19 @@ def measured_charts(names: Iterable[str]) -> tuple[Chart, ...]:
         for name in there
         if name.endswith(f" {figure}")
     )
-    return known + layers
+    return known + layers + _geometry_charts(geometry_layers(there))
+
+
+def _geometry_charts(layers: Sequence[str]) -> tuple[Chart, ...]:
+    """Charts of the geometry, a line a layer; the last one has the legend for all of them."""
+    if not layers:
+        return ()
+    charts = []
+    for name, (title, axis) in GEOMETRY.items():
+        lines = {f"{layer} {name}": shortened(layer, LEGEND_LENGTH) for layer in layers}
+        legend = "right" if name == ANGLE else ""
+        charts.append(Chart(title, axis, lines, False, name == WIDTH, legend))
+    return tuple(charts)
 
 
 def live_chart(chart: Chart, steps: Range1d) -> tuple[figure, dict[str, str]]:
@@ -151,8 +174,8 @@ def live_chart(chart: Chart, steps: Range1d) -> tuple[figure, dict[str, str]]:
         sources[made.id] = name
         return made
 
-    for (name, words), colour in zip(chart.lines.items(), _COLOURS, strict=False):
-        label = {"legend_label": words} if words else {}
+    for (name, words), colour in zip(chart.lines.items(), cycle(COLOURS), strict=False):
+        label = {"legend_label": words} if words and chart.legend else {}
         own = source(name)
         if chart.every_step:
             drawn.line("step", "value", source=own, color=BEFORE, width=0.8, alpha=0.45)
@@ -161,7 +184,10 @@ def live_chart(chart: Chart, steps: Range1d) -> tuple[figure, dict[str, str]]:
         if not chart.every_step and name != "learning_rate":
             drawn.scatter("step", "value", source=own, color=colour, size=5)
     if drawn.legend:
-        drawn.legend.location = chart.legend
+        if chart.legend == "right":
+            drawn.add_layout(drawn.legend[0], "right")
+        else:
+            drawn.legend.location = chart.legend
         drawn.legend.background_fill_alpha = 0.6
         drawn.legend.padding = 3
         drawn.legend.label_text_font_size = "8pt"

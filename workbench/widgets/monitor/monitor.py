@@ -9,6 +9,7 @@ monitor polls in a thread of its own, also while the kernel is busy, and ends wi
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -259,20 +260,25 @@ class Monitor(anywidget.AnyWidget):
             self.scenes._ipython_display_()
 
 
-def watch(watched: Watched, *, scenes: bool = False) -> Monitor:
+def watch(watched: Watched, *, scenes: bool = False, geometry: str | Sequence[str] = ()) -> Monitor:
     """Watch a training in this cell, wherever it runs, also after its end.
 
     Args:
         watched: run, its folder, or the handle that `workbench.train` returns.
         scenes: show an explorer of the held-out scenes' affinities below, which follows the
             training from snapshot to snapshot; waits until the run has begun.
+        geometry: names or patterns of layers whose width, dimension and angles are measured from
+            now on, until another call names others; waits until the run has begun.
 
     Raises:
-        WorkbenchError: there is no run at that path.
+        WorkbenchError: there is no run at that path; with `geometry`, no training is running, or it
+            is a loop of one's own, which takes no commands.
         BaseException: with `scenes`, the error that ended the training before there was a run.
     """
     if isinstance(watched, Path | str):
         watched = Run.open(watched)
+    if geometry:
+        Control(watched if isinstance(watched, Run) else _run_of(watched)).geometry(geometry)
     if not scenes:
         return Monitor(watched)
     explorer = AffinityExplorer(watched if isinstance(watched, Run) else _run_of(watched))

@@ -2,7 +2,7 @@
 
 from workbench.evaluation.rendering import duration
 from workbench.runs import Event, Status
-from workbench.runs.control import PAUSE, RATE, RESUME, SAVE, STOP
+from workbench.runs.control import GEOMETRY, PAUSE, RATE, RESUME, SAVE, STOP
 from workbench.runs.progress import Progress
 
 _ANSWERS = {
@@ -10,6 +10,7 @@ _ANSWERS = {
     RESUME: "Resumed after step {step}.",
     STOP: "Stopped after step {step}, with a checkpoint.",
     SAVE: "A checkpoint of step {step} is written.",
+    GEOMETRY: "From step {step} on the geometry of {layers} is measured.",
     RATE: "From step {step} on the learning rate is {value:g} times the schedule's.",
 }
 
@@ -48,7 +49,13 @@ def fraction_of(progress: Progress) -> float:
 def answer_text(event: Event) -> str:
     """Result of a command as a sentence, from its "control" event."""
     fields = event.fields
-    return _ANSWERS[fields["command"]].format(step=event.step, value=fields.get("value", 1.0))
+    if fields.get("error"):
+        return f"The geometry is measured as before: {fields['error']}"
+    return _ANSWERS[fields["command"]].format(
+        step=event.step,
+        value=fields.get("value", 1.0),
+        layers=", ".join(fields.get("layers", ())) or "no layer",
+    )
 
 
 def ending_text(progress: Progress) -> str:

@@ -9,12 +9,13 @@ from workbench.evaluation.regions.distances import has_matrices
 from workbench.probe.recording import KIND
 from workbench.runs import Run
 from workbench.runs.finding import is_store, resolved_path
+from workbench.runs.geometry import geometry_layers
 from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.regions import RegionExplorer
 from workbench.widgets.shells.explorer import Explorer
-from workbench.widgets.workspace import Compare, State, Workspace
+from workbench.widgets.workspace import Compare, GeometryPage, State, Workspace
 from workbench.widgets.workspace.images import Look
 
 Looker = Callable[[Run], Look]
@@ -68,7 +69,7 @@ class Subject:
         return self.run
 
 
-Opened = Explorer | Workspace | Compare
+Opened = Explorer | Workspace | Compare | GeometryPage
 """Content of a tab."""
 
 
@@ -116,6 +117,10 @@ def _measured(subject: Subject) -> bool:
     return subject.run is not None and bool(subject.run.series())
 
 
+def _has_geometry(subject: Subject) -> bool:
+    return subject.run is not None and bool(geometry_layers(subject.run.series()))
+
+
 def _pooled(subject: Subject) -> bool:
     run = subject.run
     return run is not None and has_matrices(run) and any(run.checkpoints.glob("*.pt"))
@@ -139,6 +144,7 @@ WORKSPACE = "Workspace"
 TABS = (
     Tab(WORKSPACE, _watched, _workspace),
     Tab("Curves", _measured, lambda s: Compare(s.runs, s.state, s.names)),
+    Tab("Geometry", _has_geometry, lambda s: GeometryPage(s.runs, s.state, s.names)),
     Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),
     Tab("Dataset", _stored, _dataset),

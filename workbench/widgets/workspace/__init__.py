@@ -8,7 +8,8 @@ image at a step.
 """
 
 from workbench.widgets.workspace.compare import Compare
+from workbench.widgets.workspace.geometry import GeometryPage
 from workbench.widgets.workspace.state import State
 from workbench.widgets.workspace.workspace import Workspace
 
-__all__ = ["Compare", "State", "Workspace"]
+__all__ = ["Compare", "GeometryPage", "State", "Workspace"]

@@ -14,10 +14,9 @@ from jaxtyping import Float
 
 from workbench.views.paint import robust_maximum
 from workbench.views.scenes.history import FLOOR
-from workbench.views.style import AFTER, BEFORE, DIVERGING, MUTED, OTHER
+from workbench.views.style import AFTER, BEFORE, COLOURS, DIVERGING, MUTED, OTHER
 from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned
-from workbench.widgets.workspace.curves import COLOURS
 from workbench.widgets.workspace.state import EIGENVECTOR, State
 from workbench.widgets.workspace.view import View
 

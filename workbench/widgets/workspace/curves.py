@@ -10,18 +10,13 @@ import pandas as pd
 from bokeh.models import ColumnDataSource, DataRange1d, HoverTool
 from bokeh.plotting import figure
 
-from workbench.views.style import AFTER, OTHER
+from workbench.views.style import COLOURS
 from workbench.views.training.decimate import thinned
 from workbench.widgets.workspace.measured import Measured
 from workbench.widgets.workspace.state import TIME, State
 
 SEEDS_ONLY = "all but the seed"
 """Grouping in which runs of one configuration, whatever the seed, are one curve."""
-COLOURS = (
-    AFTER, OTHER, "#009e73", "#cc79a7", "#8c6d1f", "#56b4e9", "#7b4fb5", "#5f6a72", "#a23b3b",
-    "#3f7f3f",
-)  # fmt: skip
-"""Colours of runs, in their order: the main run, the second one, …"""
 _POINTS = 400
 """Points of the mean of a group."""
 LEGEND = 10

@@ -13,8 +13,8 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from workbench.errors import WorkbenchError
-from workbench.views.style import MARKER, SEEDS
-from workbench.widgets.workspace.curves import COLOURS, LEGEND, CurveChart
+from workbench.views.style import COLOURS, MARKER, SEEDS
+from workbench.widgets.workspace.curves import LEGEND, CurveChart
 from workbench.widgets.workspace.painting import painting
 from workbench.widgets.workspace.state import State
 from workbench.widgets.workspace.view import View

@@ -22,7 +22,8 @@ MOST_CURVES = 50
 """Largest number of runs whose curves are drawn over each other."""
 STEP, PASS, TIME = "step", "pass", "time"
 AXES = (STEP, PASS, TIME)
-SPECTRUM, BLOCKS, IMAGES = "spectrum", "block matrix", "images"
+SPECTRUM, BLOCKS, IMAGES, GEOMETRY = "spectrum", "block matrix", "images", "geometry"
+CHARTS = (SPECTRUM, BLOCKS, IMAGES, GEOMETRY)
 
 
 _LISTS = ("runs", "metrics", "pins")
@@ -68,7 +69,7 @@ class State(param.Parameterized):
     threshold: Any = param.Number(0.3, bounds=(0, None), doc="merge threshold of the hierarchy")
     annotator: Any = param.Integer(TYPICAL, doc="annotator whose boundaries are drawn; -2: none")
     opacity: Any = param.Number(0.85, bounds=(0, 1), doc="opacity of the overlay")
-    chart: Any = param.Selector(objects=[SPECTRUM, BLOCKS, IMAGES], doc="chart beside the picture")
+    chart: Any = param.Selector(objects=list(CHARTS), doc="chart beside the picture")
     metric: Any = param.String("", doc="measurement on the timeline")
     metrics: Any = param.List(
         [], item_type=str, doc="measurements that are compared between runs; none: the usual"

@@ -19,6 +19,7 @@ from workbench.widgets.workspace.canvas import Canvas, link_canvases
 from workbench.widgets.workspace.charts import EigenvectorPictures, SpectrumChart, Timeline
 from workbench.widgets.workspace.controls import Controls
 from workbench.widgets.workspace.figures import figures_table
+from workbench.widgets.workspace.geometry import GeometryChart
 from workbench.widgets.workspace.images import ImageTable, Look
 from workbench.widgets.workspace.keys import HELP, Keys
 from workbench.widgets.workspace.measured import Measured, measured
@@ -27,6 +28,7 @@ from workbench.widgets.workspace.share import Share
 from workbench.widgets.workspace.sides import Sides
 from workbench.widgets.workspace.state import (
     BLOCKS,
+    GEOMETRY,
     IMAGES,
     MOST_CANVASES,
     MOST_CURVES,
@@ -83,6 +85,7 @@ class Workspace:
         self.spectrum = SpectrumChart(self.state)
         self.blocks = BlockMatrix(self.state)
         self.images = ImageTable(self.state, self._sides.main, look, self._fail)
+        self.geometry = GeometryChart(self.state)
         self.vectors = EigenvectorPictures(self.state)
         self.timeline = Timeline(self.state)
         self.keys = Keys(self.state, self.open_photo, self._fail, self._toggle_help)
@@ -102,6 +105,12 @@ class Workspace:
             SPECTRUM: pn.pane.Bokeh(self.spectrum.figure, sizing_mode="stretch_width"),
             BLOCKS: pn.pane.Bokeh(self.blocks.figure, sizing_mode="stretch_width"),
             IMAGES: self.images.widget,
+            GEOMETRY: pn.Column(
+                *(
+                    pn.pane.Bokeh(each, sizing_mode="stretch_width", margin=(0, 5))
+                    for each in (self.geometry.legend, *self.geometry.figures, self.geometry.table)
+                )
+            ),
         }
         self._empty = pn.Spacer(sizing_mode="stretch_both")
         self._pictures = pn.Column(sizing_mode="stretch_both", styles=_SHRINKS)
@@ -263,6 +272,7 @@ class Workspace:
         self.controls.photo.visible = can_segment(source.run)
         self._load(note)
         self._draw_timeline()
+        self.geometry.show(self._measured, steps)
 
     def _settle(self, latest: bool = False) -> list[str]:
         """Give way to what there is: an image and a step of the main run.
@@ -309,6 +319,7 @@ class Workspace:
             canvas.show(each, name, len(shown) > 1)
         self._draw_charts()
         self.timeline.mark()
+        self.geometry.mark()
         self._write_figures()
 
     def _arrange(self, count: int) -> None:
@@ -379,7 +390,9 @@ class Workspace:
             sizing_mode="stretch_both",
             styles=_SHRINKS,
         )
-        chart = pn.widgets.RadioButtonGroup.from_param(self.state.param.chart)
+        chart = pn.widgets.RadioButtonGroup.from_param(
+            self.state.param.chart, stylesheets=[".bk-btn {padding: 6px 7px}"]
+        )
         right = pn.Column(
             chart,
             *self._charts.values(),
