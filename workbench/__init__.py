@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workbench.launch.train import Training, train
     from workbench.probe import Probe
     from workbench.probe import TrainingRecord as record  # noqa: N813 (it is used like a function)
+    from workbench.probe.geometry.invariance import invariance
     from workbench.probe.geometry.inversion import invert
     from workbench.probe.geometry.layers import layer_geometry
     from workbench.probe.geometry.learned_inverse import learned_inverse
@@ -44,6 +45,7 @@ _HOMES = {
     "Training": "workbench.launch.train",
     "explore": "workbench.widgets.explore",
     "export_model": "workbench.experiments.scenes.model_files",
+    "invariance": "workbench.probe.geometry.invariance",
     "invert": "workbench.probe.geometry.inversion",
     "layer_geometry": "workbench.probe.geometry.layers",
     "learned_inverse": "workbench.probe.geometry.learned_inverse",
@@ -67,6 +69,7 @@ __all__ = [
     "__version__",
     "explore",
     "export_model",
+    "invariance",
     "invert",
     "layer_geometry",
     "learned_inverse",

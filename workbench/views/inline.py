@@ -70,7 +70,7 @@ def png(element: hv.Element | hv.Overlay | hv.Layout, columns: int | None = None
     """
     charts = list(element) if isinstance(element, hv.Layout) else [element]
     images = [_titled(chart) for chart in charts]
-    columns = columns or len(images)
+    columns = min(columns or len(images), len(images))
     widths = [max(i.width for i in images[n::columns]) for n in range(columns)]
     rows = [images[n : n + columns] for n in range(0, len(images), columns)]
     heights = [max(i.height for i in each) for each in rows]
