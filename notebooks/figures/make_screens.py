@@ -2,8 +2,9 @@
 
     WORKBENCH_DATA=/path/to/data python notebooks/figures/make_screens.py
 
-A VGG-19 in plain torch is probed on photographs that scikit-image ships (public domain); six small
-networks are trained on the sample scenes; the app is looked at in chromium (`--browser`).
+A VGG-19 in plain torch is probed on photographs that scikit-image ships (public domain), and the
+geometry of its layers measured on their quarters; six small networks are trained on the sample
+scenes; the app is looked at in chromium (`--browser`).
 """
 
 import argparse
@@ -11,7 +12,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlencode
@@ -21,6 +24,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from skimage import data
 
+import workbench
 from pipelines.jobs import run as run_pipeline
 from pipelines.sources.sample import write_sample
 from workbench import train
@@ -51,6 +55,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="workbench-screens-") as folder:
         runs = Path(folder) / "runs"
         probed(Path(folder))
+        measured(Path(folder))
         trained(Path(folder))
         look(runs, arguments.browser, arguments.out)
 
@@ -66,6 +71,20 @@ def probed(folder: Path) -> None:
     seen = Preprocessing(longest=LONGEST, mean=(0, 0, 0), std=(1, 1, 1))
     layers = list(LAYERS)
     probe(vgg19(), photographs, layers, path=folder / "runs" / "vgg19", preprocessing=seen)
+
+
+def measured(folder: Path) -> None:
+    """Geometry of layers of the network on the quarters of the photographs."""
+    quarters = folder / "quarters"
+    quarters.mkdir()
+    for name in PHOTOGRAPHS:
+        image = Image.fromarray(getattr(data, name)())
+        width, height = image.width // 2, image.height // 2
+        for x, y in product((0, 1), (0, 1)):
+            box = (x * width, y * height, (x + 1) * width, (y + 1) * height)
+            image.crop(box).save(quarters / f"{name}-{x}{y}.png")
+    look = workbench.layer_geometry(vgg19(), quarters, list(LAYERS), beside="random", draws=1)
+    replace(look, network="vgg19").save(folder / "runs" / "geometry")
 
 
 def trained(folder: Path) -> None:
@@ -109,7 +128,7 @@ def walk(page: Page, address: str, out: Path) -> None:
 
     def take(name: str, act: Callable[[], None] | None = None, **selection: object) -> None:
         page.goto(f"{address}/?{urlencode(selection, doseq=True)}")
-        page.get_by_text("Metric").first.wait_for()
+        page.get_by_text(re.compile("^Metric|^Layer")).first.wait_for()
         page.wait_for_timeout(8000)
         if act is not None:
             act()
@@ -125,9 +144,16 @@ def walk(page: Page, address: str, out: Path) -> None:
     take("blocks.jpg", **cat | {"overlay": "segments", "k": 5, "chart": "block matrix"})
     take("compared.jpg", **cat | {"step": 3, "pins": [4], "eigenvector": 2})
     take("dark.jpg", **cat | {"overlay": "eigenvector", "eigenvector": 3, "theme": "dark"})
+    take("geometry.jpg", lambda: explored(page), runs=["geometry"])
     names = [f"{objective}-seed{seed}" for objective in ("j1", "j2") for seed in range(3)]
     curves = {"runs": names, "group": "objective", "smooth": 0.1}
     take("curves.png", lambda: page.get_by_text("Curves", exact=True).first.click(), **curves)
+
+
+def explored(page: Page) -> None:
+    """Hide the table, and go to the deepest layer."""
+    page.get_by_role("button", name="☰").click()
+    page.locator("input[type=range]").press("End")
 
 
 if __name__ == "__main__":

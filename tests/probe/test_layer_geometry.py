@@ -1,5 +1,7 @@
 """Geometry of layers: measured against dense features, the theory and another gauge."""
 
+import re
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from torch import Tensor, nn
 import workbench
 from workbench.cli.geometry import geometry
 from workbench.errors import WorkbenchError
+from workbench.models.chains import numbered_chain
 from workbench.models.gauge import balanced
 from workbench.models.random_weights import randomised
-from workbench.probe.geometry.result import LayerGeometry
+from workbench.probe import LayerGeometry
+from workbench.probe.geometry.beside import check_same_images, matched_layers
 from workbench.probe.preprocessing import Preprocessing
 
 
@@ -179,27 +183,77 @@ def test_an_unreadable_image_is_left_out(tmp_path: Path) -> None:
     look = measured(ready(), ["1"], images=tmp_path, preprocessing=small)
     assert len(look.images) == 2
     assert list(look.left_out) == ["c"]
+    seen = small.shown(np.asarray(Image.open(tmp_path / "a.png")))
+    np.testing.assert_array_equal(look.thumbnails[0], seen)  # smaller than a thumbnail may be
 
 
-def test_the_command_writes_a_record_and_pictures(tmp_path: Path) -> None:
+def test_a_saved_result_is_the_same_when_opened(tmp_path: Path) -> None:
+    convolutions = ready()[:5].eval()
+    look = measured(convolutions, ["1", "4"], images=images(side=300), beside="random", draws=1)
+    assert look.thumbnails.shape == (6, 128, 128, 3)
+    look.save(tmp_path)
+    again = LayerGeometry.open(tmp_path)
+    pd.testing.assert_frame_equal(again.table(), look.table())
+    pd.testing.assert_frame_equal(again.pairs(), look.pairs())
+    np.testing.assert_array_equal(again.thumbnails, look.thumbnails)
+    assert again.prediction("4").why_not == look.prediction("4").why_not != ""
+    assert (again.images, again.preprocessing) == (look.images, look.preprocessing)
+    assert again.provenance == look.provenance
+
+
+def test_damaged_and_foreign_records_are_a_sentence(tmp_path: Path) -> None:
+    path = measured(ready(), ["1"]).save(tmp_path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        starts = [each.header_offset for each in file.infolist()]
+        sizes = [each.compress_size for each in file.infolist()]
+    assert len(starts) >= 5
+    for start, size in zip(starts, sizes, strict=True):
+        place = start + 60 + size // 2  # in the middle of an array, behind the header of its entry
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(WorkbenchError, match="damaged or foreign"):
+            LayerGeometry.open(tmp_path)
+    path.write_bytes(whole[:-100])
+    with pytest.raises(WorkbenchError, match="damaged or foreign"):
+        LayerGeometry.open(tmp_path)
+    np.savez(path, weights=np.ones(3))
+    with pytest.raises(WorkbenchError, match="damaged or foreign"):
+        LayerGeometry.open(tmp_path)
+    with pytest.raises(WorkbenchError, match="no folder"):
+        LayerGeometry.open(tmp_path / "nowhere")
+
+
+def test_results_beside_each_other_are_on_the_same_images() -> None:
+    look = measured(ready(), ["1", "4"])
+    with pytest.raises(WorkbenchError, match=r"2 only in the first \(000004, 000005\)"):
+        check_same_images([look, measured(ready(), ["1"], images=images(4))])
+    with pytest.raises(WorkbenchError, match="other photographs named 000000"):
+        check_same_images([look, measured(ready(), ["1"], images=images()[::-1])])
+    other = measured(ready(), ["4", "7"])
+    check_same_images([look, other])
+    assert matched_layers([look, other]) == [("4", "4")]
+    assert matched_layers([look, measured(ready(), ["3", "7"])]) == [("1", "3"), ("4", "7")]
+
+
+def test_the_command_writes_a_record_a_page_and_pictures(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
     for name in "ab":
         noise = np.random.default_rng(ord(name)).integers(0, 255, (40, 50, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(tmp_path / f"{name}.png")
-    out = tmp_path / "out"
-    options = [
-        "--images",
-        str(tmp_path),
-        "--layers",
-        "1,3",
-        "--beside",
-        "random",
-        "--out",
-        str(out),
-    ]
-    done = CliRunner().invoke(geometry, ["tiny", *options])
+        Image.fromarray(noise).save(images / f"{name}.png")
+    other, out = tmp_path / "other", tmp_path / "out"
+    workbench.layer_geometry(numbered_chain("tiny"), images, ["relu3"], progress=False).save(other)
+    given = ["tiny", "--images", str(images), "--layers", "3", "--beside", "random"]
+    done = CliRunner().invoke(geometry, [*given, "--against", str(other), "--out", str(out)])
     assert done.exit_code == 0, done.output
     found = pd.read_csv(out / "layers.csv").query("layer == 'relu3'")
     assert list(found.weights) == ["given", "random 1", "random 2"]
     assert found.predicted.notna().all()
-    assert "| relu1 | given |" in (out / "geometry.md").read_text()
+    assert "| relu3 | given |" in (out / "geometry.md").read_text()
     assert (out / "ratios.png").stat().st_size > 5000
+    assert LayerGeometry.open(out).network == "tiny"
+    page = (out / "geometry.html").read_text()
+    assert page.count("<svg") == 6 + 3 + 2, "dimensions, angles, ratios of both results"
+    assert page.count('alt="a and b"') == 2, "most contracted and most expanded"
+    assert "gauge: given" in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', page), "nothing from elsewhere"

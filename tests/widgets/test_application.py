@@ -51,8 +51,8 @@ def test_runs_are_found_with_how_they_stand(folder: Path) -> None:
     found = find_runs(folder)
     assert [run.name for run in found] == ["fresh", "first"]
     library = Library([folder / "runs", folder / "stores"])
-    assert [(each.name, each.store) for each in library.entries()] == [
-        ("fresh", False), ("first", False), ("scenes.zarr", True),
+    assert [(each.name, each.kind) for each in library.entries()] == [
+        ("fresh", "run"), ("first", "run"), ("scenes.zarr", "store"),
     ]  # fmt: skip
     table = page_of(folder).table.widget.value.set_index("name")
     assert table.loc["fresh", ["state", "step", "age"]].tolist() == ["live", 0, 0]
@@ -80,7 +80,7 @@ def test_a_damaged_run_hides_no_other(folder: Path) -> None:
 
 
 def test_nothing_to_look_at_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(WorkbenchError, match="a run or a store in"):
+    with pytest.raises(WorkbenchError, match="a run, a geometry or a store in"):
         Library([tmp_path])
     with pytest.raises(WorkbenchError, match="nothing there"):
         Library([tmp_path / "nowhere"])
@@ -306,7 +306,7 @@ def test_it_serves_the_runs_beside_it_until_ctrl_c(app: Callable[..., subprocess
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--app", "nowhere"], "a run, a store or a folder of runs at nowhere"),
+        (["--app", "nowhere"], "a run, a geometry, a store or a folder of these at nowhere"),
         (["--export", "page.html"], "--app with --export"),
         (["--app", "runs", "stores", "--export", "page.html"], "one run to export"),
     ],

@@ -16,6 +16,7 @@ from workbench.probe.affinities import CHOICES, Choice, factors
 from workbench.probe.callbacks import lightning_callback, transformers_callback
 from workbench.probe.capture import Layer, LayerList
 from workbench.probe.capture import list_layers as layers
+from workbench.probe.geometry.result import LayerGeometry
 from workbench.probe.preprocessing import Preprocessing
 from workbench.probe.result import Probe
 from workbench.probe.start import probe
@@ -27,6 +28,7 @@ __all__ = [
     "AcrossImages",
     "Choice",
     "Layer",
+    "LayerGeometry",
     "LayerList",
     "LayerStatistics",
     "Preprocessing",

@@ -9,6 +9,7 @@ from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.affinity import AffinityExplorer
 from workbench.widgets.explorers.curves import CurveExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
+from workbench.widgets.explorers.geometry import GeometryExplorer
 from workbench.widgets.explorers.linear_regions import LinearRegionExplorer
 from workbench.widgets.explorers.regions import RegionExplorer
 from workbench.widgets.explorers.segmentations import SegmentationExplorer
@@ -21,6 +22,7 @@ __all__ = [
     "AffinityExplorer",
     "CurveExplorer",
     "DatasetBrowser",
+    "GeometryExplorer",
     "LinearRegionExplorer",
     "RegionExplorer",
     "SegmentationExplorer",

@@ -1,13 +1,14 @@
-"""The page of runs, probes and stores in a cell of JupyterLab.
+"""The page of runs, probes, geometries and stores in a cell of JupyterLab.
 
 workbench.explore("runs/first")
 workbench.explore(["runs/first", "runs/second"], overlay="segments")
 workbench.explore(workbench.probe(model, images="holiday/", layers=["blocks.9"]))
+workbench.explore(workbench.layer_geometry(model, "holiday/", layers=["blocks.*"]))
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import ipywidgets
 import panel as pn
@@ -15,8 +16,10 @@ from IPython.display import display
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.snapshots import looker
+from workbench.probe.geometry.result import LayerGeometry
 from workbench.probe.result import Probe
 from workbench.runs import Run, Status
+from workbench.widgets.explorers.geometry import GeometryExplorer
 from workbench.widgets.page.application import INTERVAL, Page
 from workbench.widgets.page.library import Library
 from workbench.widgets.page.tabs import Opened
@@ -85,20 +88,39 @@ class Exploration:
         display(self.widget())
 
 
-def explore(thing: Explorable | Sequence[Explorable], **selection: Any) -> Exploration:
-    """Explore runs, probes and stores in the cell of a notebook.
+@overload
+def explore(thing: LayerGeometry | Sequence[LayerGeometry]) -> GeometryExplorer: ...
+
+
+@overload
+def explore(thing: Explorable | Sequence[Explorable], **selection: Any) -> Exploration: ...
+
+
+def explore(thing: Any, **selection: Any) -> Exploration | GeometryExplorer:
+    """Explore runs, probes, geometries and stores in the cell of a notebook.
 
     Args:
-        thing: probe, run, run folder, store of scenes or regions, folder of runs, or several of
-            these; the first run is shown, all given ones beside each other.
+        thing: probe, run, run folder, measured geometry or its folder, store of scenes or regions,
+            folder of these, or several of them; the first run is shown, all given ones beside each
+            other. A `LayerGeometry`, or several, has an explorer of its own and no page.
         selection: what is shown at first: parameters of `widgets.workspace.State`, for example
             image="1002", overlay="segments", k=8.
 
     Raises:
-        WorkbenchError: a path is no run and no store, a parameter is none of the selection, or
+        WorkbenchError: a path is no run, geometry or store, geometries are on different images, a
+            parameter is none of the selection, or
             there is nothing to explore yet.
     """
-    several = [thing] if isinstance(thing, Probe | Run | Path | str) else thing
+    several: list[Any] = [thing] if isinstance(thing, Explorable | LayerGeometry) else list(thing)
+    looks = [each for each in several if isinstance(each, LayerGeometry)]
+    if looks:
+        if selection or len(looks) < len(several):
+            raise WorkbenchError(
+                "geometries alone, without a selection",
+                ", ".join([*(type(each).__name__ for each in several), *selection]),
+                "explore the others by themselves",
+            )
+        return GeometryExplorer(looks)
     paths = [_path(each) for each in several]
     library = Library(paths)
     entries = {each.path.resolve(): each.name for each in library.entries()}

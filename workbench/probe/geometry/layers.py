@@ -3,6 +3,8 @@
     look = workbench.layer_geometry(model, "holiday/", layers=["features.*"], beside="random")
     look.table()     # a layer and network a row
     look.pairs()     # a layer, network and pair of images a row
+    workbench.explore(look)
+    look.save("geometry/")  # LayerGeometry.open("geometry/") gives it back
 
 A layer's features of an image, flattened, are one point. Only the Gram matrix of the points is kept
 for each layer, (images, images) in float64, from which everything else follows. Angles at a layer
@@ -27,9 +29,10 @@ from workbench.models.random_weights import randomised
 from workbench.probe.capture import Select, named_layers
 from workbench.probe.geometry.clouds import INPUT, LayerCloud, cloud_of
 from workbench.probe.geometry.grams import layer_grams
-from workbench.probe.geometry.images import inputs_of, one_size
+from workbench.probe.geometry.images import image_set, one_size
 from workbench.probe.geometry.predictions import predicted_layer
 from workbench.probe.geometry.result import GIVEN, Gauge, LayerGeometry
+from workbench.runs.provenance import provenance
 
 
 def layer_geometry(
@@ -90,7 +93,8 @@ def layer_geometry(
     names = named_layers(model, layers)
     own = balanced(model) if gauge == "balanced" else model
     prepared = one_size(model, preprocessing)
-    ids, inputs, left_out = inputs_of(images, prepared, count)
+    found = image_set(images, prepared, count)
+    inputs = found.tensors
     networks = {GIVEN: own}
     if beside == "random":
         networks |= {f"random {i + 1}": randomised(model, seed + i) for i in range(draws)}
@@ -112,5 +116,6 @@ def layer_geometry(
     theory = networks.get("random 1", own)
     predictions = tuple(predicted_layer(theory, name, inputs, first.angles) for name in names)
     return LayerGeometry(
-        type(model).__name__, ids, left_out, gauge, prepared.to_dict(), tuple(clouds), predictions
-    )
+        type(model).__name__, found.ids, found.left_out, gauge, prepared.to_dict(), tuple(clouds),
+        predictions, found.thumbnails, provenance(),
+    )  # fmt: skip

@@ -1,16 +1,18 @@
 """Geometry of layers, measured: figures and pairs as tables, of a network and those beside it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64, UInt8
 
 from workbench.errors import WorkbenchError
 from workbench.geometry.gram import pair_indices
 from workbench.probe.geometry.clouds import INPUT, LayerCloud
 from workbench.probe.geometry.predictions import LayerPrediction
+from workbench.probe.geometry.record import read_record, write_record
 
 Gauge = Literal["given", "balanced"]
 GIVEN = "given"
@@ -22,13 +24,15 @@ class LayerGeometry:
     """Geometry of the layers of a network and of random networks beside it, on the same images.
 
     Attributes:
-        network: class of the model.
+        network: class of the model, or its name on the command line.
         images: ids of the images.
         left_out: image → reason, of images that could not be read.
         gauge: "given", or "balanced": of the model's own weights.
         preprocessing: preprocessing of the images, in words and values.
         clouds: every layer of every network; each network's input first.
         predictions: one for each layer.
+        thumbnails: small photographs as the network received them, before normalising.
+        provenance: command, code, libraries and machine, see `runs.provenance`.
     """
 
     network: str
@@ -38,6 +42,25 @@ class LayerGeometry:
     preprocessing: dict[str, Any]
     clouds: tuple[LayerCloud, ...]
     predictions: tuple[LayerPrediction, ...]
+    thumbnails: UInt8[np.ndarray, "images rows columns 3"]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "LayerGeometry":
+        """Result that `save` has written.
+
+        Raises:
+            WorkbenchError: there is none in the folder, or it is damaged.
+        """
+        facts, thumbnails, clouds, predictions = read_record(Path(folder))
+        facts["images"] = tuple(facts["images"])
+        return cls(**facts, clouds=clouds, predictions=predictions, thumbnails=thumbnails)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write the result, thumbnails included, as one file; returns its path."""
+        names = ("network", "images", "left_out", "gauge", "preprocessing", "provenance")
+        facts = {name: getattr(self, name) for name in names}
+        return write_record(Path(folder), facts, self.thumbnails, self.clouds, self.predictions)
 
     @property
     def layers(self) -> list[str]:
@@ -78,26 +101,41 @@ class LayerGeometry:
         """
         return pd.DataFrame([self._row(each) for each in self.clouds])
 
+    def pair(self, number: int) -> tuple[int, int]:
+        """Numbers of the first and second image of a pair."""
+        first, second = self._indices
+        return int(first[number]), int(second[number])
+
     def pairs(self) -> pd.DataFrame:
-        """A layer, network and pair a row: first and second image, angles, prediction, radians."""
-        first, second = pair_indices(len(self.images))
-        names = np.array(self.images)
-        angles_in = self.cloud(INPUT).angles
-        none = np.full(len(first), np.nan)
+        """A layer, network and pair a row: columns of `pairs_at`, with layer and weights."""
         frames = []
-        for cloud in self.clouds:
-            if cloud.layer == INPUT:
-                continue
-            found = self.prediction(cloud.layer)
-            angles = cloud.angles
-            frames.append(pd.DataFrame({
-                "layer": cloud.layer, "weights": cloud.weights,
-                "first": names[first], "second": names[second],
-                "angle_in": angles_in, "angle": angles, "ratio": _ratios(angles, angles_in),
-                "predicted": none if found.exact is None else found.exact,
-                "formula": none if found.formula is None else found.formula,
-            }))  # fmt: skip
+        for each in self.clouds:
+            if each.layer != INPUT:
+                frame = self.pairs_at(each.layer, each.weights)
+                frame.insert(0, "layer", each.layer)
+                frame.insert(1, "weights", each.weights)
+                frames.append(frame)
         return pd.concat(frames, ignore_index=True)
+
+    def pairs_at(self, layer: str, weights: str = GIVEN) -> pd.DataFrame:
+        """Pairs of images at a layer of a network.
+
+        Columns: first and second image; angle_in, angle, predicted and formula (radians); ratio
+        (output over input angle).
+        """
+        names, (first, second) = np.array(self.images), self._indices
+        angles_in, angles = self.cloud(INPUT).angles, self.cloud(layer, weights).angles
+        found, none = self.prediction(layer), np.full(len(first), np.nan)
+        return pd.DataFrame({
+            "first": names[first], "second": names[second],
+            "angle_in": angles_in, "angle": angles, "ratio": _ratios(angles, angles_in),
+            "predicted": none if found.exact is None else found.exact,
+            "formula": none if found.formula is None else found.formula,
+        })  # fmt: skip
+
+    @property
+    def _indices(self) -> tuple[Int64[np.ndarray, "pairs"], Int64[np.ndarray, "pairs"]]:
+        return pair_indices(len(self.images))
 
     def _row(self, cloud: LayerCloud) -> dict[str, Any]:
         width, unit = cloud.width, cloud.unit_width

@@ -188,12 +188,16 @@ class Page:
         """Subject of the state's runs; of those beside the main one, what can be opened."""
         entry = self.table.entry(self.state.run)
         assert entry is not None, "the state's run is one of the table"
-        if entry.store:
+        if entry.kind == "store":
             return Subject(store=entry.path)
+        if entry.kind == "geometry":
+            chosen = [self.table.entry(name) for name in self.state.runs]
+            alike = tuple(each.path for each in chosen if each and each.kind == "geometry")
+            return Subject(geometries=alike)
         main, others, refused = self.library.run(entry.path), [], []
         for name in self.state.runs[1:]:
             beside = self.table.entry(name)
-            if beside is None or beside.store:
+            if beside is None or beside.kind != "run":
                 continue
             try:
                 others.append((name, self.library.run(beside.path)))

@@ -1,39 +1,42 @@
-"""Runs and stores below given paths."""
+"""Runs, measured geometries and stores below given paths."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from workbench.errors import WorkbenchError
+from workbench.probe.geometry.record import is_geometry
 from workbench.runs import Run
 from workbench.runs.finding import find_runs, is_run, is_store
+
+Kind = Literal["run", "geometry", "store"]
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Run or store that can be opened.
+    """Run, measured geometry or store that can be opened.
 
     Attributes:
         path: path of its folder.
         name: shortest end of the path that is unique.
-        store: whether the entry is a store.
+        kind: which of them it is.
     """
 
     path: Path
     name: str
-    store: bool
+    kind: Kind
 
 
 class Library:
-    """Collection of runs and stores; runs that appear later are found too.
+    """Collection of runs, geometries and stores; those that appear later are found too.
 
     Args:
-        paths: runs, stores, and folders of runs and stores.
+        paths: runs, geometries, stores, and folders of them.
 
     Raises:
-        WorkbenchError: a path does not exist, or none of them holds a run or a store.
+        WorkbenchError: a path does not exist, or none of them holds any.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
@@ -42,26 +45,28 @@ class Library:
         for path in self.paths:
             if not path.exists():
                 raise WorkbenchError(
-                    f"a run, a store or a folder of runs at {path}",
+                    f"a run, a geometry, a store or a folder of these at {path}",
                     "nothing there",
                     "name one: workbench lab --app runs/first",
                 )
         if not self.entries():
             raise WorkbenchError(
-                f"a run or a store in {', '.join(map(str, self.paths))}",
+                f"a run, a geometry or a store in {', '.join(map(str, self.paths))}",
                 "none",
                 "train one: workbench train deep-ncuts --run runs/first",
             )
 
     def entries(self) -> list[Entry]:
-        """Runs, most recently written first, then stores."""
-        runs = list(dict.fromkeys(run for path in self.paths for run in find_runs(path)))
-        stores = list(dict.fromkeys(store for path in self.paths for store in _stores(path)))
-        names = dict(zip([*runs, *stores], _names([*runs, *stores]), strict=True))
-        return [
-            *(Entry(path, names[path], store=False) for path in runs),
-            *(Entry(path, names[path], store=True) for path in stores),
-        ]
+        """Runs, most recently written first, then geometries, then stores."""
+        found: dict[Path, Kind] = {}
+        for path in self.paths:
+            found |= dict.fromkeys(find_runs(path), "run")
+        for path in self.paths:
+            found |= dict.fromkeys(_folders(path, is_geometry), "geometry")
+        for path in self.paths:
+            found |= dict.fromkeys(_folders(path, is_store), "store")
+        names = _names(list(found))
+        return [Entry(path, n, kind) for n, (path, kind) in zip(names, found.items(), strict=True)]
 
     def run(self, path: Path) -> Run:
         """Run of the library, opened again where another run has replaced it.
@@ -76,13 +81,13 @@ class Library:
         return known[1]
 
 
-def _stores(path: Path) -> list[Path]:
-    """Stores at a path: the store itself, or the stores in a folder."""
-    if is_store(path):
+def _folders(path: Path, is_wanted: Callable[[Path], bool]) -> list[Path]:
+    """Folders of a kind at a path: itself, or those in it."""
+    if is_wanted(path):
         return [path]
     if is_run(path) or not path.is_dir():
         return []
-    return sorted(each for each in path.iterdir() if is_store(each))
+    return sorted(each for each in path.iterdir() if is_wanted(each))
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

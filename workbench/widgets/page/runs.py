@@ -139,7 +139,7 @@ class RunTable:
         places = {each.name: i for i, each in enumerate(self._entries)}
         self._entries = sorted(found.values(), key=lambda each: places.get(each.name, -1))
         for entry in self._entries:
-            if not entry.store:
+            if entry.kind == "run":
                 self._look(entry.path)
         self._offer()
         extra = [name for name in self.chooser.value if name not in COLUMNS]
@@ -154,9 +154,9 @@ class RunTable:
         return next(good, self._entries[0].name)
 
     def problem(self, name: str) -> str:
-        """Reason why a run cannot be read; "" where it can, and of a store."""
+        """Reason why a run cannot be read; "" where it can, and of what is no run."""
         entry = self.entry(name)
-        return "" if entry is None or entry.store else self._read[entry.path].problem
+        return self._read[entry.path].problem if entry is not None and entry.kind == "run" else ""
 
     def entry(self, name: str) -> Entry | None:
         """Entry of a name; None where there is none."""
@@ -182,7 +182,7 @@ class RunTable:
 
     def _offer(self) -> None:
         """Offer the columns that some run has something for."""
-        readings = [self._read[each.path] for each in self._entries if not each.store]
+        readings = [self._read[each.path] for each in self._entries if each.kind == "run"]
         fields = {f for each in readings if each.run for f in flat(each.run.config)}
         measured = {m for each in readings if each.summary for m in each.summary.measures}
         options = [n for n in COLUMNS if n not in _ALWAYS]
@@ -192,8 +192,8 @@ class RunTable:
             self.chooser.options = _labels(options)
 
     def _row(self, entry: Entry, extra: list[str]) -> dict[str, Any]:
-        if entry.store:
-            return {**_EMPTY, "name": entry.name, "state": "store"}
+        if entry.kind != "run":
+            return {**_EMPTY, "name": entry.name, "state": entry.kind}
         reading = self._read[entry.path]
         try:
             return {"name": entry.name, **_cells(reading, extra)}

@@ -1,4 +1,4 @@
-"""Tabs of the app: the explorers that a run or a store has data for."""
+"""Tabs of the app: the explorers that a run, a geometry or a store has data for."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from workbench.runs.geometry import geometry_layers
 from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
+from workbench.widgets.explorers.geometry import GeometryExplorer
 from workbench.widgets.explorers.regions import RegionExplorer
 from workbench.widgets.shells.explorer import Explorer
 from workbench.widgets.workspace import Compare, GeometryPage, State, Workspace
@@ -24,13 +25,14 @@ Looker = Callable[[Run], Look]
 
 @dataclass(frozen=True)
 class Subject:
-    """Run or store that the tabs show.
+    """Run, geometries or store that the tabs show.
 
     Attributes:
-        run: run to show; None for a store alone.
+        run: run to show; None where there is none.
         others: further runs for comparison.
         names: names of all runs in the table; empty: those of their folders.
         store: store of scenes or regions; None where it is unknown or missing.
+        geometries: folders of measured geometries, to be shown beside each other.
         looker: see `Looker`.
         state: selection that the workspace begins with and keeps; None: one of its own.
     """
@@ -39,6 +41,7 @@ class Subject:
     others: tuple[Run, ...] = ()
     names: tuple[str, ...] = ()
     store: Path | None = None
+    geometries: tuple[Path, ...] = ()
     looker: Looker | None = None
     state: State | None = None
 
@@ -55,7 +58,7 @@ class Subject:
         store = resolved_path(run, str(run.config.get("store", "")))
         there = isinstance(store, Path) and is_store(store)
         path = Path(store) if there else None
-        return cls(run, tuple(others), tuple(names), path, looker, state)
+        return cls(run, tuple(others), tuple(names), path, looker=looker, state=state)
 
     @property
     def runs(self) -> list[Run]:
@@ -147,6 +150,7 @@ TABS = (
     Tab("Geometry", _has_geometry, lambda s: GeometryPage(s.runs, s.state, s.names)),
     Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),
+    Tab("Geometry", lambda s: bool(s.geometries), lambda s: GeometryExplorer(s.geometries)),
     Tab("Dataset", _stored, _dataset),
 )
 """All tabs, in the order in which they are shown."""
