@@ -179,8 +179,9 @@ def _geometry_rows(sizes: ProbeSizes, device: torch.device) -> list[Row]:
     size = f"batches of 8 of {SIDE}²"
     case = f"training step, AlexNet to ReLU-5, {size}, geometry of 3 layers, {SAMPLES} samples"
     one = geometry.measure(0)["geometry seconds"]
+    timed = [Row(case, name, mean, mean / means[OURS]) for name, mean in means.items()]
     return [
-        *(Row(case, name, mean, mean / means[OURS]) for name, mean in means.items()),
+        *(timed if costs else []),  # too few steps for a measurement say nothing of its cost
         Row(f"{case}: one measurement; {len(costs)} were taken", OURS, one, one / means[PLAIN]),
     ]
 
