@@ -27,7 +27,7 @@ from workbench.errors import WorkbenchError
 from workbench.models.pooling import Pooling, poolings, with_pooling
 from workbench.models.random_weights import randomised
 from workbench.probe.capture import Capture, Select, named_layers
-from workbench.probe.geometry.images import inputs_of
+from workbench.probe.geometry.images import image_set
 from workbench.probe.geometry.invariance_result import Invariance
 from workbench.probe.geometry.kept import Kept
 from workbench.probe.geometry.movements import Movement, Request, movement_of
@@ -119,7 +119,8 @@ def invariance(
         _pooled(model, kind)  # a kind that the network cannot have is refused before the work
 
     around, view = _around(model, preprocessing)
-    ids, inputs, left_out = inputs_of(images, around, count)
+    found = image_set(images, around, count)
+    ids, inputs, left_out = found.ids, found.tensors, found.left_out
     request = _request(inputs, view, points, around)
     kept = Kept(keep, ids, request, names, (output, call))
     movements: list[Movement] = []
