@@ -15,6 +15,7 @@ Sources: Giryes, Sapiro, Bronstein, IEEE TSP 2016 (angles of random layers); Ver
 "High-Dimensional Probability", 2018, chapter 7 (width, stable dimension, Sudakov and Fernique).
 """
 
+import json
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -32,6 +33,7 @@ from workbench.probe.geometry.grams import layer_grams
 from workbench.probe.geometry.images import image_set, one_size
 from workbench.probe.geometry.predictions import predicted_layer
 from workbench.probe.geometry.result import GIVEN, Gauge, LayerGeometry
+from workbench.runs.files import to_json
 from workbench.runs.provenance import provenance
 
 
@@ -115,7 +117,8 @@ def layer_geometry(
             ]
     theory = networks.get("random 1", own)
     predictions = tuple(predicted_layer(theory, name, inputs, first.angles) for name in names)
+    stated = json.loads(to_json(prepared.to_dict()))  # as a saved result has it
     return LayerGeometry(
-        type(model).__name__, found.ids, found.left_out, gauge, prepared.to_dict(), tuple(clouds),
+        type(model).__name__, found.ids, found.left_out, gauge, stated, tuple(clouds),
         predictions, found.thumbnails, provenance(),
     )  # fmt: skip
