@@ -119,8 +119,8 @@ def invariance(
         _pooled(model, kind)  # a kind that the network cannot have is refused before the work
 
     around, view = _around(model, preprocessing)
-    found = image_set(images, around, count)
-    ids, inputs, left_out = found.ids, found.tensors, found.left_out
+    read = image_set(images, around, count)
+    ids, inputs, left_out = read.ids, read.tensors, read.left_out
     request = _request(inputs, view, points, around)
     kept = Kept(keep, ids, request, names, (output, call))
     movements: list[Movement] = []
