@@ -298,14 +298,14 @@ def _colour(weights: str) -> str:
 
 
 def _words(look: LayerGeometry, weights: str) -> str:
-    if weights == GIVEN:
-        return "given weights"
-    count = len(look.draws) - 1
-    return f"random weights, {count} draws" if weights == RANDOM and count > 1 else weights
+    return "given weights" if weights == GIVEN else f"random weights{_counted(look)}"
 
 
 def _title(look: LayerGeometry, weights: str) -> str:
     """Network with its gauge; random networks are as they were drawn."""
-    return (
-        f"given, gauge {look.gauge}" if weights == GIVEN else f"random, {len(look.draws) - 1} draws"
-    )
+    return f"given, gauge {look.gauge}" if weights == GIVEN else f"random{_counted(look)}"
+
+
+def _counted(look: LayerGeometry) -> str:
+    count = len(look.draws) - 1
+    return f", {count} draws" * (count > 1)
