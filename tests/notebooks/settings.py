@@ -7,7 +7,7 @@ from typing import Any
 import nbformat
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-LESS = {"PASSES": 2, "WORKERS": 1, "TEST_SCENES": 2}
+LESS = {"PASSES": 2, "WORKERS": 1, "TEST_SCENES": 2, "DRAWS": 4, "IMAGES": 4, "STEPS": 10}
 """Values for what a first cell of code names."""
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import holoviews as hv
 from traitlets import Int, observe
 
 from workbench.geometry.hyperplanes import cell_count
 from workbench.views.geometry.tessellation import circle_picture, sphere_picture
-from workbench.views.style import interactive
+from workbench.views.style import FRAME_SIDE
 from workbench.widgets.shells.controls import Bounds, Number
 from workbench.widgets.shells.explorer import Explorer
 
@@ -37,8 +38,8 @@ class TessellationExplorer(Explorer):
         super().__init__()
         self.set_trait("bits", bits)
         self.set_trait("seed", seed)
-        self._picture("circle", lambda: interactive(circle_picture(self.bits, self.seed)))
-        self._picture("sphere", lambda: interactive(sphere_picture(self.bits, self.seed)))
+        self._picture("circle", lambda: _framed(circle_picture(self.bits, self.seed)))
+        self._picture("sphere", lambda: _framed(sphere_picture(self.bits, self.seed)))
         self._say()
 
     def bounds(self, name: str) -> Bounds:
@@ -55,3 +56,12 @@ class TessellationExplorer(Explorer):
             f"{self.bits} hyperplanes: {cell_count(2, self.bits):,} cells of the circle, "
             f"{cell_count(3, self.bits):,} of the whole sphere (Schläfli)"
         )
+
+
+def _framed(drawn: hv.Overlay) -> hv.Overlay:
+    """Picture in a square frame; it stays where it is when m changes."""
+    drawn.opts(
+        backend="bokeh", frame_width=FRAME_SIDE, frame_height=FRAME_SIDE, data_aspect=None,
+        xlim=(-1.02, 1.02), ylim=(-1.02, 1.02),
+    )  # fmt: skip
+    return drawn
