@@ -71,9 +71,11 @@ def run(**arguments: Any) -> int:
       python -m pipelines run coco --root coco2017 --product scenes --store stores/coco-scenes.zarr
       python -m pipelines run coco --root coco2017 --features alexnet:relu5 --mirrored \\
         --weights weights/alexnet.safetensors --store stores/coco-relu5.zarr
+      python -m pipelines run cifar10 --features gist --store stores/cifar10.zarr
       python -m pipelines run images --root holiday --store stores/holiday.zarr
 
     \b
+    cifar10: the official binary files or pickles, or a zip of {train,test}/<category>/NNNN.jpg.
     images: all images in a folder and below it, at their own sizes, upright, in one split named
     all, without label maps. What is not taken is counted, and what does not read is quarantined.
     """
@@ -127,19 +129,26 @@ def status(store: Path) -> None:
 
 @main.command("sample")
 @click.option("--root", type=click.Path(path_type=Path), required=True, help="A new folder.")
-@click.option("--train", type=int, default=48, show_default=True, help="Scenes to train on.")
-@click.option("--test", type=int, default=16, show_default=True, help="Scenes held out.")
+@click.option(
+    "--train", type=int, default=48, show_default=True, help="Scenes, or images, to train on."
+)
+@click.option(
+    "--test", type=int, default=16, show_default=True, help="Scenes, or images, held out."
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of everything drawn.")
-@click.option("--size", default="160x112", show_default=True, help="Pixels, landscape.")
+@click.option("--size", default="160x112", show_default=True, help="Pixels of a scene, landscape.")
 @click.option(
     "--layout", type=click.Choice(sample.LAYOUTS), default=sample.LAYOUTS[0], show_default=True
 )
 def write_sample(root: Path, train: int, test: int, seed: int, size: str, layout: str) -> None:
     """Write a small synthetic dataset in a real layout: textured scenes, several annotators.
 
+    cifar10: images of 32×32 px in ten categories, a texture each.
+
     \b
       python -m pipelines sample --root data/sample --train 48 --test 16
       python -m pipelines sample --root data/objects --layout coco
+      python -m pipelines sample --root data/textures --layout cifar10 --train 2000 --test 500
     """
     width, _, height = size.partition("x")
     if not (width.isdecimal() and height.isdecimal()):
@@ -147,7 +156,8 @@ def write_sample(root: Path, train: int, test: int, seed: int, size: str, layout
     sample.write_sample(
         root, train=train, test=test, seed=seed, size=(int(height), int(width)), layout=layout
     )
-    click.echo(f"{train} + {test} scenes in {root}, layout {layout}")
+    what = "images" if layout == sample.CIFAR else "scenes"
+    click.echo(f"{train} + {test} {what} in {root}, layout {layout}")
 
 
 main.add_command(download)

@@ -60,10 +60,15 @@ def dataset_options(command: Command) -> Command:
         click.option(
             "--features",
             metavar="BACKBONE:TAP[+TAP]…",
-            help="In place of pixels, a backbone's features, as in alexnet:relu5 or "
-            "vgg16:relu3_3+relu5_3, slot for slot those of the store of scenes or regions.",
+            help="A backbone's features, as in alexnet:relu5 or vgg16:relu3_3+relu5_3: in place of "
+            "scenes or regions, slot for slot, and beside images of cifar10. gist, for images of "
+            "32×32 px: 24×4×4 energies of oriented filters, without --weights.",
         ),
-        click.option("--weights", type=click.Path(dir_okay=False), help="The backbone's weights."),
+        click.option(
+            "--weights",
+            type=click.Path(dir_okay=False),
+            help="The backbone's weights; none for gist.",
+        ),
         click.option(
             "--enlarge",
             type=float,

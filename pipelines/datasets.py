@@ -8,6 +8,7 @@ import msgspec
 
 from pipelines.errors import PipelineError
 from pipelines.features import FeatureRequest, features_of, list_features, place_in_frames
+from pipelines.gist import NAME as GIST
 from pipelines.plan import Plan, Planned, make_plan
 from pipelines.profiles import LOCAL, PROFILES
 from pipelines.records import Item, Value
@@ -54,8 +55,9 @@ def prepare(
         product: one of the source's; default: its first, or the features of it with `features`.
         profile: "local" or "remote"; default: by product.
         unit: items a task; default: by product.
-        features: backbone and tap, as in "alexnet:relu5", whose features replace the pixels.
-        weights: file of the backbone's weights, for features.
+        features: backbone and tap, as in "alexnet:relu5", whose features replace the pixels; or
+            "gist", for images of 32×32 pixels.
+        weights: file of the backbone's weights, for features; none for "gist".
         enlarge: factor by which images are enlarged before, for features; default: by product.
         mirrored: whether features of the mirror images are wanted as well.
         parameters: values of the sources' options; those of other sources have no effect.
@@ -71,29 +73,20 @@ def prepare(
     profile = profile or (LOCAL if of_features else seen.profile)
     _one_of("a profile", profile, PROFILES)
     given = _parameters(source, seen.name, parameters)
-    if of_features != bool(features and weights):
+    if of_features != bool(features and (weights or features == GIST)):
         raise PipelineError(
             "--features and --weights together, for a product of features",
             f"product {product}, features {features}, weights {weights}",
             "give both, as in --features alexnet:relu5 --weights alexnet.safetensors",
         )
     if of_features:
-        enlarge = seen.enlarge if enlarge is None else enlarge
-        if enlarge <= 0:
-            raise PipelineError("a positive --enlarge", f"{enlarge}", "give 1 for none")
-        given |= {
-            "features": str(features),
-            "weights": str(Path(str(weights)).resolve()),
-            "enlarge": enlarge,
-            "mirrored": mirrored,
-        }
+        given |= _feature_parameters(str(features), weights, enlarge, mirrored, seen.enlarge)
     unit = seen.unit if unit is None else unit
     if unit < 1:
         raise PipelineError("at least one item a unit", f"{unit}", "raise --unit")
     listing = source.discover(root, seen.name, given)
     if of_features:
-        side = int(given[seen.frame]) if seen.frame else None
-        listing = list_features(listing, msgspec.convert(given, FeatureRequest), side)
+        listing = list_features(listing, msgspec.convert(given, FeatureRequest))
     return make_plan(
         listing, dataset=dataset, product=product, parameters=given, profile=profile, unit=unit
     )
@@ -129,6 +122,25 @@ def read_items(plan: Plan, lines: bytes) -> Iterator[Item]:
                 items = place_in_frames(items, int(given[reader.product.frame]))
             items = features_of(items, msgspec.convert(given, FeatureRequest), plan.schema)
         yield from items
+
+
+def _feature_parameters(
+    features: str, weights: str | None, enlarge: float | None, mirrored: bool, usual: float
+) -> dict[str, Value]:
+    """The parameters of a `FeatureRequest`; `usual` is the product's enlargement."""
+    if features == GIST:
+        if weights or enlarge not in (None, 1):
+            raise PipelineError(
+                "gist without --weights, of images as they are",
+                f"weights {weights}, enlarge {enlarge}",
+                "leave --weights and --enlarge out",
+            )
+        return {"features": GIST, "weights": "", "enlarge": 1.0, "mirrored": mirrored}
+    enlarge = usual if enlarge is None else enlarge
+    if enlarge <= 0:
+        raise PipelineError("a positive --enlarge", f"{enlarge}", "give 1 for none")
+    path = str(Path(str(weights)).resolve())
+    return {"features": features, "weights": path, "enlarge": enlarge, "mirrored": mirrored}
 
 
 def _parameters(source: Source, product: str, given: dict[str, Any]) -> dict[str, Value]:

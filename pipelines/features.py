@@ -1,9 +1,10 @@
 """Features of a frozen backbone as a product, computed once.
 
 The store has the scenes (or regions) of the dataset in the same slots as its store of scenes (or
-regions), so that labels are found by slot. What computes features is an entry point of the group
-`pipelines.features`, found by name: the library behind it is imported when features are asked for
-and not before, and this package does not know which one it is.
+regions), so that labels are found by slot. Small images are kept beside their features. What
+computes features is an entry point of the group `pipelines.features`, found by name: the library
+behind it is imported when features are asked for and not before, and this package does not know
+which one it is. GIST alone is computed here, without an entry point or weights (`pipelines.gist`).
 
 An entry point is called with the request's words (`alexnet:relu5`, or several taps as in
 `vgg16:relu3_3+relu5_3`, a file of weights, a factor) and gives an `Extractor`. Features are kept in
@@ -20,6 +21,8 @@ import numpy as np
 
 from pipelines import schema
 from pipelines.errors import PipelineError
+from pipelines.gist import NAME as GIST
+from pipelines.gist import Gist
 from pipelines.records import Item, Listing, Value
 from pipelines.schema import Schema
 
@@ -51,8 +54,8 @@ class FeatureRequest:
 
     Attributes:
         features: the extractor's argument, as in "alexnet:relu5"; an entry point's name stands
-            before a slash, as in "backbone/alexnet:relu5", where there are several.
-        weights: file of its weights.
+            before a slash, as in "backbone/alexnet:relu5", where there are several. Or "gist".
+        weights: file of its weights; empty for GIST.
         enlarge: factor by which images are enlarged before.
         mirrored: whether the mirror image's features are wanted as well.
     """
@@ -70,6 +73,8 @@ def extractor(request: FeatureRequest) -> Extractor:
     Raises:
         PipelineError: no such entry point is installed.
     """
+    if request.features == GIST:
+        return Gist()
     name, slash, spec = request.features.rpartition("/")
     found = {each.name: each for each in entry_points(group=GROUP)}
     name = name if slash else next(iter(sorted(found)), "")
@@ -83,19 +88,23 @@ def extractor(request: FeatureRequest) -> Extractor:
     return made
 
 
-def list_features(listing: Listing, request: FeatureRequest, side: int | None) -> Listing:
+def list_features(listing: Listing, request: FeatureRequest) -> Listing:
     """The listing of the features of a listing's items, slot for slot.
 
     Args:
-        listing: listing of the pixels; without `side`, its records have `height` and `width`.
+        listing: listing of the pixels; the records of scenes have `height` and `width`.
         request: the extractor's.
-        side: pixels of the square frames of the items; None: items are whole images.
     """
     backbone = extractor(request)
     attributes = tuple(sorted(backbone.attributes.items()))
-    if side is not None:
-        framed = schema.region_features(backbone.shapes(side, side), request.mirrored)
-        return replace(listing, schema=framed, attributes=attributes)
+    kind, (height, width, _) = listing.schema.kind, listing.schema.pixels[0].shape
+    if kind in (schema.REGIONS, schema.IMAGES):  # all of one size
+        shapes = backbone.shapes(height, width)
+        if kind == schema.REGIONS:
+            made = schema.region_features(shapes, request.mirrored)
+        else:
+            made = schema.image_features(height, shapes, request.mirrored)
+        return replace(listing, schema=made, attributes=attributes)
     # An upright and a lying image fill the canvas in different directions.
     sizes = {(record.height, record.width) for record in listing.records}  # type: ignore[attr-defined]
     found = [backbone.shapes(*size) for size in sizes - {(0, 0)} or {listing.largest}]
@@ -121,9 +130,10 @@ def place_in_frames(items: Iterator[Item], side: int) -> Iterator[Item]:
 
 
 def features_of(items: Iterator[Item], request: FeatureRequest, made: Schema) -> Iterator[Item]:
-    """Items with features in place of their pixels."""
+    """Items with features in place of their pixels, or beside them where the schema has both."""
     backbone = extractor(request)
     names = {field.name for field in made.values}
+    with_image = made.pixels[0].name == "image"
     for item in items:
         row: dict[str, Any] = {name: item.row[name] for name in item.row if name in names}
         if item.pixels is None:
@@ -137,6 +147,8 @@ def features_of(items: Iterator[Item], request: FeatureRequest, made: Schema) ->
         if request.mirrored:
             mirror = backbone(np.ascontiguousarray(image[:, ::-1]))
             pixels |= {f"{tap}_mirrored": _halved(maps) for tap, maps in mirror.items()}
+        if with_image:
+            pixels["image"] = image
         yield replace(item, row=row, pixels=pixels)
 
 

@@ -23,7 +23,7 @@ from pipelines.sources import SOURCES
 from pipelines.store import layout, read_attributes
 
 DATA_VARIABLE = "WORKBENCH_DATA"
-"""The environment variable that names a folder with BSDS500/, coco2017/ and other datasets."""
+"""The environment variable that names a folder with BSDS500/, coco2017/, cifar10/ and others."""
 
 
 def data_root(root: Path | str | None = None) -> Path:
@@ -44,7 +44,7 @@ def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
     """The plan that `run` would carry out; writes nothing.
 
     Args:
-        dataset: name of a source: "bsds" (BSDS300 and BSDS500), "coco" or "images".
+        dataset: name of a source: "bsds" (BSDS300 and BSDS500), "coco", "cifar10" or "images".
         root: the dataset's folder; default: what WORKBENCH_DATA names, but for "images".
         request: keyword arguments of `pipelines.datasets.prepare`: product, profile, unit, those
             of features, and the source's own options.

@@ -1,23 +1,28 @@
 """Schemas: names, types and named dimensions of a store's arrays, by kind of store.
 
-Items (scenes or regions) lie along the first dimension of every array. *Pixel arrays* hold an
-item's large part and are read item by item; the *table* holds one small value an item and is read
-whole. Every pixel array has a column of digests in the table, `<name>_xxh3`: XXH3 of the bytes of
-the item, in C order. `valid` is False for an item that is quarantined: its pixels are zeros.
+Items (scenes, regions, images) lie along the first dimension of every array. *Pixel arrays* hold
+an item's large part and are read item by item; the *table* holds one small value an item and is
+read whole. Every pixel array has a column of digests in the table, `<name>_xxh3`: XXH3 of the bytes
+of the item, in C order. `valid` is False for an item that is quarantined: its pixels are zeros.
 
     kind      pixel arrays                                  of
     regions   image uint8 (region, y, x, channel),          COCO
               mask uint8 0/1 (region, y, x)
     scenes    image uint8 (scene, y, x, channel),           BSDS, COCO; a folder of images has
               label uint16 (scene, annotator, y, x)         no label
+    images    image uint8 (image, y, x, channel)            CIFAR-10
     features  <tap> float16 (scene, channel, y, x),         any: slot for slot the scenes of a
               <tap>_mirrored, the same of mirror images     store of scenes
               the same (region, channel, y, x)              COCO: slot for slot the regions of a
                                                             store of regions
+              the same (image, channel, y, x), and the      CIFAR-10
+              images as a store of images has them
 
 A scene sits in the top left corner of a canvas that the largest scene fills, nothing resampled;
 `height`, `width` and `annotators` say how much of the slot is the scene's. A region sits in the
-middle of its frame, `top` and `left` say where; `height` and `width` are those of the content.
+middle of its frame, `top` and `left` say where; `height` and `width` are those of the content. An
+image fills its slot, is of one category, and has its number in the dataset's official order, from 0
+in each split; −1 where the layout of the raw files has lost it.
 """
 
 import math
@@ -86,7 +91,9 @@ def digest_name(name: str) -> str:
 
 KIND = "structured-layers-"
 """Beginning of the attribute `kind` of every store of this package."""
-SCENES, REGIONS, FEATURES = (f"{KIND}{name}" for name in ("scenes", "regions", "features"))
+SCENES, REGIONS, IMAGES, FEATURES = (
+    f"{KIND}{name}" for name in ("scenes", "regions", "images", "features")
+)
 
 IDENTITY = (
     Field("split", STRING),
@@ -149,6 +156,16 @@ def regions(size: int) -> Schema:
     )
 
 
+LABELLED = (Field("id", STRING), Field("category", "int32"), Field("number", "int32"))
+"""Columns that identify an image of one category."""
+
+
+def labelled_images(side: int) -> Schema:
+    """Square images of `side` pixels, each of one category."""
+    image = Field("image", "uint8", ("y", "x", "channel"), (side, side, 3))
+    return Schema(IMAGES, "image", pixels=(image,), values=(*IDENTITY, *LABELLED))
+
+
 def features(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Schema:
     """Features of whole images, channels × rows × columns: an array for each tap of a backbone.
 
@@ -164,6 +181,12 @@ def features(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Sche
 def region_features(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Schema:
     """Features of regions in their frames; arguments as `features` has them."""
     return Schema(FEATURES, "region", _taps(shapes, mirrored), (*IDENTITY, *OBJECT))
+
+
+def image_features(side: int, shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> Schema:
+    """Small images of one category and their features; arguments as `features` has them."""
+    pixels = (*labelled_images(side).pixels, *_taps(shapes, mirrored))
+    return Schema(FEATURES, "image", pixels, (*IDENTITY, *LABELLED))
 
 
 def _taps(shapes: Mapping[str, tuple[int, int, int]], mirrored: bool) -> tuple[Field, ...]:

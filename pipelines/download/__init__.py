@@ -7,6 +7,7 @@ The layout below the root, which WORKBENCH_DATA may name:
 
     BSDS300/{images,human}            BSDS500/data/{images,groundTruth}
     coco2017/{train2017,val2017}      coco2017/annotations/*.json
+    cifar10/cifar-10-batches-bin/*.bin
     weights/{alexnet,vgg16}-imagenet1k-v1-features.safetensors
 
 What an interruption leaves is continued by the same command. Nothing is unpacked before its SHA-256

@@ -8,6 +8,10 @@ Digests of torchvision's weights: their file names end in the first eight hex di
 publisher's own statement; the other digits and the sizes are those of the Git LFS pointers of
 copies on Hugging Face (blanchon/image-gs-models-utils) and of projects that pin the files.
 
+Digest of CIFAR-10: the checksum of TensorFlow Datasets (`url_checksums/cifar10.txt`), which other
+projects pin too; some of them have compared the same file with the MD5 that Toronto publishes
+(c32a1d4ab5d03f1284b67883e8d87530).
+
 Digests of BSDS: Berkeley has never published any. That of BSDS300's images is the one that several
 projects on GitHub pin; for the other two none was found, so they are trusted on first use. The
 size of BSDS500's archive is from tensorpack (`dataflow/dataset/bsds500.py`).
@@ -157,6 +161,26 @@ CATALOGUE: dict[str, Dataset] = {
             ),
         ),
         next="python -m pipelines run coco --root {root}/coco2017 --store stores/coco.zarr",
+    ),
+    "cifar10": Dataset(
+        title="CIFAR-10, 60,000 images of 32×32 pixels in ten categories; the binary version",
+        homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
+        terms=(
+            "no licence is stated; the publishers ask to cite A. Krizhevsky, Learning Multiple "
+            "Layers of Features from Tiny Images, 2009",
+        ),
+        archives=(
+            Archive(
+                part="binary",
+                url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+                size=170_052_171,
+                unpacked=184_400_000,
+                contents=(("cifar-10-batches-bin", "cifar10/cifar-10-batches-bin"),),
+                kind="tar",
+                sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+            ),
+        ),
+        next="python -m pipelines run cifar10 --root {root}/cifar10 --store stores/cifar10.zarr",
     ),
     "weights": Dataset(
         title="torchvision's ImageNet weights of AlexNet and VGG-16; the convolutions are kept",

@@ -38,8 +38,9 @@ def download(
     """Fetch a dataset from its official address, check it and unpack it.
 
     An interrupted download goes on where it stopped, by the same command. Parts: bsds300 has images
-    and human; bsds500 data; coco2017 train, val and annotations; weights alexnet and vgg16. Images
-    of one's own need no download: python -m pipelines run images --root FOLDER --store STORE
+    and human; bsds500 data; coco2017 train, val and annotations; cifar10 binary; weights alexnet
+    and vgg16. Images of one's own need no download: python -m pipelines run images --root FOLDER
+    --store STORE
 
     \b
       python -m pipelines download bsds500 --root data

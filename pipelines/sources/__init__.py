@@ -4,10 +4,20 @@ A dataset is one module here, which exports one `Source`, and a line in `SOURCES
 neither Dask nor zarr.
 """
 
-from pipelines.sources import bsds, coco, images
-from pipelines.sources.source import REGIONS, SCENES, Option, Parameters, Product, Reader, Source
+from pipelines.sources import bsds, cifar, coco, images
+from pipelines.sources.source import (
+    IMAGES,
+    REGIONS,
+    SCENES,
+    Option,
+    Parameters,
+    Product,
+    Reader,
+    Source,
+)
 
 __all__ = [
+    "IMAGES",
     "REGIONS",
     "SCENES",
     "SOURCES",
@@ -18,5 +28,7 @@ __all__ = [
     "Source",
 ]
 
-SOURCES: dict[str, Source] = {each.name: each for each in (bsds.SOURCE, coco.SOURCE, images.SOURCE)}
+SOURCES: dict[str, Source] = {
+    each.name: each for each in (bsds.SOURCE, coco.SOURCE, cifar.SOURCE, images.SOURCE)
+}
 """Name on the command line → source."""

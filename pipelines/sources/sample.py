@@ -1,7 +1,8 @@
 """A small synthetic dataset, written in a layout of the real ones, for demonstrations and tests.
 
 What the scenes show is in `sample_scenes`; BSDS's layouts have all annotators of a scene, COCO's
-has the truth, each region an object of its texture's category (`sample_coco`).
+has the truth, each region an object of its texture's category (`sample_coco`). CIFAR-10's binary
+layout has images of one texture each, of 32×32 pixels (`sample_cifar`).
 
 The same arguments write the same bytes.
 """
@@ -17,11 +18,13 @@ from PIL import Image
 
 from pipelines import label_maps
 from pipelines.errors import PipelineError
-from pipelines.sources import sample_coco
+from pipelines.sources import sample_cifar, sample_coco
+from pipelines.sources.cifar_records import CATEGORIES
 from pipelines.sources.partitions import boundaries
 from pipelines.sources.sample_scenes import SampleScene, draw_scene
 
-LAYOUTS = ("bsds500", "bsds300", "coco")
+CIFAR = "cifar10"
+LAYOUTS = ("bsds500", "bsds300", "coco", CIFAR)
 HELD_OUT = {"bsds500": "val", "bsds300": "test", "coco": "val"}
 """The folder of the held-out images, as protocol bsds300 has it (`pipelines.sources.bsds`)."""
 MARK = "sample.json"
@@ -42,10 +45,10 @@ def write_sample(
 
     Args:
         root: a new or empty folder, or one with an earlier sample, which is replaced.
-        train, test: number of scenes to train on and held out.
+        train, test: number of scenes, or of images of "cifar10", to train on and held out.
         seed: seed of everything that is drawn.
-        size: height and width of a landscape.
-        layout: "bsds500", "bsds300" or "coco".
+        size: height and width of a landscape; images of "cifar10" have 32×32 pixels.
+        layout: "bsds500", "bsds300", "coco" or "cifar10".
 
     Raises:
         PipelineError: something else is in the folder, or the request makes no sense.
@@ -59,10 +62,20 @@ def write_sample(
             f"{train} + {test} of {size[1]}×{size[0]}",
             "raise --size, --train or --test",
         )
+    if layout == CIFAR and min(train, test) < CATEGORIES:
+        raise PipelineError(
+            f"at least {CATEGORIES} images to train on and as many held out",
+            f"{train} + {test}",
+            "raise --train or --test",
+        )
     _clear(root)
     # First of all, so that a sample that was interrupted is known as one.
     request = {"train": train, "test": test, "seed": seed, "size": size, "layout": layout}
     _put(root / MARK, json.dumps(request).encode())
+    if layout == CIFAR:
+        for name, content in sample_cifar.files(train, test, seed):
+            _put(root / sample_cifar.FOLDER / name, content)
+        return
     scenes = _scenes(train, test, seed, size, HELD_OUT[layout])
     if layout == "coco":
         _write_coco(root, scenes)

@@ -41,7 +41,7 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> SampleScene
     for region, texture in enumerate(textures):
         inside = truth == region + 1
         pattern[inside] = FAMILIES[texture](rng, height, width)[inside]
-    base, accent = (_colour_field(rng, height, width) for _ in range(2))
+    base, accent = (colour_field(rng, height, width) for _ in range(2))
     light = 1 + 0.18 * smooth_noise(rng, height, width, 40.0)[0]
     pixels = base + 0.22 * pattern[..., None] * (0.6 + 0.4 * accent)
     pixels = pixels * light[..., None] + rng.normal(scale=0.02, size=pixels.shape)
@@ -49,7 +49,7 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> SampleScene
     return SampleScene(image, draw_annotations(rng, truth), textures)
 
 
-def _colour_field(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+def colour_field(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """(height, width, 3) colours around mid grey, drifting over a third of the scene."""
     drift = smooth_noise(rng, height, width, 25.0, 3) * 0.09
     return np.asarray(np.moveaxis(drift, 0, -1) + rng.uniform(0.4, 0.6, size=3))

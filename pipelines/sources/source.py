@@ -97,6 +97,16 @@ REGIONS = Product(
 )
 
 
+IMAGES = Product(
+    name="images",
+    help="small images of one size, each of one category",
+    unit=1000,
+    profile=LOCAL,  # images fill their slots and are read often
+    features="image-features",
+    enlarge=7.0,  # 32 px to 224, the side that backbones were trained on
+)
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reading of a product's items.

@@ -12,10 +12,11 @@ from pipelines.datasets import prepare, prepare_again
 from pipelines.errors import PipelineError, UserError
 from pipelines.execute import store_digest
 from pipelines.ledger import Ledger
+from pipelines.sources.sample import write_sample
 from pipelines.store import layout, open_store
 from pipelines.task import write_unit
 from pipelines.verify import verify
-from workbench.data import Scenes
+from workbench.data import Images, Scenes
 from workbench.models import ArchitectureConfig, DeepNCuts
 
 
@@ -102,6 +103,23 @@ def test_features_of_cocos_scenes(coco: Path, tmp_path: Path) -> None:
     asked = {"features": "backbone/tiny:relu2", "weights": weights, "enlarge": 1.0}
     store = write(coco, tmp_path / "features.zarr", "coco", product="features", **asked)
     assert open_store(store)["relu2"].shape == (12, 32, 12, 12)
+
+
+@pytest.mark.usefixtures("_installed")
+def test_features_of_small_images_lie_beside_them(tmp_path: Path, model: DeepNCuts) -> None:
+    write_sample(tmp_path / "raw", train=10, test=10, layout="cifar10")
+    weights = str(tmp_path / "tiny.safetensors")
+    asked = {"features": "tiny:relu2+relu3", "weights": weights, "enlarge": 2.0, "unit": 8}
+    images = Images.open(write(tmp_path / "raw", tmp_path / "a.zarr", "cifar10", **asked))
+    assert images.taps == ("relu2", "relu3")
+    config = ArchitectureConfig("tiny", ("relu3",), "none", enlarge=2.0)
+    enlarged = DeepNCuts(config).eval()
+    enlarged.backbone.load_state_dict(model.backbone.state_dict())
+    for position in (0, 13):
+        with torch.no_grad():
+            maps = enlarged.features(images.pixels()[position].float() / 255)[0]
+        (found,) = images.select(np.array([position])).vectors("relu3")
+        torch.testing.assert_close(found, maps.half().float().flatten(), rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("_installed")

@@ -1,4 +1,4 @@
-"""What is run and killed, COCO's regions and BSDS's scenes in both profiles, and what comes out."""
+"""What is run and killed, and what comes out: regions, scenes, images with features."""
 
 import random
 from collections.abc import Callable
@@ -21,8 +21,9 @@ STORE = "a.zarr"
 SMALL: dict[str, dict[str, Any]] = {
     "coco": {"unit": 8, "longest": 24, "size": 28},
     "bsds": {"unit": 2},
+    "cifar10": {"unit": 8, "features": "gist"},
 }
-"""What the pipeline is asked for: eight units of regions, four of scenes."""
+"""What the pipeline is asked for: eight units of regions, four of scenes, four of images."""
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ def whole(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     @cache
     def raw(dataset: str) -> Path:
         root = tmp_path_factory.mktemp(dataset) / "raw"
+        if dataset == "cifar10":
+            write_sample(root, train=20, test=10, layout="cifar10")
+            return root
         layout = {"coco": "coco", "bsds": "bsds500"}[dataset]
         write_sample(root, train=5, test=3, size=(36, 48), layout=layout)
         return root

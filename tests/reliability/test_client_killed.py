@@ -47,6 +47,15 @@ def test_killed_while_units_are_written(
     case.finish(tmp_path, client)
 
 
+def test_killed_while_features_are_computed(whole: Whole, client: Client, tmp_path: Path) -> None:
+    """Images read in place from batch files, with GIST beside them."""
+    case = whole("cifar10", "local")
+    step = case.chance(0).randrange(case.worker_steps // 2)
+    killed(case, tmp_path, client, step, "workers")
+    idle(client)
+    case.finish(tmp_path, client)
+
+
 def test_tasks_that_outlive_their_client_disturb_nobody(
     case: Case, client: Client, tmp_path: Path
 ) -> None:

@@ -91,6 +91,22 @@ def test_regions_are_filtered_by_category(regions: Path, drawn: Draw) -> None:
         browser.catalog.select(category="unicorn")
 
 
+def test_small_images_are_enlarged_by_whole_pixels(tmp_path: Path, drawn: Draw) -> None:
+    write_sample(tmp_path / "raw", train=10, test=10, layout="cifar10")
+    run("cifar10", tmp_path / "raw", tmp_path / "images.zarr", workers=1, progress=False)
+    browser = DatasetBrowser(tmp_path / "images.zarr", ThumbnailGrid(3, 2, side=70))
+    browser.category = "coarse waves at 45°"
+    assert browser.found.tolist() == [3, 13]
+    assert browser.catalog.name(13) == "coarse waves at 45° 00003"
+    for picture in browser.pictures.values():
+        drawn(picture)
+    small, pixels = browser.catalog.thumbnail(13, 70), browser.catalog.item(13).pixels
+    np.testing.assert_array_equal(small[3:67:2, 3:67:2], pixels)
+    assert browser.options("layer") == {"None": -1}
+    browser.check_raw_file()
+    assert "data_batch_2.bin: SHA-256 is the recorded one" in browser.readout
+
+
 def test_only_what_is_shown_is_read(scenes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
     thumbnail = Catalog.thumbnail

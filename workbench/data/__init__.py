@@ -2,6 +2,7 @@
 
 from workbench.data.augment import Augmentation, Normalisation
 from workbench.data.features import FeatureCache, RegionFeatures
+from workbench.data.images import ImageParts, Images, LabelledImage
 from workbench.data.loader import Batch, Loader
 from workbench.data.order import Order, Schedule
 from workbench.data.region_reader import (
@@ -19,6 +20,9 @@ __all__ = [
     "Augmentation",
     "Batch",
     "FeatureCache",
+    "ImageParts",
+    "Images",
+    "LabelledImage",
     "Loader",
     "MapSource",
     "Normalisation",

@@ -42,18 +42,18 @@ class Item:
 
 
 class Catalog:
-    """Catalog of a store of scenes or regions, in the store's order.
+    """Catalog of a store of scenes, regions or small images, in the store's order.
 
     Args:
         store: folder or URL of a finished store.
 
     Attributes:
         dataset: dataset of `pipelines.store.open_store`.
-        kind: "scene" or "region".
+        kind: "scene", "region" or "image".
 
     Raises:
         pipelines.errors.PipelineError: there is no finished store at that path.
-        WorkbenchError: the store holds neither scenes nor regions.
+        WorkbenchError: the store holds no images, only features.
     """
 
     def __init__(self, store: Path | str) -> None:
@@ -62,7 +62,7 @@ class Catalog:
         self.kind = str(self.dataset["valid"].dims[0])
         if "image" not in self.dataset:
             raise WorkbenchError(
-                f"a store of scenes or regions in {store}",
+                f"a store of scenes, regions or images in {store}",
                 f"one with {', '.join(map(str, self.dataset.attrs['pixels']))}",
                 "browse the store that its images are in",
             )
@@ -148,6 +148,8 @@ class Catalog:
             pixels = row["image"].isel(y=slice(height), x=slice(width)).values
             return Item(pixels, label_maps(row), facts)
         facts["category"] = self.names[int(row["category"])]
+        if self.kind == "image":
+            return Item(row["image"].values, np.zeros((0, height, width), np.int64), facts)
         return Item(row["image"].values, row["mask"].values.astype(np.int64)[None], facts)
 
     def thumbnail(self, position: int, side: int) -> UInt8[np.ndarray, "side side 3"]:
@@ -157,6 +159,9 @@ class Catalog:
         if self.kind == "scene":
             pixels = pixels[: int(row["height"]), : int(row["width"])]
         picture = Image.fromarray(pixels)
+        if (factor := side // max(picture.size)) > 1:  # small images: whole pixels
+            size = picture.width * factor, picture.height * factor
+            picture = picture.resize(size, Image.Resampling.NEAREST)
         picture.thumbnail((side, side), Image.Resampling.BILINEAR, reducing_gap=2.0)
         square = Image.new("RGB", (side, side), "white")
         square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
@@ -167,7 +172,8 @@ class Catalog:
         row = self.table.iloc[position]
         if self.kind == "scene":
             return str(row["id"])
-        return f"{self.names[int(row['category'])]} {row['annotation_id']}"
+        own = row["annotation_id"] if self.kind == "region" else str(row["id"]).rpartition("/")[2]
+        return f"{self.names[int(row['category'])]} {own}"
 
     def origin(self, position: int) -> Origin:
         """Origin of an item: raw file, its SHA-256, and the pipeline's unit that read it."""

@@ -1,4 +1,4 @@
-"""Batches of regions on the device: shuffled globally, read ahead, resumable at any batch."""
+"""Batches of regions or images on the device: shuffled globally, read ahead, resumable anywhere."""
 
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
@@ -15,22 +15,22 @@ from workbench.data.augment import Augmentation, Normalisation
 from workbench.data.buffers import Buffers
 from workbench.data.order import Schedule, draws
 from workbench.data.prefetch import in_order
-from workbench.data.regions import Regions
+from workbench.data.samples import Samples
 from workbench.data.sheet import Tile, contact_sheet, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
 
 @dataclass(frozen=True, repr=False)
 class Batch:
-    """Batch of regions on the device.
+    """Batch of samples, regions or small images, on the device.
 
     Attributes:
         images: RGB, in channels-last memory; uint8, or float32 if the loader normalises.
-        masks: masks of the objects; None if the regions were opened without.
+        masks: masks of the objects; None of images, and if the regions were opened without.
         categories: categories, contiguous from 0.
-        indices: indices of the regions in the dataset, on the host.
-        positions: positions in the epoch's order. A position not below the number of regions is a
-            repetition that fills up the ranks: leave it out where regions must not count twice.
+        indices: indices of the samples in the dataset, on the host.
+        positions: positions in the epoch's order. A position not below the number of samples is a
+            repetition that fills up the ranks: leave it out where samples must not count twice.
     """
 
     images: UInt8[Tensor, "batch 3 y x"] | Float32[Tensor, "batch 3 y x"]
@@ -67,12 +67,12 @@ class Loader:
     `prefetch`, and not on interruptions.
 
     Args:
-        dataset: regions to load.
-        batch_size: regions a batch, on each rank.
-        shuffle: use a new permutation of all regions in each epoch.
+        dataset: regions or images to load.
+        batch_size: samples a batch, on each rank.
+        shuffle: use a new permutation of all samples in each epoch.
         seed: seed of order and augmentation.
         rank, world_size: part of each epoch that this process loads, see `order.Schedule`.
-        drop_last: leave out regions that do not fill a batch on every rank.
+        drop_last: leave out samples that do not fill a batch on every rank.
         device: device of the batches. On CUDA they are copied from pinned memory, and augmented on
             the device, on a stream of their own.
         prefetch: batches ready beyond the one in use; 0 loads in the calling thread.
@@ -87,7 +87,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: Regions,
+        dataset: Samples,
         batch_size: int = 100,
         *,
         shuffle: bool = True,
@@ -165,7 +165,7 @@ class Loader:
 
         Raises:
             IndexError: an epoch has fewer batches.
-            StoreError: a region is missing or damaged.
+            StoreError: a sample is missing or damaged.
         """
         return self._produce(None, epoch, index)[0]
 
@@ -258,7 +258,7 @@ class Loader:
         return host.to(self.device, non_blocking=True)
 
     def _identity(self) -> dict[str, Any]:
-        """Settings that determine the regions of a batch, without the rank."""
+        """Settings that determine the samples of a batch, without the rank."""
         plan = self.schedule
         return {
             "dataset": self.dataset.identity,
@@ -272,7 +272,7 @@ class Loader:
     def _facts(self) -> dict[str, object]:
         plan = self.schedule
         return {
-            "regions": plan.samples,
+            f"{self.dataset.dimension}s": plan.samples,
             "batches": f"{len(self)} of {plan.batch_size} an epoch",
             "order": f"shuffled, seed {plan.seed}" if plan.shuffle else "the store's",
             "rank": f"{plan.rank} of {plan.world_size}",

@@ -1,17 +1,15 @@
 """Regions of a store: objects cut out of images, with masks and categories."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-import xarray as xr
-import xxhash
-from jaxtyping import Bool, Int, Integer, UInt8
+from jaxtyping import Bool, UInt8
 
-from pipelines.store import ItemArray, open_items, open_store, valid_slots
+from pipelines.store import open_items, open_store, valid_slots
+from workbench.data.samples import Samples
 from workbench.data.sheet import Tile, contact_sheet, evenly_spaced, facts_table, outline_of
 from workbench.errors import WorkbenchError
 
@@ -48,26 +46,13 @@ class Region:
         return contact_sheet([self.tile()])
 
 
-class Regions:
+class Regions(Samples):
     """Regions of a store, or a part of them, in the store's order; pixels are read on demand.
 
-    Attributes:
-        table: one row a region, without pixels; `slot` is its slot in the store.
-        items: readers of the pixel arrays, by name.
-        names: names of the categories, by their contiguous number.
-        slots: slots of the regions in the store.
-        categories: categories of the regions, contiguous from 0.
+    `table`, `items`, `names`, `slots` and `categories` are those of `Samples`.
     """
 
-    def __init__(
-        self, table: xr.Dataset, items: Mapping[str, ItemArray], names: Sequence[str]
-    ) -> None:
-        self.table = table
-        self.items = dict(items)
-        self.names = tuple(names)
-        # Plain arrays, needed for every batch: xarray would take a tenth of its time.
-        self.slots: Int[np.ndarray, regions] = table["slot"].values
-        self.categories: Integer[np.ndarray, regions] = table["category"].values
+    dimension = "region"
 
     @classmethod
     def open(
@@ -108,9 +93,6 @@ class Regions:
         names = [category["name"] for category in dataset.attrs["categories"]]
         return cls(table.isel(region=rows), items, names)
 
-    def __len__(self) -> int:
-        return self.table.sizes["region"]
-
     def __getitem__(self, position: int) -> Region:
         if not -len(self) <= position < len(self):
             raise IndexError(f"a region from 0 to {len(self) - 1} expected, {position} found")
@@ -127,20 +109,6 @@ class Regions:
 
     def __iter__(self) -> Iterator[Region]:
         return (self[i] for i in range(len(self)))
-
-    @property
-    def identity(self) -> str:
-        """Digest of the store and of the selected regions in their order."""
-        digest = xxhash.xxh3_64(self.slots.tobytes())
-        digest.update(str(self.table.attrs["fingerprint"]).encode())
-        return digest.hexdigest()
-
-    def counts(self) -> pd.Series:
-        """Number of regions of each category, by name, the most frequent first."""
-        counted = np.bincount(self.categories, minlength=len(self.names))
-        return pd.Series(counted, self.names, name="regions").sort_values(
-            ascending=False, kind="stable"
-        )
 
     def select(self, positions: np.ndarray | slice) -> "Regions":
         """Select regions by position, or by a mask."""

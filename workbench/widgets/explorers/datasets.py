@@ -24,7 +24,7 @@ _KEPT = 256
 
 
 class DatasetBrowser(Explorer):
-    """Browser of the scenes or regions of a store; only shown items are read.
+    """Browser of the scenes, regions or images of a store; only shown items are read.
 
     Attributes:
         split: name of a split, or `ANY`.
