@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.statistics import RESAMPLES, estimate, paired_difference
+from workbench.evaluation.statistics import RESAMPLES, differences, estimate, paired_difference
 
 
 def test_the_interval_of_many_images_is_the_normal_one() -> None:
@@ -54,11 +54,21 @@ def test_the_same_values_do_not_differ() -> None:
 
 
 def test_p_is_near_that_of_the_t_test() -> None:
-    differences = np.random.default_rng(5).normal(0.01, 0.06, 100)
-    found = paired_difference(differences, np.zeros(100))
-    assert found.p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.02)
+    drawn = np.random.default_rng(5).normal(0.01, 0.06, 100)
+    found = paired_difference(drawn, np.zeros(100))
+    assert found.p == pytest.approx(stats.ttest_1samp(drawn, 0).pvalue, abs=0.02)
 
 
 def test_unpaired_values_are_refused() -> None:
     with pytest.raises(WorkbenchError, match="same images"):
         paired_difference(np.ones(3), np.ones(4))
+
+
+def test_columns_of_differences_are_those_of_each_alone() -> None:
+    values = np.random.default_rng(2).normal([0.0, 0.02, 5.0], 0.1, (80, 3))
+    for column, found in zip(values.T, differences(values), strict=True):
+        alone = paired_difference(column, np.zeros(80))
+        assert (found.mean, found.standard_error) == (alone.mean, alone.standard_error)
+        assert [found.low, found.high, found.p] == pytest.approx(
+            [alone.low, alone.high, alone.p], abs=2e-2
+        )

@@ -17,11 +17,12 @@ from safetensors.torch import save_file
 
 from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.scores import ErrorMonitor
+from workbench.evaluation.statistics import holm
 from workbench.experiments.regions import evaluate as region_evaluation
 from workbench.experiments.regions.columns import RegionColumn
 from workbench.experiments.regions.results import RegionResult
 from workbench.experiments.regions.sift_o2p import SiftO2PConfig
-from workbench.experiments.regions.summary import holm, picture_of
+from workbench.experiments.regions.summary import picture_of
 from workbench.experiments.regions.table1 import TABLE1, Table1Request
 from workbench.experiments.tables.assemble import assemble, finished
 from workbench.experiments.tables.run import result_path, run_columns

@@ -22,6 +22,7 @@ TORCHSPD = Peer("torchspd", "torchspd==0.1.2")
 SPD_LEARN = Peer("spd_learn.functional", "spd_learn==0.2.1")
 GEOOPT = Peer("geoopt.linalg", "geoopt==0.5.1")
 NCUT_PYTORCH = Peer("ncut_pytorch", "ncut_pytorch==3.2.0")
+FAISS = Peer("faiss", "faiss-cpu==1.15.1")
 SCIKIT_LEARN = Peer("sklearn.manifold", "scikit-learn==1.9.1")
 SCIKIT_IMAGE = Peer("skimage.graph", "scikit-image==0.26.0")
 

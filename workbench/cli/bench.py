@@ -157,6 +157,19 @@ def geometry(quick: bool, out: Path | None, as_json: bool, device: str, threads:
 
 
 @bench.command()
+@_common
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+def hashing(quick: bool, out: Path | None, as_json: bool, threads: int) -> None:
+    """Exact mean average precision of 1,000 × 59,000 binary codes: faiss, a numpy argsort."""
+    import torch
+
+    from workbench.bench.hashing import QUICK, HashingSizes, bench_hashing
+
+    torch.set_num_threads(threads)
+    _show(bench_hashing(QUICK if quick else HashingSizes()), as_json, out)
+
+
+@bench.command()
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),

@@ -11,7 +11,7 @@ from workbench.version import __version__
 
 COMMANDS = (
     "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe",
-    "geometry", "invariance", "invert", "export", "bench", "demo", "lab",
+    "geometry", "invariance", "invert", "hashing", "export", "bench", "demo", "lab",
 )  # fmt: skip
 """Names of the commands; each is a module of this package with a command of the same name."""
 

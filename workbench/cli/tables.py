@@ -41,10 +41,10 @@ def table_command(
         names: tuple[str, ...],
         seeds: int,
         only_seeds: tuple[int, ...],
-        frozen: bool,
-        features: tuple[str, ...],
         only_list: bool,
         only_assemble: bool,
+        frozen: bool = False,
+        features: tuple[str, ...] = (),
         **options: Any,
     ) -> None:
         columns = table.columns_named(names, frozen)
@@ -81,6 +81,8 @@ def table_command(
         f"  {column.name:{width}} {column.minutes:4.0f}  {column.title}"
         for column in table.columns.values()
     )
+    if table.learns_weights:
+        own = (_training_options(table.items), *own)
     decorate = _options(table.columns, table.items, *own)
     return click.command(table.name, help=text, epilog=epilog)(decorate(command))
 
@@ -103,19 +105,26 @@ def _options(columns: Collection[str], items: str, *own: Decorator) -> Decorator
                help="Trainings of every column that is trained, seeds counted from 0."),
         option("--seed", "only_seeds", type=click.IntRange(min=0), multiple=True,
                help="Only this seed's training; repeatable."),
-        option("--frozen/--end-to-end", default=False, show_default=True,
-               help="Backbones keep their weights, or all parameters are trained."),
-        option("--features", multiple=True, metavar="COLUMN=STORE",
-               help="Store of a frozen backbone's features, to train a column on."),
-        option("--passes", type=count,
-               help=f"Over the training {items}. [default: each column's own]"),
         *own,
-        option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
-               show_default=True),
         option("--list", "only_list", is_flag=True,
                help="Run nothing: what columns have in the paper, and cost."),
         option("--assemble", "only_assemble", is_flag=True,
                help="Run nothing: tables and pictures of what is there."),
+    )  # fmt: skip
+
+
+def _training_options(items: str) -> Decorator:
+    """Options of tables whose columns are networks with backbones."""
+    option = click.option
+    return decorated(
+        option("--frozen/--end-to-end", default=False, show_default=True,
+               help="Backbones keep their weights, or all parameters are trained."),
+        option("--features", multiple=True, metavar="COLUMN=STORE",
+               help="Store of a frozen backbone's features, to train a column on."),
+        option("--passes", type=click.IntRange(min=1),
+               help=f"Over the training {items}. [default: each column's own]"),
+        option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
+               show_default=True),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ Bootstrap", 1993, §13.3 (percentile interval) and §16.4 (test of a mean by tra
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,9 +81,15 @@ def paired_difference(
             f"{values.size}",
             "evaluate both methods on the same images",
         )
-    differences = values - baseline
-    means = _bootstrap_means(differences, seed)
-    found = _estimate(differences, means)
+    found = values - baseline
+    return _difference(found, _bootstrap_means(found, seed))
+
+
+def _difference(
+    values: Float[np.ndarray, "images"], means: Float[np.ndarray, "resamples"]
+) -> Difference:
+    """Mean of paired differences with its uncertainty, from the means of the resamples."""
+    found = _estimate(values, means)
     extreme = np.count_nonzero(np.abs(means - found.mean) >= abs(found.mean))
     return Difference(
         found.mean,
@@ -91,8 +97,24 @@ def paired_difference(
         found.low,
         found.high,
         p=(1 + extreme) / (RESAMPLES + 1),  # the sample itself is one of the resamples
-        images=differences.size,
+        images=values.size,
     )
+
+
+def differences(values: Float[np.ndarray, "images columns"], seed: int = 0) -> list[Difference]:
+    """Means of several columns of paired differences, as `paired_difference` has them.
+
+    All columns use the same resamples, which are drawn once.
+
+    Args:
+        values: (images, columns) float64, differences of the same images; at least one image.
+        seed: seed of the bootstrap.
+    """
+    count = len(values)
+    means = np.concatenate([times @ values / count for times in _resamples(count, seed)])
+    return [
+        _difference(column, of_column) for column, of_column in zip(values.T, means.T, strict=True)
+    ]
 
 
 def _bootstrap_means(
@@ -180,6 +202,16 @@ def difference_of(
         p=(1 + extreme) / (1 + resampled.size),  # the sample itself is one of the resamples
         images=images,
     )
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Probabilities of several tests, corrected for their number (Holm, 1979)."""
+    order = np.argsort(chances)
+    factors = len(chances) - np.arange(len(chances))
+    corrected = np.minimum(np.maximum.accumulate(np.array(chances)[order] * factors), 1.0)
+    found = np.empty(len(chances))
+    found[order] = corrected
+    return found.tolist()
 
 
 def _resamples(images: int, seed: int) -> Iterator[Float[np.ndarray, "some images"]]:

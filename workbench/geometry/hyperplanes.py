@@ -13,7 +13,7 @@ from math import comb, log, pi, sqrt
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64, UInt64
+from jaxtyping import Bool, Float64, Int64, UInt8, UInt64
 
 from workbench.errors import WorkbenchError
 from workbench.geometry.checked import Array, directions
@@ -50,8 +50,26 @@ class Codes:
         unpacked = np.unpackbits(self.words.view(np.uint8), axis=1, count=self.bits)
         return unpacked.astype(bool)
 
-    def hamming(self, others: "Codes") -> Int64[np.ndarray, "points others"]:
-        """Number of bits that differ, of each point and each of the others.
+    @property
+    def balance(self) -> Float64[np.ndarray, "bits"]:
+        """Share of the points whose bit is 1, for each bit; a bit that says most has 0.5."""
+        return np.asarray(self.signs.mean(0, dtype=np.float64))
+
+    @property
+    def distinct(self) -> int:
+        """Number of different codes."""
+        return len(np.unique(self.words, axis=0))
+
+    def to_faiss(self) -> UInt8[np.ndarray, "points bytes"]:
+        """Bytes as faiss's binary indexes take them: (points, ⌈bits/8⌉), bits past the last are 0.
+
+        An index of dimension 8 · bytes has the same Hamming distances:
+        `faiss.IndexBinaryFlat(8 * codes.to_faiss().shape[1])`.
+        """
+        return np.ascontiguousarray(self.words.view(np.uint8)[:, : -(-self.bits // 8)])
+
+    def require_same_length(self, others: "Codes") -> None:
+        """Require that others can be compared with these.
 
         Raises:
             WorkbenchError: codes of different lengths.
@@ -60,6 +78,14 @@ class Codes:
             raise WorkbenchError(
                 "codes of one length", f"{self.bits} and {others.bits} bits", "embed both alike"
             )
+
+    def hamming(self, others: "Codes") -> Int64[np.ndarray, "points others"]:
+        """Number of bits that differ, of each point and each of the others.
+
+        Raises:
+            WorkbenchError: codes of different lengths.
+        """
+        self.require_same_length(others)
         different = np.zeros((len(self), len(others)), np.int64)
         for mine, theirs in zip(self.words.T, others.words.T, strict=True):
             different += np.bitwise_count(mine[:, None] ^ theirs)

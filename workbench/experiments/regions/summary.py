@@ -21,7 +21,7 @@ from workbench.evaluation.regions.summary import (
     mean_confusion,
     summarise,
 )
-from workbench.evaluation.statistics import Difference
+from workbench.evaluation.statistics import Difference, holm
 from workbench.experiments.regions.columns import RegionColumn
 from workbench.experiments.regions.results import RegionResult
 from workbench.experiments.tables.assemble import mean
@@ -175,16 +175,6 @@ def _orderings(found: Sequence[Row], frozen: bool) -> list[dict[str, Any]]:
         }
         for (better, worse, difference), p in zip(pairs, adjusted, strict=True)
     ]
-
-
-def holm(chances: Sequence[float]) -> list[float]:
-    """Probabilities of several tests, corrected for their number (Holm, 1979)."""
-    order = np.argsort(chances)
-    factors = len(chances) - np.arange(len(chances))
-    corrected = np.minimum(np.maximum.accumulate(np.array(chances)[order] * factors), 1.0)
-    found = np.empty(len(chances))
-    found[order] = corrected
-    return found.tolist()
 
 
 def _verdict(difference: Difference, p: float) -> str:

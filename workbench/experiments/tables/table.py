@@ -119,6 +119,7 @@ class Table(ABC, Generic[C, R, Q]):
         request, result: classes of its requests and results.
         variant_fills: whether a column counts as run when its frozen variant is.
         threads: whether the names of machines include the number of threads.
+        learns_weights: whether its columns are networks with backbones, weights and passes.
     """
 
     name: str
@@ -128,6 +129,7 @@ class Table(ABC, Generic[C, R, Q]):
     result: type[R]
     variant_fills: bool = False
     threads: bool = True
+    learns_weights: bool = True
 
     @abstractmethod
     def question(self, request: Q) -> dict[str, Any]:

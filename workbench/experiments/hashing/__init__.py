@@ -1,0 +1,1 @@
+"""Table of hashing methods on a store of images with features."""

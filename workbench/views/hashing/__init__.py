@@ -1,0 +1,1 @@
+"""Views of hashing: the table, curves against bits, precision and recall, rankings."""
