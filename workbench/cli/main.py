@@ -11,9 +11,11 @@ from workbench.version import __version__
 
 COMMANDS = (
     "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe",
-    "geometry", "invariance", "invert", "hashing", "export", "bench", "demo", "lab",
+    "geometry", "invariance", "invert", "hashing", "role-of-training", "export", "bench", "demo",
+    "lab",
 )  # fmt: skip
-"""Names of the commands; each is a module of this package with a command of the same name."""
+"""Names of the commands; each is a module of this package with a command of the same name, where a
+dash is an underscore."""
 
 EPILOG = """
 \b
@@ -33,7 +35,8 @@ class Commands(click.Group):
         """Command of that name; None where there is none."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"workbench.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"workbench.cli.{name}"), name)
         return command
 
 

@@ -75,6 +75,12 @@ KINDS = {
             mark="protocol",
         ),
         Kind(
+            "images",
+            config="workbench.training.images.config:ImageConfig",
+            train="workbench.experiments.images.training:train_images",
+            report="workbench.views.images.report:content",
+        ),
+        Kind(
             "probe",
             evaluate="workbench.evaluation.scenes.probes:evaluate_probe",
             report="workbench.views.probe:content",

@@ -141,7 +141,7 @@ class LiveGeometry:
         """Gram matrix of each layer, on the CPU."""
         held: dict[str, list[Tensor]] = {layer: [] for layer in self.layers}
         with (
-            _undisturbed(self._network, device),
+            undisturbed(self._network, device),
             Capture(self._network, self.layers, self._output, self._call) as capture,
         ):
             for start in range(0, self._count, self._batch):
@@ -182,7 +182,7 @@ def _device(network: nn.Module) -> torch.device:
 
 
 @contextmanager
-def _undisturbed(network: nn.Module, device: torch.device) -> Iterator[None]:
+def undisturbed(network: nn.Module, device: torch.device) -> Iterator[None]:
     """Evaluation mode without gradients; modes and random generators are then as before."""
     modes = [(module, module.training) for module in network.modules()]
     generators = [device] if device.type == "cuda" else []

@@ -16,6 +16,7 @@ from bokeh.plotting import figure
 
 from workbench.runs.geometry import ANGLE, DIMENSION, RANK, WIDTH, geometry_layers
 from workbench.runs.measurements import Metrics
+from workbench.runs.ratios import CLOSEST_IN, CLOSEST_OUT, FARTHEST_IN, FARTHEST_OUT, RANDOM_AUC
 from workbench.views.style import BEFORE, COLOURS, shortened
 from workbench.views.training.curves import smoothed
 from workbench.views.training.decimate import thinned, visible
@@ -67,7 +68,7 @@ CHARTS = (
         every_step=False,
         legend="bottom_right",
     ),
-    Chart("Error on held-out regions", "top-1 error", {"held_out_error": ""}, every_step=False),
+    Chart("Error on held-out samples", "top-1 error", {"held_out_error": ""}, every_step=False),
     Chart("Learning rate", "learning rate", {"learning_rate": ""}, every_step=False),
     Chart(
         "Rank of W, held-out scenes",
@@ -97,6 +98,14 @@ GEOMETRY = {
     ANGLE: ("Angle of pairs by layer", "median, radians"),
 }
 """Title and axis of the charts of the geometry of layers, see `runs.geometry`."""
+RATIOS = {
+    FARTHEST_IN: ("Farthest in class", "median ratio"),
+    FARTHEST_OUT: ("Farthest out of class (control)", "median ratio"),
+    CLOSEST_OUT: ("Closest out of class", "median ratio"),
+    CLOSEST_IN: ("Closest in class (control)", "median ratio"),
+    RANDOM_AUC: ("Random pairs: P(inter > intra)", "AUC"),
+}
+"""Title and axis of the charts of distance ratios of triplets by layer, see `runs.ratios`."""
 
 
 def measured_charts(names: Iterable[str]) -> tuple[Chart, ...]:
@@ -118,17 +127,25 @@ def measured_charts(names: Iterable[str]) -> tuple[Chart, ...]:
         for name in there
         if name.endswith(f" {figure}")
     )
-    return known + layers + _geometry_charts(geometry_layers(there))
+    ratios = [str(n).removesuffix(f" {RANDOM_AUC}") for n in there if n.endswith(f" {RANDOM_AUC}")]
+    return (
+        known
+        + layers
+        + _charts_by_layer(GEOMETRY, geometry_layers(there))
+        + _charts_by_layer(RATIOS, ratios)
+    )
 
 
-def _geometry_charts(layers: Sequence[str]) -> tuple[Chart, ...]:
-    """Charts of the geometry, a line a layer; the last one has the legend for all of them."""
+def _charts_by_layer(
+    figures: Mapping[str, tuple[str, str]], layers: Sequence[str]
+) -> tuple[Chart, ...]:
+    """Charts of figures, a line a layer; the last one has the legend for all of them."""
     if not layers:
         return ()
-    charts = []
-    for name, (title, axis) in GEOMETRY.items():
+    charts, last = [], list(figures)[-1]
+    for name, (title, axis) in figures.items():
         lines = {f"{layer} {name}": shortened(layer, LEGEND_LENGTH) for layer in layers}
-        legend = "right" if name == ANGLE else ""
+        legend = "right" if name == last else ""
         charts.append(Chart(title, axis, lines, False, name == WIDTH, legend))
     return tuple(charts)
 

@@ -1,0 +1,1 @@
+"""Training of classifiers of small images: configuration, parts of the images, batches."""
