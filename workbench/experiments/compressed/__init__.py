@@ -1,0 +1,1 @@
+"""Compressed discrimination and compressed tomography: class and image from few measurements."""
