@@ -187,7 +187,7 @@ def _worker_rows(sizes: GeometrySizes) -> tuple[list[Row], float]:
     """Times on clusters of this machine, and the speed with the most workers over the fewest."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        count = 5 * sizes.stored[1]
+        count = 2 * sizes.stored[1]
         store = _store(Path(folder) / "points.zarr", count, sizes) if sizes.workers else None
         for workers in sizes.workers:
             options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
