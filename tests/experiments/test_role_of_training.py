@@ -1,4 +1,4 @@
-"""What training does to distances, end to end on synthetic images: command, resume, live values."""
+"""The role of training, end to end on synthetic images: command, resume, live values."""
 
 import json
 from collections.abc import Mapping

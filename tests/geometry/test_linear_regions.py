@@ -13,9 +13,9 @@ from workbench.geometry import linear_regions
 from workbench.geometry.linear_regions import (
     PlaneRegions,
     count_on_line,
-    growth,
     regions_on_plane,
 )
+from workbench.geometry.region_growth import growth
 
 
 def connected(*sizes: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:

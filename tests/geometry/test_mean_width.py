@@ -23,7 +23,8 @@ from workbench.geometry import (
     known_sets,
     mean_width,
 )
-from workbench.geometry.gram import centred_rank, inner_products
+from workbench.geometry.cloud_figures import cloud_figures
+from workbench.geometry.gram import inner_products
 
 pytestmark = pytest.mark.filterwarnings("ignore::workbench.geometry.CeilingWarning")
 
@@ -136,9 +137,8 @@ def test_layers_have_the_dimensions_of_the_design(
     z = x @ torch.linalg.qr(torch.randn(units, 5, generator=draws)).Q.T
     rows = []
     for _ in range(5):
-        gram = inner_products(z)
-        width = mean_width(gram=gram)
-        rows.append((width.value**2, width.stable_dimension, centred_rank(gram)))
+        of_layer = cloud_figures(inner_products(z))
+        rows.append((of_layer.squared_width, of_layer.stable_dimension, of_layer.effective_rank))
         weight = torch.randn(units, units, generator=draws)
         z = z @ (weight * ((2 if kind == "relu" else 1) / units) ** 0.5).T
         z = z.relu() if kind == "relu" else z.clamp(-0.03, 0.03)

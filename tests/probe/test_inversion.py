@@ -149,7 +149,7 @@ def test_the_command_writes_a_record_and_goes_on_where_it_stopped(tmp_path: Path
     pd.testing.assert_frame_equal(pd.read_csv(out / "inversion.csv")[columns], found[columns])
     done = CliRunner().invoke(command, [*asked, "--tv", "0.5"])
     assert isinstance(done.exception, WorkbenchError)
-    assert "tv_weight: 0.5, there 0.0" in str(done.exception)
+    assert "tv_weight 0.5, was 0.0" in str(done.exception)
 
 
 def test_a_learned_inverse_knows_photographs_that_it_has_not_seen(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is run and killed, and what comes out: regions, scenes, images with features."""
+"""Cases of runs that are killed: regions, scenes, images with features, and their results."""
 
 import random
 from collections.abc import Callable
@@ -23,7 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bsds": {"unit": 2},
     "cifar10": {"unit": 8, "features": "gist"},
 }
-"""What the pipeline is asked for: eight units of regions, four of scenes, four of images."""
+"""Requests to the pipeline: eight units of regions, four of scenes, four of images."""
 
 
 @dataclass(frozen=True)

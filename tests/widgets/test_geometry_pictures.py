@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from workbench.geometry import farthest_first, hyperplanes, known_sets, mean_width
-from workbench.geometry.linear_regions import growth, multilayer, regions_on_plane
+from workbench.geometry.linear_regions import regions_on_plane
 from workbench.geometry.recovery import depth_errors
+from workbench.geometry.region_growth import growth, multilayer
 from workbench.geometry.sparse_recovery import phase_transition
 from workbench.views.geometry.recovery import depth_chart, rate_chart, transition_chart
 from workbench.views.geometry.regions import growth_chart

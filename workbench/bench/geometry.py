@@ -192,9 +192,9 @@ def _worker_rows(sizes: GeometrySizes) -> tuple[list[Row], float]:
         for workers in sizes.workers:
             options = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
             with LocalCluster(**options) as cluster, Client(cluster):
-                seconds = medians(
-                    {OURS: partial(mean_width, store, directions=sizes.directions)}, 3
-                )
+                task = partial(mean_width, store, directions=sizes.directions)
+                task()  # workers import torch in their first task
+                seconds = medians({OURS: task}, 3)
             case = f"zarr store {count:,}×{sizes.features}, Dask workers: {workers}"
             rows.append(Row(case, OURS, seconds[OURS]))
     times = [row.seconds for row in rows if row.seconds is not None]

@@ -166,19 +166,21 @@ def markdown(looks: "dict[str, Invariance]") -> str:
 
 
 def _rows(look: "Invariance") -> list[str]:
+    from workbench.evaluation.rendering import as_markdown
+
     table = look.table()
     amounts = {name: look.middle(name) for name in look.transformations}
     header = ["layer", "weights", "pooling"]
     header += [f"{name} {amount:g}" for name, amount in amounts.items()]
-    lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header))]
+    cells = [header]
     for (weights, pooling, layer), rows in table.groupby(
         ["weights", "pooling", "layer"], sort=False
     ):
-        cells = [layer, weights, pooling]
+        row = [layer, weights, pooling]
         for name, amount in amounts.items():
             here = rows[(rows.transformation == name) & (rows.amount == amount)].movement
-            cells.append(" · ".join("–" if each != each else f"{each:.2f}" for each in here))
-        lines.append(f"| {' | '.join(cells)} |")
+            row.append(" · ".join("–" if each != each else f"{each:.2f}" for each in here))
+        cells.append(row)
     said = table[table.outcome != ""][["weights", "pooling", "layer", "outcome"]]
     reasons = [f"- {': '.join(each)}" for each in said.drop_duplicates().values.tolist()]
-    return lines + [""] * bool(reasons) + reasons
+    return [as_markdown(cells)] + [""] * bool(reasons) + reasons

@@ -101,14 +101,14 @@ def invert(
 
 
 def _write(look: "LayerInversions", network: str, started: dict[str, Any], out: Path) -> list[Path]:
-    from workbench.probe.geometry.inversions import SETTINGS
     from workbench.runs.files import read_json_object, to_json, write_files
+    from workbench.runs.questions import QUESTION
     from workbench.views.geometry.inversion import psnr_chart, strip
     from workbench.views.inline import png
 
     table = look.table()
     record = {
-        "network": network, "settings": read_json_object(out / SETTINGS),
+        "network": network, "settings": read_json_object(out / QUESTION),
         "left_out": look.left_out, "items": table.to_dict("records"),
         "histories": [each.found.history for each in look.items], "provenance": started,
     }  # fmt: skip
@@ -124,6 +124,8 @@ def _write(look: "LayerInversions", network: str, started: dict[str, Any], out: 
 
 def markdown(look: "LayerInversions", network: str) -> str:
     """Table of means over photographs, with what its figures mean."""
+    from workbench.evaluation.rendering import as_markdown
+
     header = ["layer", "weights", "PSNR, dB", "start, dB", "feature error", "start's", "steps",
               "converged"]  # fmt: skip
     rows = [
@@ -132,7 +134,6 @@ def markdown(look: "LayerInversions", network: str) -> str:
          f"{row.converged:.0%}"]
         for row in look.means().itertuples(index=False)
     ]  # fmt: skip
-    lines = [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
     height, width = next(iter(look.photographs.values())).shape[1:]
     return "\n".join(
         [
@@ -141,6 +142,7 @@ def markdown(look: "LayerInversions", network: str) -> str:
             "‖f(x) − f(x₀)‖ / ‖f(x₀)‖ that is left. A PSNR is a lower bound of what the layer "
             "keeps; where a feature error is left (not converged), it says nothing of information "
             "that is lost.",
-            "", *lines, "", "![Photographs](inversion.png)", "", "![PSNR](psnr.png)", "",
+            "", as_markdown([header, *rows]), "",
+            "![Photographs](inversion.png)", "", "![PSNR](psnr.png)", "",
         ]
     )  # fmt: skip

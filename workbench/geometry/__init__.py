@@ -9,6 +9,7 @@ from workbench.geometry import (
     nets,
     random_layers,
     recovery,
+    region_growth,
     sparse_recovery,
 )
 from workbench.geometry.angles import PairStatistics, pair_blocks, pair_statistics, pairwise
@@ -44,5 +45,6 @@ __all__ = [
     "pairwise",
     "random_layers",
     "recovery",
+    "region_growth",
     "sparse_recovery",
 ]

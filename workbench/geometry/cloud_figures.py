@@ -56,15 +56,31 @@ def cloud_figures(
     if not bool(torch.isfinite(gram).all()):
         return CloudFigures(math.nan, math.nan, math.nan, math.nan, math.nan, off)
     angle = median(pair_angles(gram))
-    centred = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
-    spread, size = float(centred.diagonal().sum()), float(squares.sum())
-    if spread <= COINCIDENT**2 * size:
+    found = width_and_rank(gram, directions, seed)
+    if found is None:
         return CloudFigures(0.0, 0.0, 0.0, 0.0, angle, off)
+    width, rank = found
+    return CloudFigures(width.value**2, width.ratio, width.stable_dimension, rank, angle, off)
+
+
+def width_and_rank(
+    gram: Float64[Tensor, "points points"], directions: int = 256, seed: int = 0
+) -> tuple[MeanWidth, float] | None:
+    """Width and effective rank about the mean, of points however far from 0; None: they coincide.
+
+    Args:
+        gram: finite inner products of at least two points.
+        directions: number of directions of the width.
+        seed: seed of the directions.
+    """
+    centred = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
+    spread, size = float(centred.diagonal().sum()), float(gram.diagonal().sum())
+    if spread <= COINCIDENT**2 * size:
+        return None
     if size > FAR_OFFSET**2 * spread:
         gram = centred = _semidefinite(centred, torch.finfo(torch.float64).eps * size)
-    width = _width(gram, directions, seed)
     rank = float(effective_rank(torch.linalg.eigvalsh(centred)))
-    return CloudFigures(width.value**2, width.ratio, width.stable_dimension, rank, angle, off)
+    return quiet_width(gram, directions, seed), rank
 
 
 def _semidefinite(
@@ -83,7 +99,10 @@ def median(values: Float64[np.ndarray, "_"]) -> float:
     return float(np.median(known)) if len(known) else math.nan
 
 
-def _width(gram: Float64[Tensor, "points points"], directions: int, seed: int) -> MeanWidth:
+def quiet_width(
+    gram: Float64[Tensor, "points points"], directions: int = 256, seed: int = 0
+) -> MeanWidth:
+    """Mean width of a Gram matrix without a warning near the ceiling, whose ratio it has."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CeilingWarning)  # the ratio is among the figures
+        warnings.simplefilter("ignore", CeilingWarning)
         return mean_width(gram=gram, directions=directions, seed=seed)

@@ -14,7 +14,6 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.geometry.directions import FAR_OFFSET
 from workbench.geometry.points import Cloud, as_cloud, as_rows, check_finite_rows
-from workbench.linalg.effective_rank import effective_rank
 
 CHUNK = 1 << 16
 """Features of a block of an inner product, which is computed in float64."""
@@ -67,12 +66,6 @@ def unit_gram(gram: Float64[Tensor, "points points"]) -> Float64[Tensor, "alive 
     alive = norms > 0
     units: Tensor = gram[alive][:, alive] / (norms[alive][:, None] * norms[alive])
     return units
-
-
-def centred_rank(gram: Float64[Tensor, "points points"]) -> float:
-    """Effective rank of the points about their mean (`linalg.effective_rank`)."""
-    centred = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
-    return float(effective_rank(torch.linalg.eigvalsh(centred)))
 
 
 def largest_stretch(

@@ -100,6 +100,20 @@ def layout_of(output: Tensor) -> str:
     return {4: "maps", 3: "tokens", 2: "vectors"}.get(output.dim(), "other")
 
 
+def require_evaluation(model: nn.Module) -> None:
+    """Require a network in evaluation mode.
+
+    Raises:
+        WorkbenchError: a module is in training mode.
+    """
+    if any(module.training for module in model.modules()):
+        raise WorkbenchError(
+            "a network in evaluation mode",
+            "a module in training mode (dropout and batch statistics would blur its features)",
+            "call model.eval() first",
+        )
+
+
 def named_layers(model: nn.Module, patterns: str | Sequence[str]) -> list[str]:
     """Names of the submodules that patterns select, in the model's order.
 

@@ -9,7 +9,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
-from workbench.probe.capture import Select, named_layers
+from workbench.probe.capture import Select, named_layers, require_evaluation
 from workbench.probe.images import image_source, with_truths
 from workbench.probe.preprocessing import preprocessing_of
 from workbench.probe.recording import (
@@ -72,12 +72,7 @@ def probe(
         WorkbenchError: no such layer, a model in training mode, no images, outputs without a grid,
             or a record of another question.
     """
-    if any(module.training for module in model.modules()):
-        raise WorkbenchError(
-            "a network in evaluation mode",
-            "a module in training mode (dropout and batch statistics would blur its features)",
-            "call model.eval() first",
-        )
+    require_evaluation(model)
     names = named_layers(model, layers)
     source = image_source(images)
     files = None if truths is None else TruthFiles.of(truths, source.ids)

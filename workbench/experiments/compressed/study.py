@@ -29,8 +29,8 @@ from workbench.experiments.compressed.items import (
     keys,
     measure,
 )
-from workbench.experiments.tables.questions import agree_on_question
 from workbench.runs.files import read_json_object
+from workbench.runs.questions import QUESTION, agree_on_question
 
 ITEMS = "items"
 RECOVERED = 25.0
@@ -177,7 +177,7 @@ def finished(
         )
     items = tuple(Item.read(folder / ITEMS / key.file, key) for key in done)
     missing = tuple(key for key in asked if key not in done)
-    return Study(items, missing, read_json_object(folder / "question.json"))
+    return Study(items, missing, read_json_object(folder / QUESTION))
 
 
 def _asked(

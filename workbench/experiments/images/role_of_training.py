@@ -26,10 +26,10 @@ from workbench.experiments.images.training import (
     prepare,
     train_images,
 )
-from workbench.experiments.tables.questions import agree_on_question
 from workbench.experiments.tables.trainings import essence, finished_run
 from workbench.models.small_cnn import TAPS
 from workbench.runs import Run
+from workbench.runs.questions import agree_on_question
 from workbench.training.images.config import ImageConfig
 
 

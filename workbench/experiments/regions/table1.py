@@ -22,11 +22,11 @@ from workbench.experiments.regions.results import RegionResult
 from workbench.experiments.regions.sift_o2p import SiftO2PConfig
 from workbench.experiments.regions.summary import summarise_columns
 from workbench.experiments.regions.training import train_regions
-from workbench.experiments.tables.questions import digest_of
 from workbench.experiments.tables.table import Finished, Table, TableRequest
 from workbench.experiments.tables.trainings import essence, finished_run
 from workbench.models.weights import known_weights
 from workbench.runs import Run
+from workbench.runs.questions import digest_of
 from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.parts import parts_of
 

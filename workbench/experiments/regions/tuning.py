@@ -26,10 +26,10 @@ from tqdm.auto import tqdm
 from workbench.data import RegionParts
 from workbench.errors import WorkbenchError
 from workbench.experiments.regions.training import fit_regions
-from workbench.experiments.tables.questions import agree_on_question
 from workbench.experiments.tables.trainings import essence
 from workbench.runs import Run, Status
 from workbench.runs.files import read_json_object
+from workbench.runs.questions import QUESTION, agree_on_question
 from workbench.training.building import fresh_model
 from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.parts import parts_of
@@ -160,7 +160,7 @@ def results(search: Search) -> dict[str, Any]:
     best = min(ended, key=lambda t: (t["error"], t["loss"], t["number"]), default=None)
     return {
         "column": search.name,
-        "question": read_json_object(search.out / "question.json"),
+        "question": read_json_object(search.out / QUESTION),
         "own": _own_values(search),
         "trials": trials,
         "best": best and best["number"],

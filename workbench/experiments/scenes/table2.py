@@ -22,12 +22,12 @@ from workbench.experiments.scenes.evaluate import (
 from workbench.experiments.scenes.results import ColumnResult
 from workbench.experiments.scenes.summary import summarise
 from workbench.experiments.scenes.training import train_deep_ncuts
-from workbench.experiments.tables.questions import digest_of
 from workbench.experiments.tables.table import Finished, Table, TableRequest
 from workbench.experiments.tables.trainings import essence, finished_run
 from workbench.models.backbones import backbone_entry
 from workbench.models.weights import known_weights
 from workbench.runs import Run
+from workbench.runs.questions import digest_of
 from workbench.training.building import fresh_model, trained_model
 from workbench.training.scenes.config import DeepNCutsConfig
 

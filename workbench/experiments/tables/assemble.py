@@ -12,6 +12,7 @@ from workbench.experiments.tables.run import result_path
 from workbench.experiments.tables.table import C, Finished, Q, R, Table
 from workbench.runs.files import read_json_object, to_json
 from workbench.runs.provenance import commit_in_words, machine_in_words, provenance
+from workbench.runs.questions import QUESTION
 
 
 def assemble(
@@ -36,7 +37,7 @@ def assemble(
     if table.variant_fills:
         there |= {each.column.family for each in found}
     sources = [result.provenance for each in found for result in each.results]
-    values = table.summarise(found, read_json_object(out / "question.json")) | {
+    values = table.summarise(found, read_json_object(out / QUESTION)) | {
         "missing": [c.name for c in columns if not c.varies and c.name not in there],
         "commits": _distinct(commit_in_words(source) for source in sources),
         "machines": _distinct(machine_in_words(s["machine"], table.threads) for s in sources),

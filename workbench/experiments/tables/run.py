@@ -6,8 +6,8 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
-from workbench.experiments.tables.questions import agree_on_question, refuse_other
 from workbench.experiments.tables.table import C, Q, R, Table
+from workbench.runs.questions import agree_on_question, refuse_other
 
 
 def run_columns(table: Table[C, R, Q], request: Q, columns: Sequence[C]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from workbench.experiments.tables.questions import refuse_other
 from workbench.runs import Run, Status
 from workbench.runs.plain import plain
+from workbench.runs.questions import refuse_other
 from workbench.training.checkpoints import LATEST
 from workbench.training.config import LoopConfig
 

@@ -1,6 +1,5 @@
 """Images as points at one layer: width, dimensions, angles and bound from their Gram matrix."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +7,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from workbench.geometry.gram import centred_rank, largest_stretch, pair_angles, unit_gram
-from workbench.geometry.mean_width import mean_width
-from workbench.geometry.width import CeilingWarning, MeanWidth
+from workbench.geometry.cloud_figures import quiet_width, width_and_rank
+from workbench.geometry.gram import largest_stretch, pair_angles, unit_gram
+from workbench.geometry.width import MeanWidth
 
 INPUT = "input"
 """Name of the input among the layers."""
@@ -80,9 +79,13 @@ def cloud_of(
     if zero == len(gram):
         outcome = "dead: all features are 0 for every image"
         return LayerCloud(layer, weights, features, gram, None, None, 0.0, float("nan"), outcome)
-    width = _width(gram, directions, seed)
+    found = width_and_rank(gram, directions, seed)
+    if found is None:
+        outcome = "collapsed: all images have the same features"
+        return LayerCloud(layer, weights, features, gram, None, None, 0.0, float("nan"), outcome)
+    width, rank = found
     units = unit_gram(gram)
-    unit_width = _width(units, directions, seed) if len(units) > 1 else None
+    unit_width = quiet_width(units, directions, seed) if len(units) > 1 else None
     sentences = [f"{zero} images have no feature: their pairs have no angle"] if zero else []
     if unit_width is not None and unit_width.near_ceiling:
         sentences.append(
@@ -92,19 +95,5 @@ def cloud_of(
     if before is not None and before.width is not None:
         bound = largest_stretch(before.gram, gram) * before.width.value
     return LayerCloud(
-        layer,
-        weights,
-        features,
-        gram,
-        width,
-        unit_width,
-        centred_rank(gram),
-        bound,
-        "; ".join(sentences),
+        layer, weights, features, gram, width, unit_width, rank, bound, "; ".join(sentences)
     )
-
-
-def _width(gram: Float64[Tensor, "images images"], directions: int, seed: int) -> MeanWidth:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CeilingWarning)  # the table's outcome says it
-        return mean_width(gram=gram, directions=directions, seed=seed)

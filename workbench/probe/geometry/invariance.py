@@ -17,7 +17,7 @@ convolutional networks shift-invariant again", ICML 2019 (pooling and shifts).
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,13 +25,12 @@ from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
 from workbench.models.pooling import Pooling, poolings, with_pooling
-from workbench.models.random_weights import randomised
-from workbench.probe.capture import Capture, Select, named_layers
+from workbench.probe.capture import Capture, Select, named_layers, require_evaluation
 from workbench.probe.geometry.images import image_set
 from workbench.probe.geometry.invariance_result import Invariance
 from workbench.probe.geometry.kept import Kept
 from workbench.probe.geometry.movements import Movement, Request, movement_of
-from workbench.probe.geometry.result import GIVEN
+from workbench.probe.geometry.networks import Beside, seeds_beside, weighted
 from workbench.probe.geometry.transformations import (
     Size,
     points_of,
@@ -56,7 +55,7 @@ def invariance(
         "gain",
     ),
     pooling: Pooling | Sequence[Pooling] = "given",
-    beside: Literal["random"] | None = None,
+    beside: Beside = None,
     draws: int = 1,
     count: int | None = None,
     preprocessing: Any = None,
@@ -101,19 +100,10 @@ def invariance(
         WorkbenchError: no such layer, transformation or pooling, a model in training mode, fewer
             than two images, images of different sizes, an amount that leaves the image.
     """
-    if any(module.training for module in model.modules()):
-        raise WorkbenchError(
-            "a network in evaluation mode", "a module in training mode", "call model.eval() first"
-        )
-    if draws < 1:
-        raise WorkbenchError(
-            "at least one random network", f"{draws}", 'or leave out beside="random"'
-        )
+    require_evaluation(model)
     names, points = named_layers(model, layers), points_of(transformations)
     kinds: list[Pooling] = [pooling] if isinstance(pooling, str) else list(dict.fromkeys(pooling))
-    seeds: dict[str, int | None] = {GIVEN: None}
-    if beside == "random":
-        seeds |= {f"random {i + 1}": seed + i for i in range(draws)}
+    seeds = seeds_beside(beside, draws, seed)
     networks = [(weights, kind) for weights in seeds for kind in kinds]
     for kind in kinds:
         _pooled(model, kind)  # a kind that the network cannot have is refused before the work
@@ -128,8 +118,7 @@ def invariance(
     with tqdm(total=total, unit="image", disable=not progress) as bar:
         for weights, kind in networks:
             bar.set_description(f"{weights}, pooling {kind}")
-            own = seeds[weights]
-            network = _pooled(model if own is None else randomised(model, own), kind)
+            network = _pooled(weighted(model, seeds[weights]), kind)
             found = kept.read(network, weights, kind)
             if found is None:
                 capture = Capture(network, names, output, call)

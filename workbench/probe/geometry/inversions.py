@@ -7,15 +7,12 @@ An item is a photograph at a layer of a network. Each is written below the folde
 the same call leaves finished items alone.
 """
 
-import hashlib
 import io
-import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,25 +22,16 @@ from tqdm.auto import tqdm
 
 from pipelines.errors import UserError
 from workbench.errors import WorkbenchError
-from workbench.models.random_weights import randomised
 from workbench.probe.capture import Select, named_layers
-from workbench.probe.geometry.inversion import (
-    TV_WEIGHT,
-    Inversion,
-    Optimiser,
-    Outcome,
-    Photograph,
-    Step,
-    invert,
-    photograph_of,
-)
+from workbench.probe.geometry.inversion import TV_WEIGHT, Optimiser, invert, photograph_of
+from workbench.probe.geometry.inversion_result import Inversion, Outcome, Photograph, Step
+from workbench.probe.geometry.networks import GIVEN, Beside, seeds_beside, weighted
 from workbench.probe.images import image_source
 from workbench.probe.preprocessing import Preprocessing
-from workbench.runs.files import atomic_write, read_json_object, to_json, write_files
+from workbench.probe.recording import digest_of_network
+from workbench.runs.files import atomic_write
+from workbench.runs.questions import agree_on_question
 
-GIVEN = "given"
-"""Name of the model's own weights; random draws are "random 1", "random 2", …"""
-SETTINGS = "settings.json"
 ITEMS = "items"
 
 
@@ -131,7 +119,7 @@ def invert_layers(
     folder: Path | str,
     *,
     preprocessing: Preprocessing,
-    beside: Literal["random"] | None = None,
+    beside: Beside = None,
     draws: int = 1,
     count: int | None = None,
     skip: int = 0,
@@ -172,16 +160,16 @@ def invert_layers(
         "rate": rate, "call": call,
     }  # fmt: skip
     folder = Path(folder)
-    stated = {"weights": _digest(model), "preprocessing": preprocessing.to_dict(), "seed": seed}
-    _claim(folder, options | stated)
-    builds: dict[str, Callable[[], nn.Module]] = {GIVEN: lambda: model}
-    for number in range(draws if beside == "random" else 0):
-        builds[f"random {number + 1}"] = partial(randomised, model, seed + number)
+    stated = {
+        "weights": digest_of_network(model), "preprocessing": preprocessing.to_dict(), "seed": seed
+    }  # fmt: skip
+    agree_on_question(folder, options | stated, "the inversions")
+    seeds = seeds_beside(beside, draws, seed)
     items = []
-    total = len(builds) * len(names) * len(photographs) * steps
+    total = len(seeds) * len(names) * len(photographs) * steps
     with tqdm(total=total, unit="step", disable=not progress) as bar:
-        for weights, build in builds.items():
-            network = build()
+        for weights, own in seeds.items():
+            network = weighted(model, own)
             for layer in names:
                 for id, photograph in photographs.items():
                     bar.set_description(f"{weights}, {layer}, {id}")
@@ -198,7 +186,7 @@ def invert_layers(
                         bar.total -= steps
                         bar.refresh()
                     items.append(_read(path, id, photograph, weights, layer, options))
-    return LayerInversions(photographs, tuple(names), tuple(builds), tuple(items), left_out)
+    return LayerInversions(photographs, tuple(names), tuple(seeds), tuple(items), left_out)
 
 
 def _photographs(
@@ -222,32 +210,6 @@ def _photographs(
             "give another folder, or skip fewer",
         )
     return found, left_out
-
-
-def _digest(model: nn.Module) -> str:
-    """SHA-256 of all parameters and buffers with their names."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Write the settings of a folder's items, or refuse other ones."""
-    path = folder / SETTINGS
-    content = to_json(settings, indent=1)
-    if not path.is_file():
-        write_files(folder, {SETTINGS: content.encode()})
-        return
-    before, now = read_json_object(path), json.loads(content)
-    changed = sorted(name for name in before.keys() | now if before.get(name) != now.get(name))
-    if changed:
-        raise WorkbenchError(
-            f"the settings of the inversions in {folder}",
-            "; ".join(f"{n}: {now.get(n)}, there {before.get(n)}" for n in changed),
-            "give the same, or another folder",
-        )
 
 
 def _write(path: Path, photograph: Photograph, found: Inversion, seconds: float) -> None:

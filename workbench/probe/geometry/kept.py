@@ -11,6 +11,7 @@ import xxhash
 from torch import nn
 
 from workbench.probe.geometry.movements import Movement, Reading, Request
+from workbench.probe.recording import digest_of_network
 from workbench.runs.files import atomic_write, read_json_object, to_json
 
 
@@ -69,9 +70,6 @@ class Kept:
     def _path(self, network: nn.Module, weights: str, pooling: str) -> Path:
         assert self.folder is not None
         digest = self._digest.copy()
-        digest.update(repr(network).encode())
-        for name, value in network.state_dict().items():
-            digest.update(name.encode())
-            digest.update(value.numpy(force=True).tobytes())
+        digest.update((repr(network) + digest_of_network(network)).encode())
         name = f"{weights.replace(' ', '-')}-{pooling}-{digest.hexdigest()}.json"
         return self.folder / name

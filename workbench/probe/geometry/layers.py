@@ -17,22 +17,21 @@ Sources: Giryes, Sapiro, Bronstein, IEEE TSP 2016 (angles of random layers); Ver
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from workbench.errors import WorkbenchError
 from workbench.geometry.gram import inner_products
 from workbench.models.gauge import balanced
-from workbench.models.random_weights import randomised
-from workbench.probe.capture import Select, named_layers
+from workbench.probe.capture import Select, named_layers, require_evaluation
 from workbench.probe.geometry.clouds import INPUT, LayerCloud, cloud_of
 from workbench.probe.geometry.grams import layer_grams
 from workbench.probe.geometry.images import image_set, one_size
+from workbench.probe.geometry.networks import GIVEN, Beside, seeds_beside, weighted
 from workbench.probe.geometry.predictions import predicted_layer
-from workbench.probe.geometry.result import GIVEN, Gauge, LayerGeometry
+from workbench.probe.geometry.result import Gauge, LayerGeometry
 from workbench.runs.files import to_json
 from workbench.runs.provenance import provenance
 
@@ -42,7 +41,7 @@ def layer_geometry(
     images: Any,
     layers: str | Sequence[str],
     *,
-    beside: Literal["random"] | None = None,
+    beside: Beside = None,
     draws: int = 2,
     gauge: Gauge = "given",
     count: int | None = None,
@@ -84,22 +83,14 @@ def layer_geometry(
         WorkbenchError: no such layer, a model in training mode, fewer than two images, images of
             different sizes, a gauge that the network does not have.
     """
-    if any(module.training for module in model.modules()):
-        raise WorkbenchError(
-            "a network in evaluation mode", "a module in training mode", "call model.eval() first"
-        )
-    if draws < 1:
-        raise WorkbenchError(
-            "at least one random network", f"{draws}", 'or leave out beside="random"'
-        )
+    require_evaluation(model)
+    seeds = seeds_beside(beside, draws, seed)
     names = named_layers(model, layers)
     own = balanced(model) if gauge == "balanced" else model
     prepared = one_size(model, preprocessing)
     found = image_set(images, prepared, count)
     inputs = found.tensors
-    networks = {GIVEN: own}
-    if beside == "random":
-        networks |= {f"random {i + 1}": randomised(model, seed + i) for i in range(draws)}
+    networks = {name: weighted(model, each) for name, each in seeds.items()} | {GIVEN: own}
     flat = torch.stack([each.flatten() for each in inputs])
     first = cloud_of(INPUT, GIVEN, flat.shape[1], inner_products(flat), None, directions, seed)
     clouds = []

@@ -27,7 +27,8 @@ from pipelines.errors import UserError
 from workbench.data.photos import Pixels
 from workbench.errors import WorkbenchError
 from workbench.probe.capture import Capture, Select, named_layers
-from workbench.probe.geometry.inversion import Photograph, photograph_of, psnr
+from workbench.probe.geometry.inversion import photograph_of, psnr
+from workbench.probe.geometry.inversion_result import Photograph
 from workbench.probe.images import image_source
 from workbench.probe.preprocessing import Preprocessing, preprocessing_of
 

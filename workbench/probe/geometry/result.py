@@ -11,12 +11,11 @@ from jaxtyping import Float64, Int64, UInt8
 from workbench.errors import WorkbenchError
 from workbench.geometry.gram import pair_indices
 from workbench.probe.geometry.clouds import INPUT, LayerCloud
+from workbench.probe.geometry.networks import GIVEN
 from workbench.probe.geometry.predictions import LayerPrediction
 from workbench.probe.geometry.record import read_record, write_record
 
 Gauge = Literal["given", "balanced"]
-GIVEN = "given"
-"""Name of the model's own weights; random draws are "random 1", "random 2", …"""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from workbench.models.scattering import ORDERS, Scattering
 from workbench.probe.geometry.clouds import INPUT
 from workbench.probe.geometry.invariance_result import Invariance
 from workbench.probe.geometry.movements import Positions
-from workbench.probe.geometry.result import GIVEN
+from workbench.probe.geometry.networks import GIVEN
 from workbench.probe.geometry.transformations import TRANSFORMATIONS
 from workbench.views.style import AFTER, BEFORE, OTHER, SEQUENTIAL, as_chart, styled
 

@@ -3,8 +3,9 @@
 import holoviews as hv
 import numpy as np
 
-from workbench.probe.geometry.inversion import Photograph
-from workbench.probe.geometry.inversions import GIVEN, LayerInversions
+from workbench.probe.geometry.inversion_result import Photograph
+from workbench.probe.geometry.inversions import LayerInversions
+from workbench.probe.geometry.networks import GIVEN
 from workbench.views.paint import Pixels
 from workbench.views.panels import photo, row
 from workbench.views.style import AFTER, BEFORE, MUTED, as_chart, styled

@@ -15,7 +15,8 @@ import pandas as pd
 from jaxtyping import Float64
 
 from workbench.probe.geometry.clouds import INPUT
-from workbench.probe.geometry.result import GIVEN, LayerGeometry
+from workbench.probe.geometry.networks import GIVEN
+from workbench.probe.geometry.result import LayerGeometry
 from workbench.views.style import AFTER, BEFORE, MUTED, OTHER, as_chart, styled
 
 MEASURES = {

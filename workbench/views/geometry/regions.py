@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import holoviews as hv
 import numpy as np
 
-from workbench.geometry.linear_regions import Growth, PlaneRegions
+from workbench.geometry.linear_regions import PlaneRegions
+from workbench.geometry.region_growth import Growth
 from workbench.views.style import AFTER, BEFORE, INK, OTHER, SEEDS, as_chart, dots, line, styled
 
 COLOURS = 12

@@ -13,6 +13,9 @@ from typing import Any
 from workbench.errors import WorkbenchError
 from workbench.runs.files import atomic_write, read_json_object, to_json
 
+QUESTION = "question.json"
+"""Name of the file of a folder's question."""
+
 
 def agree_on_question(folder: Path, question: Mapping[str, Any], what: str) -> None:
     """Record the question of a new folder, or require that an old one has the same.
@@ -25,7 +28,7 @@ def agree_on_question(folder: Path, question: Mapping[str, Any], what: str) -> N
     Raises:
         WorkbenchError: the folder has another question.
     """
-    path = folder / "question.json"
+    path = folder / QUESTION
     if path.exists():
         then = read_json_object(path)
         refuse_other(then, question, f"{what} in {folder}", "ask the same, or give another --out")
