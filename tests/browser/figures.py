@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tests.browser.pixels import PATIENCE, Pixels, settled
+from tests.browser.pixels import PATIENCE, Pixels, pixels, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -44,10 +44,22 @@ class Figure:
 
     def pixels(self) -> Pixels:
         """What is painted inside its axes, once it stands still."""
-        self.page.evaluate(
-            f'id => {{ {_VIEW} view.el.scrollIntoView({{block: "center"}}); }}', self.id
+        return settled(self._shot)
+
+    def _shot(self) -> Pixels:
+        """What is painted inside its axes now, once they are in view."""
+        self.page.wait_for_function(
+            f"""id => {{ {_VIEW}
+              if (view === undefined) return false;
+              view.el.scrollIntoView({{block: "center"}});
+              const canvas = view.canvas_view.el.getBoundingClientRect(), box = view.frame.bbox;
+              return box.width > 0 && box.height > 0 && canvas.top + box.top >= 0
+                && canvas.top + box.bottom <= window.innerHeight;
+            }}""",
+            arg=self.id,
+            timeout=PATIENCE * 1000,
         )
-        return settled(lambda: self.page.screenshot(clip=self._frame()))
+        return self.within(pixels(self.page.screenshot()))
 
     def within(self, whole: Pixels) -> Pixels:
         """What is painted inside its axes, out of a picture of the page."""

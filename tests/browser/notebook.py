@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 
-from tests.browser.pixels import Pixels, settled
+from tests.browser.pixels import Pixels, pixels, settled
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -118,7 +118,7 @@ class Notebook:
             self.page.set_viewport_size({**before, "height": height})
         self.page.evaluate(f"() => {{ {_CURRENT}.content.outerNode.scrollTop = 0; }}")
         try:
-            yield settled(self.page.screenshot)
+            yield settled(lambda: pixels(self.page.screenshot()))
         finally:
             self.page.set_viewport_size(before)
 

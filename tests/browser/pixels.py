@@ -22,18 +22,23 @@ _VISIBLE = 24
 def pixels_of(element: "Locator") -> Pixels:
     """What an element of the page shows, once it stands still."""
     element.scroll_into_view_if_needed()
-    return settled(element.screenshot)
+    return settled(lambda: pixels(element.screenshot()))
 
 
-def settled(shoot: Callable[[], bytes]) -> Pixels:
-    """Screenshots until two in a row are the same.
+def pixels(screenshot: bytes) -> Pixels:
+    """A screenshot as an array."""
+    return np.asarray(Image.open(io.BytesIO(screenshot)).convert("RGB"))
+
+
+def settled(shoot: Callable[[], Pixels]) -> Pixels:
+    """Pictures until two in a row are the same.
 
     Raises:
         AssertionError: it keeps changing.
     """
     deadline, before = time.monotonic() + PATIENCE, None
     while time.monotonic() < deadline:
-        now = np.asarray(Image.open(io.BytesIO(shoot())).convert("RGB"))
+        now = shoot()
         if before is not None and np.array_equal(before, now):
             return now
         before = now

@@ -1,6 +1,7 @@
 """Pages that a server serves: their document, and work that needs it for itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import panel as pn
 from bokeh.document import Document
@@ -22,3 +23,19 @@ def in_turn(act: Callable[[], None]) -> None:
         act()
     else:
         page.add_next_tick_callback(act)
+
+
+@contextmanager
+def in_one_message() -> Iterator[None]:
+    """Context whose changes of bokeh's and Panel's models reach the served page in their order.
+
+    Panel writes its changes at once, or later where the connection is busy; bokeh writes those of
+    its own models when the event is answered. A browser that meets a change before the message
+    with the model that it names drops it. Here all changes are held, and are sent together.
+    """
+    page = served_page()
+    if page is None:
+        yield
+    else:
+        with pn.io.hold(page):
+            yield

@@ -21,7 +21,7 @@ from workbench.errors import WorkbenchError
 from workbench.widgets.page.library import Library
 from workbench.widgets.page.runs import RunTable
 from workbench.widgets.page.tabs import WORKSPACE, Looker, Opened, Subject, Tab, tabs_of
-from workbench.widgets.served import served_page
+from workbench.widgets.served import in_one_message, served_page
 from workbench.widgets.workspace import Compare, GeometryPage, State, Workspace
 
 PORT = 5006
@@ -139,6 +139,7 @@ class Page:
         if pn.state.location is not None:
             pn.state.location.param.update(search=f"?{self.state.query()}", reload=True)
 
+    @in_one_message()
     def choose(self) -> None:
         """Show the chosen run or store, with the tab of the same title open."""
         title = self._title
@@ -160,6 +161,7 @@ class Page:
         if not self.message.visible and (problem := self.table.problem(self.state.run)):
             self._say(problem)
 
+    @in_one_message()
     def refresh(self) -> None:
         """Read the status of all runs, and new events of the chosen one."""
         self.table.refresh()
@@ -216,6 +218,7 @@ class Page:
         self.tabs.param.update(options=titles, value=value)
         self._open()
 
+    @in_one_message()
     def _open(self) -> None:
         """Show the open tab; its explorer is made at the first time."""
         title = self._title
@@ -228,6 +231,7 @@ class Page:
         else:
             self._make(tab)
 
+    @in_one_message()
     def _make(self, tab: Tab) -> None:
         """Make the content of a tab, unless another has been opened meanwhile."""
         if tab not in self._shown or tab.title in self.explorers:

@@ -10,6 +10,7 @@ import panel as pn
 from bokeh.models.widgets import Div
 
 from workbench.runs import Run
+from workbench.widgets.served import in_one_message
 from workbench.widgets.shells.jupyter_shell import as_present
 from workbench.widgets.workspace.curves import SEEDS_ONLY, CurveChart, varied
 from workbench.widgets.workspace.measured import Measured, of_run
@@ -73,6 +74,7 @@ class Compare:
         self._watch(["axis", "smooth", "group"], self._draw)
         self.refresh()
 
+    @in_one_message()
     def refresh(self) -> None:
         """Read the runs again."""
         named = zip(self._runs, self._names, strict=False)
@@ -166,7 +168,8 @@ class Compare:
         self._note.text = f'<p style="margin:4px 8px">{" ".join(said)}</p>' if said else ""
 
     def _watch(self, names: list[str], answer: Callable[[], None]) -> None:
-        self._watchers.append(self.state.param.watch(lambda *_: answer(), names))
+        answered = in_one_message()(answer)
+        self._watchers.append(self.state.param.watch(lambda *_: answered(), names))
 
     def _choose(self, name: str) -> Callable[[Any], None]:
         def chosen(event: Any) -> None:

@@ -28,6 +28,7 @@ from workbench.runs.geometry import (
 )
 from workbench.views.style import COLOURS, OTHER
 from workbench.views.training.decimate import thinned
+from workbench.widgets.served import in_one_message
 from workbench.widgets.workspace.measured import Measured, of_run
 from workbench.widgets.workspace.state import State
 
@@ -234,6 +235,7 @@ class GeometryPage:
         self._alarms = Div(sizing_mode="stretch_width")
         self.refresh()
 
+    @in_one_message()
     def refresh(self) -> None:
         """Read the runs again."""
         found = [of_run(run, name) for run, name in zip(self._runs, self._names, strict=True)]

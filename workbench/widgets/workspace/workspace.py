@@ -12,6 +12,7 @@ from IPython.display import display
 from pipelines.errors import UserError
 from workbench.runs import Status
 from workbench.widgets.explorers.sources import Explored, ProbeSnapshots, snapshots_of
+from workbench.widgets.served import in_one_message
 from workbench.widgets.shells.jupyter_shell import as_present, load_plots, load_tables
 from workbench.widgets.shells.main_thread import answer_in_main_thread
 from workbench.widgets.workspace.blocks import BlockMatrix
@@ -152,7 +153,8 @@ class Workspace:
         def on(names: list[str], answer: Callable[[], None]) -> None:
             def unless_own(*_: object) -> None:
                 if not self._writes:
-                    answer()
+                    with in_one_message():
+                        answer()
 
             self._watchers.append(self.state.param.watch(unless_own, names))
 
@@ -250,6 +252,7 @@ class Workspace:
         if event.new:
             self.state.metric = event.new
 
+    @in_one_message()
     def refresh(self) -> None:
         """Read what there is of the run: images, steps, measurements; follow its latest step."""
         source, state = self._sides.main, self.state
