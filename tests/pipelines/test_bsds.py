@@ -9,7 +9,7 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from pipelines import images, label_maps
+from pipelines import label_maps
 from pipelines.errors import BadInput, PipelineError
 from pipelines.sources import bsds
 from pipelines.sources.bsds import SceneRecord
@@ -208,7 +208,7 @@ def test_other_colour_modes_become_rgb(root: Path, mode: str) -> None:
 def test_exif_turns_an_image_only_where_the_annotators_saw_it_turned(root: Path) -> None:
     image, truth = scene_files(root)
     exif = Image.Exif()
-    exif[images.EXIF_ORIENTATION] = 6
+    exif[0x0112] = 6
     pixels = np.random.default_rng(0).integers(0, 255, (36, 48, 3), np.uint8)
     Image.fromarray(pixels).save(image, exif=exif)
     for shape in [(36, 48), (48, 36)]:

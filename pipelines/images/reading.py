@@ -1,8 +1,8 @@
 """The one reader of image files: RGB as stored, or turned upright as EXIF asks for.
 
-Grey, palette and CMYK images become RGB as Pillow converts them, 16-bit and float ones are scaled
-to 8 bits, and transparent pixels are laid on white. Every function that decodes raises `BadInput`
-for content that it cannot take, and nothing else.
+Grey, palette and CMYK images become RGB as Pillow converts them, values of other than 8 bits are
+scaled by the rule of `depth.to_8_bits`, and transparent pixels are laid on white. Every function
+that decodes raises `BadInput` for content that it cannot take, and nothing else.
 """
 
 import io
@@ -16,6 +16,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipelines.errors import BadInput
+from pipelines.images.deep import is_deep_tiff, is_tiff, open_deep_png, open_deep_tiff, tiff_size
+from pipelines.images.depth import to_8_bits
 
 EXIF_ORIENTATION = 0x0112
 SIDEWAYS = range(5, 9)
@@ -41,7 +43,7 @@ def peek_image(path: Path) -> tuple[int, int]:
             if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS:
                 height = width = max(height, width)
     except (*DAMAGE, Image.DecompressionBombError):
-        return 0, 0
+        return _peek_tiff(path)
     return height, width
 
 
@@ -57,9 +59,18 @@ def peek_photo(path: Path) -> tuple[int, int]:
                 if turned and image.format != "TIFF":  # whose size is that of the upright image
                     height, width = width, height
     except (*DAMAGE, Image.DecompressionBombError):
-        return 0, 0
+        height, width = _peek_tiff(path)
     refused = min(height, width) < LEAST_SIDE or height * width > LARGEST_PHOTO
     return (0, 0) if refused else (height, width)
+
+
+def _peek_tiff(path: Path) -> tuple[int, int]:
+    """Height and width of a TIFF that Pillow cannot open, by its header; else 0, 0."""
+    try:
+        with path.open("rb") as file:
+            return tiff_size(file)
+    except OSError:
+        return 0, 0
 
 
 def decode_photo(content: bytes, name: str) -> np.ndarray:
@@ -69,7 +80,7 @@ def decode_photo(content: bytes, name: str) -> np.ndarray:
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
     """An image file as (height, width, 3) uint8 RGB, as its pixels are stored."""
-    return np.array(as_rgb(open_image(content, name)))
+    return np.array(as_rgb(open_picture(content, name)))
 
 
 def decode_upright_image(
@@ -83,7 +94,7 @@ def decode_upright_image(
         least_side: pixels that height and width must have.
         most_pixels: pixels that the image may have; a larger one is refused undecoded.
     """
-    image = open_image(content, name, least_side=least_side, most_pixels=most_pixels)
+    image = open_picture(content, name, least_side=least_side, most_pixels=most_pixels)
     with _explained(name):
         return np.array(as_rgb(ImageOps.exif_transpose(image)))
 
@@ -98,7 +109,7 @@ def open_annotated(content: bytes, name: str, height: int, width: int) -> Image.
     Raises:
         BadInput: no image, a broken one, or one of another size either way.
     """
-    image = open_image(content, name)
+    image = open_picture(content, name)
     if image.size != (width, height):
         upright = ImageOps.exif_transpose(image)
         if upright.size != (width, height):
@@ -111,37 +122,86 @@ def open_annotated(content: bytes, name: str, height: int, width: int) -> Image.
     return as_rgb(image)
 
 
-def open_image(
+def open_picture(
     content: bytes, name: str, *, least_side: int = 1, most_pixels: int = MOST_PIXELS
 ) -> Image.Image:
-    """Decoded image, in the mode of the file; arguments as for `decode_upright_image`."""
-    with _explained(name, most_pixels):
-        with warnings.catch_warnings():  # the limit here is `most_pixels`
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
-        if image.width * image.height > most_pixels:
-            raise _too_large(name, f"{image.width}×{image.height} pixels", most_pixels)
-        if min(image.size) < least_side:
-            raise BadInput(
-                f"an image of at least {least_side}×{least_side} pixels in {name}",
-                f"{image.width}×{image.height}",
-                "take a larger one",
-            )
-        image.load()
+    """Decoded image to be looked at, see `as_rgb`; arguments as for `decode_upright_image`.
+
+    What Pillow cannot decode, or only by leaving out the lower bits, is decoded by others.
+    """
+    if is_tiff(content):
+        return _open_tiff(content, name, least_side, most_pixels)
+    image = _opened(content, name, least_side, most_pixels)
+    if not _is_deep_png(image):
+        return _loaded(image, name)
+    with _explained(name):
+        orientation = image.getexif().get(EXIF_ORIENTATION)
+    image = open_deep_png(content, name)
+    if orientation is not None:
+        image.getexif()[EXIF_ORIENTATION] = orientation
     return image
 
 
+def open_image(content: bytes, name: str) -> Image.Image:
+    """Decoded image in the mode of the file, whose values may mean something else than light."""
+    return _loaded(_opened(content, name, 1, MOST_PIXELS), name)
+
+
 def as_rgb(image: Image.Image) -> Image.Image:
-    """An image of any mode as 8-bit RGB: 16 bits and floats scaled, transparency laid on white."""
-    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:  # 16 bits in a PNG or TIFF
-        values = np.asarray(image, np.float64)
-        top = 65535.0 if image.mode != "F" else max(float(values.max()), 1e-12)
-        image = Image.fromarray((values.clip(0, top) * (255 / top)).round().astype(np.uint8))
+    """An image of any mode as 8-bit RGB: see `to_8_bits`; transparency is laid on white."""
+    if image.mode.startswith("I;16") or image.mode in {"I", "F"}:
+        image = Image.fromarray(to_8_bits(np.asarray(image), "the image"))
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         ground = Image.new("RGBA", layer.size, "white")
         image = Image.alpha_composite(ground, layer)
     return image.convert("RGB")
+
+
+def _open_tiff(content: bytes, name: str, least_side: int, most_pixels: int) -> Image.Image:
+    """TIFF, by Pillow where that loses nothing."""
+    height, width = tiff_size(io.BytesIO(content))
+    _check_size((width, height), name, least_side if min(height, width) else 0, most_pixels)
+    if is_deep_tiff(content):
+        return open_deep_tiff(content, name)
+    try:
+        return _loaded(_opened(content, name, least_side, most_pixels), name)
+    except BadInput:
+        return open_deep_tiff(content, name)  # a compression that Pillow does not know
+
+
+def _opened(content: bytes, name: str, least_side: int, most_pixels: int) -> Image.Image:
+    """Image of checked size, whose pixels are not decoded yet."""
+    with _explained(name, most_pixels):
+        with warnings.catch_warnings():  # the limit here is `most_pixels`
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content))
+        _check_size(image.size, name, least_side, most_pixels)
+    return image
+
+
+def _loaded(image: Image.Image, name: str) -> Image.Image:
+    with _explained(name):
+        image.load()
+    return image
+
+
+def _check_size(size: tuple[int, int], name: str, least_side: int, most_pixels: int) -> None:
+    width, height = size
+    if width * height > most_pixels:
+        raise _too_large(name, f"{width}×{height} pixels", most_pixels)
+    if min(size) < least_side:
+        raise BadInput(
+            f"an image of at least {least_side}×{least_side} pixels in {name}",
+            f"{width}×{height}",
+            "take a larger one",
+        )
+
+
+def _is_deep_png(image: Image.Image) -> bool:
+    """Whether Pillow would leave out the lower bits of an opened image."""
+    deep = any(str(tile[3]).endswith(";16B") for tile in getattr(image, "tile", []))
+    return image.format == "PNG" and deep and not image.mode.startswith("I")
 
 
 @contextmanager
