@@ -105,9 +105,13 @@ def _search(start: Path, found: ImageFolder, searched: set[Path]) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links += [here / name for name in folders if (here / name).is_symlink()]
         for path in (here / name for name in files if not name.startswith(".")):
-            taken = path.suffix.lower() in _suffixes() and path.is_file()
-            (found.files if taken else found.others).append(path)
+            (found.files if is_image(path) else found.others).append(path)
     return links
+
+
+def is_image(path: Path) -> bool:
+    """Whether a path is a regular file, or a link to one, with the suffix of an image."""
+    return path.suffix.lower() in _suffixes() and path.is_file()
 
 
 def image_names(root: Path, files: Sequence[Path]) -> list[str]:

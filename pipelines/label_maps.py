@@ -17,6 +17,10 @@ import scipy.io
 from pipelines.errors import BadInput
 
 MAX_LABEL = np.iinfo(np.uint16).max
+MOST_ANNOTATORS = 1000
+"""Most segmentations of one image; more are no ground truth."""
+VARIABLE = "groundTruth"
+"""Name of the variable of a .mat file that holds the segmentations."""
 
 
 def peek_annotators(path: Path) -> int:
@@ -24,27 +28,70 @@ def peek_annotators(path: Path) -> int:
     if path.suffix == ".seg":
         return 1
     try:
-        sizes = {name: shape for name, shape, _ in scipy.io.whosmat(path)}
-        return int(np.prod(sizes.get("groundTruth", (0,))))
+        kinds = {name: (shape, kind) for name, shape, kind in scipy.io.whosmat(path)}
+        shape, kind = kinds.get(VARIABLE, ((0,), "cell"))
+        count = int(np.prod(shape)) if kind in ("cell", "struct") else 1
+        return count if count <= MOST_ANNOTATORS else 0
     except Exception:  # noqa: BLE001 -- see decode_mat, which will say what is wrong
         return 0
 
 
 def decode_mat(content: bytes, name: str) -> list[np.ndarray]:
-    """The segmentations in a BSDS500 ground truth, (height, width) uint16 each."""
+    """Segmentations in a BSDS500 ground truth, (height, width) uint16 each.
+
+    `groundTruth` may be a cell array of structures, as published, an array of structures, a cell
+    array of label maps, or one label map.
+    """
+    if content[:19] == b"MATLAB 7.3 MAT-file":
+        raise BadInput(
+            f"a MAT-file of version 5 in {name}", "one of version 7.3", "save it with `-v7`"
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            cells = scipy.io.loadmat(io.BytesIO(content), variable_names=["groundTruth"])
-        maps = [cell["Segmentation"][0, 0] for cell in cells["groundTruth"].ravel()]
+            file = scipy.io.loadmat(io.BytesIO(content), variable_names=[VARIABLE])
+            found = file.get(VARIABLE)
+            others = scipy.io.whosmat(io.BytesIO(content)) if found is None else []
     # scipy parses whatever the bytes say they are: broken ones end in errors of any type
     except Exception as error:
         raise BadInput(
-            f"a cell `groundTruth` of segmentations in {name}",
+            f"a cell `{VARIABLE}` of segmentations in {name}",
             f"an unreadable file ({type(error).__name__}: {error})",
             "restore the file",
         ) from error
-    return [_as_labels(np.asarray(labels), name) for labels in maps]
+    if found is None:
+        there = ", ".join(f"{each} ({_size(shape)} {kind})" for each, shape, kind in others)
+        raise BadInput(
+            f"a cell `{VARIABLE}` of segmentations in {name}",
+            f"the variables {there}" if there else "no variable",
+            f"save the label maps as {VARIABLE}{{1}}.Segmentation, …",
+        )
+    structures = found.dtype == object or found.dtype.names is not None
+    cells = found.ravel() if structures else [found]
+    if len(cells) > MOST_ANNOTATORS:
+        raise BadInput(
+            f"at most {MOST_ANNOTATORS} segmentations in {name}", f"{len(cells)}", "split the file"
+        )
+    return [_as_labels(_segmentation(cell, name), name) for cell in cells]
+
+
+def _segmentation(cell: np.ndarray | np.void, name: str) -> np.ndarray:
+    """Label map of a cell: the cell itself, or the field of its structure."""
+    fields = cell.dtype.names
+    if fields is None:
+        return np.asarray(cell)
+    if "Segmentation" not in fields:
+        raise BadInput(
+            f"structures with the field Segmentation in `{VARIABLE}` of {name}",
+            f"the fields {', '.join(fields)}",
+            "save a label map as Segmentation",
+        )
+    values = cell["Segmentation"]
+    return np.asarray(values.ravel()[0] if values.dtype == object else values)
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
 
 
 def encode_mat(maps: list[np.ndarray], boundaries: list[np.ndarray]) -> bytes:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines import images, label_maps, schema
+from pipelines import folders, images, label_maps, schema
 from pipelines.errors import BadInput, PipelineError
 from pipelines.records import Item, Listing, RawFile, read_file
 from pipelines.schema import STRING, Field
@@ -131,7 +131,7 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
     records: list[SceneRecord] = []
     notes: list[str] = []
     for folder in sorted(path for path in (base / "images").iterdir() if path.is_dir()):
-        paths = sorted(folder.glob("*.jpg"), key=lambda path: _natural(path.stem))
+        paths = _images(base, folder, notes)
         found = {path: truths.pop((folder.name, path.stem), []) for path in paths}
         if folder.name in splits:
             split = splits[folder.name]
@@ -144,7 +144,7 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
             )
     if not records:
         raise PipelineError(
-            f"images/{{{','.join(splits)}}}/*.jpg in {base}",
+            f"images in images/{{{','.join(splits)}}}/ of {base}",
             _contents(base / "images"),
             "name the unpacked dataset's folder with --root",
         )
@@ -253,12 +253,27 @@ def _check_size(scene: Scene, record: SceneRecord) -> None:
         )
 
 
+def _images(base: Path, folder: Path, notes: list[str]) -> list[Path]:
+    """Images of a folder in the order of their names, the first of each; the rest is noted."""
+    files = sorted(folder.iterdir(), key=lambda path: (_natural(path.stem), path.suffix))
+    found: dict[str, Path] = {}
+    for path in filter(folders.is_image, files):
+        found.setdefault(path.stem, path)
+    paths = list(found.values())
+    if left := [path for path in files if path not in paths and not path.name.startswith(".")]:
+        notes.append(
+            f"{len(left)} files of images/{folder.name} are not taken (no images, no regular "
+            f"files, or a second image of the same name): {folders.first_names(base, left)}"
+        )
+    return paths
+
+
 def _listed(base: Path, folder: str, paths: list[Path], notes: list[str]) -> list[Path]:
     """The images that BSDS300's list of a folder names; what differs is noted."""
     file = base / f"iids_{folder}.txt"
     if not file.is_file():
         return paths
-    names = set(file.read_text().split())
+    names = set(file.read_bytes().decode("utf-8", "replace").split())
     if unlisted := {path.stem for path in paths} - names:
         notes.append(
             f"{len(unlisted)} images of {folder} are left out: {file.name} does not name "
@@ -293,7 +308,7 @@ def _raw_file(base: Path, path: Path) -> RawFile:
 def _mat_files(base: Path) -> dict[tuple[str, str], list[Path]]:
     """(image folder, image name) → the one file with all its segmentations."""
     paths = (base / "groundTruth").glob("*/*.mat")
-    return {(path.parent.name, path.stem): [path] for path in paths}
+    return {(path.parent.name, path.stem): [path] for path in paths if path.is_file()}
 
 
 def _seg_files(base: Path) -> dict[tuple[str, str], list[Path]]:
@@ -304,11 +319,12 @@ def _seg_files(base: Path) -> dict[tuple[str, str], list[Path]]:
     """
     color = base / "human" / "color"
     source = color if color.is_dir() else base / "human" / "gray"
-    folders = {path.stem: path.parent.name for path in (base / "images").glob("*/*.jpg")}
+    homes = {path.stem: path.parent.name for path in (base / "images").glob("*/*")}
     files = defaultdict(list)
-    for path in sorted(source.glob("*/*.seg"), key=lambda path: _natural(path.parent.name)):
+    regular = (path for path in source.glob("*/*.seg") if path.is_file())
+    for path in sorted(regular, key=lambda path: _natural(path.parent.name)):
         # Every protocol has a train folder: what has no image is noted there, not lost.
-        files[folders.get(path.stem, "train"), path.stem].append(path)
+        files[homes.get(path.stem, "train"), path.stem].append(path)
     return files
 
 

@@ -1,6 +1,7 @@
 """The source: both layouts, what the splits mean, and every way in which a scene can be broken."""
 
 import io
+import os
 import shutil
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def test_a_wrong_folder_is_refused_with_what_it_holds(tmp_path: Path) -> None:
 def test_folders_without_images_are_refused(root: Path) -> None:
     shutil.rmtree(root / "images")
     (root / "images" / "train").mkdir(parents=True)
-    with pytest.raises(PipelineError, match=r"images/\{train,val\}/\*\.jpg"):
+    with pytest.raises(PipelineError, match=r"images in images/\{train,val\}/"):
         bsds.discover(root)
 
 
@@ -158,6 +159,85 @@ def test_unreadable_mat(root: Path, damage: str) -> None:
         )
     with pytest.raises(BadInput, match=r"`groundTruth` .* in groundTruth/train/1000\.mat"):
         bsds.read(record_of(root), root)
+
+
+def saved(**variables: object) -> bytes:
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, variables)
+    return buffer.getvalue()
+
+
+def structures(count: int, field: str = "Segmentation") -> np.ndarray:
+    found = np.zeros((1, count), dtype=[(field, object)])
+    for index in range(count):
+        found[0, index] = (np.full((36, 48), index + 1, np.uint16),)
+    return found
+
+
+def cells(*maps: np.ndarray) -> np.ndarray:
+    found = np.empty((1, len(maps)), object)
+    for index, each in enumerate(maps):
+        found[0, index] = each
+    return found
+
+
+@pytest.mark.parametrize(
+    ("truth", "count"),
+    [
+        (structures(2), 2),
+        (structures(1), 1),
+        (np.full((36, 48), 3, np.uint8), 1),
+        (cells(np.full((36, 48), 1.0), np.full((36, 48), 2, np.uint8)), 2),
+    ],
+)
+def test_dialects_of_mat(root: Path, truth: np.ndarray, count: int) -> None:
+    scene_files(root)[1].write_bytes(saved(groundTruth=truth))
+    record = record_of(root)
+    assert record.annotators == count
+    first = 3 if truth.dtype == np.uint8 else 1
+    found = [int(labels.max()) for labels in bsds.read(record, root).labels]
+    assert found == list(range(first, first + count))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"MATLAB 7.3 MAT-file".ljust(700), "save it with `-v7`"),
+        (saved(groundTruth=structures(2, "Boundaries")), "found the fields Boundaries"),
+        (
+            saved(seg=np.ones((36, 48)), note="x"),
+            r"variables seg \(36×48 double\), note \(1 char\)",
+        ),
+        (saved(groundTruth=cells(*[np.ones(1)] * 1001)), "at most 1000 segmentations"),
+    ],
+)
+def test_a_mat_of_another_kind_says_what_it_holds(root: Path, content: bytes, message: str) -> None:
+    scene_files(root)[1].write_bytes(content)
+    record = record_of(root)
+    assert record.annotators <= 2
+    with pytest.raises(BadInput, match=message):
+        bsds.read(record, root)
+
+
+def test_images_of_any_suffix_are_taken_and_what_is_no_file_is_named(root: Path) -> None:
+    image, truth = scene_files(root)
+    for name, mode in (("a.PNG", "RGB"), ("b.jpeg", "L"), ("c.tif", "CMYK")):
+        Image.new(mode, (48, 36)).save(image.with_name(name))
+        shutil.copy(truth, truth.with_name(f"{name[0]}.mat"))
+    Image.new("RGB", (48, 36)).save(image.with_name("a.webp"))
+    image.with_name("loop.jpg").symlink_to("loop.jpg")
+    image.with_name("gone.jpg").symlink_to("never.jpg")
+    os.mkfifo(image.with_name("pipe.jpg"))
+    os.mkfifo(truth.with_name("pipe.mat"))
+    (root / "iids_train.txt").write_bytes(b"a b c 1000 \xff\xfe")
+    listing = bsds.discover(root)
+    assert [each.id for each in listing.records[:4]] == ["1000", "a", "b", "c"]
+    for record in listing.records[1:4]:
+        assert bsds.read(record, root).image.shape == (36, 48, 3)
+    (note,) = (each for each in listing.notes if "are not taken" in each)
+    assert note.startswith("4 files of images/train are not taken")
+    for name in ("a.webp", "loop.jpg", "gone.jpg", "pipe.jpg"):
+        assert f"images/train/{name}" in note
 
 
 @pytest.mark.parametrize(
