@@ -48,6 +48,8 @@ QUERIES = 20
 """Test images of each category whose average precision is measured."""
 CELLS = 4
 """Rows and columns to which maps are averaged."""
+_ANCHORED, _ANCHORS = ("agh-2", "ksh"), 300
+"""Methods with anchors, and how many these have where there are enough training images."""
 _BATCH = 500
 
 
@@ -217,7 +219,8 @@ class KeptNetworks:
     def _codes(self, network: Kept, layer: str, coder: str, bits: int) -> Codes:
         labels, pixels = self._labelled
         known = Labelled(self._of(network, layer, pixels), labels, len(self.images.names))
-        return HASHERS[coder](bits=bits).fit(known).encode(self.features(network, layer))
+        few = {"anchors": min(_ANCHORS, len(known))} if coder in _ANCHORED else {}
+        return HASHERS[coder](bits=bits, **few).fit(known).encode(self.features(network, layer))
 
     @cached_property
     def _labelled(self) -> tuple[Int64[np.ndarray, "labelled"], UInt8[Tensor, "labelled 3 y x"]]:

@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from html import escape
+from itertools import product
 from typing import Any, ClassVar
 
 import numpy as np
 import panel as pn
 from bokeh.models.widgets import Div
+from jaxtyping import UInt8
 
 from workbench.experiments.images.kept import KeptNetworks
 from workbench.views.hashing.ranking import RELEVANT
-from workbench.views.style import MARKER, OTHER
+from workbench.views.style import MARKER, OTHER, shortened
 from workbench.widgets.images.asked import Asked, ImagesPanel
 from workbench.widgets.images.codes import TITLES
 from workbench.widgets.images.sheet import Cell, ImageSheet, Place
@@ -36,7 +38,6 @@ class Found:
         positions: positions of the nearest among the test images, by place.
         offered: images that are offered as queries.
         choices: their positions.
-        images: number of test images.
     """
 
     words: str
@@ -45,7 +46,6 @@ class Found:
     positions: dict[Place, int]
     offered: dict[Place, Cell]
     choices: list[int]
-    images: int
 
 
 class NearestPanel(ImagesPanel):
@@ -67,48 +67,39 @@ class NearestPanel(ImagesPanel):
         self._state = state
         self.found: Found | None = None
         self.offers = ImageSheet(1, OFFERED, _SMALL, self._offered)
-        self.sheet = ImageSheet(4, COUNT + 1, _SIDE, self._clicked, _MARGIN, _CAPTION)
+        self.sheet = ImageSheet(
+            4, COUNT + 1, _SIDE, self._clicked, _MARGIN, _CAPTION, state.theme == "dark"
+        )
         self.words = Div(sizing_mode="stretch_width")
 
     def compute(self, kept: KeptNetworks, asked: Asked) -> Found:
         """Nearest images by codes and features; errors as in `ImagesPanel`."""
         labels, names = kept.labels, kept.images.names
         query = min(asked.query, len(labels) - 1)
-        own = names[labels[query]]
         titles: list[str] = []
         cells: dict[Place, Cell] = {}
         positions: dict[Place, int] = {}
-        for network in asked.networks:
-            for coder in (asked.coder, ""):
-                near = kept.nearest(network, asked.layer, query, COUNT, coder, asked.bits)
-                row, right = len(titles), labels[near.positions] == labels[query]
-                cells[row, 0] = Cell(kept.picture(query), _short(own), MARKER)
-                positions[row, 0] = query
-                for column, (position, distance, hit) in enumerate(
-                    zip(near.positions, near.distances, right, strict=True), 1
-                ):
-                    mark, number = "✓" if hit else "✗", f"{distance:{'.0f' if coder else '.3g'}}"
-                    words = f"{_short(names[labels[position]])}\n{mark} {number}"
-                    colour, dash = (RELEVANT, "solid") if hit else (OTHER, "dotted")
-                    cells[row, column] = Cell(kept.picture(position), words, colour, dash)
-                    positions[row, column] = int(position)
-                way = f"{asked.bits}-bit codes" if coder else "features"
-                titles.append(f"{network.name}\n{way}: {right.sum()} of {len(right)}")
+        for network, coder in product(asked.networks, (asked.coder, "")):
+            near = kept.nearest(network, asked.layer, query, COUNT, coder, asked.bits)
+            shown = [query, *near.positions.tolist()]
+            row, right = len(titles), labels[shown] == labels[query]
+            own = Cell(kept.picture(query), shortened(names[labels[query]], _LETTERS), MARKER)
+            form = ".0f" if coder else ".3g"
+            found = [
+                _cell(kept.picture(each), names[labels[each]], f"{away:{form}}", bool(hit))
+                for each, away, hit in zip(shown[1:], near.distances, right[1:], strict=True)
+            ]
+            cells |= {(row, column): each for column, each in enumerate([own, *found])}
+            positions |= {(row, column): each for column, each in enumerate(shown)}
+            way = f"{asked.bits}-bit codes" if coder else "features"
+            titles.append(f"{network.name}\n{way}: {right[1:].sum()} of {len(found)}")
         choices = _spread(labels)
-        said = names[kept.predicted(asked.network, query)]
-        words = (
-            f"Query {query} of {len(labels):,} test images: <b>{escape(own)}</b>; "
-            f"{escape(asked.network.name)} takes it for <b>{escape(said)}</b>. Nearest at "
-            f"{asked.layer} by Hamming distance of {asked.bits}-bit codes "
-            f"({escape(TITLES[asked.coder])}) and by Euclidean distance of features, the distance "
-            "behind the category; green, ✓: the category of the query; orange, ✗: another. "
-            "A click makes an image the query."
-        )
         offered = {
             (0, column): Cell(kept.picture(each), frame=MARKER * (each == query))
             for column, each in enumerate(choices)
         }
-        return Found(words, titles, cells, positions, offered, choices, len(labels))
+        words = _words(kept, asked, query)
+        return Found(words, titles, cells, positions, offered, choices)
 
     def show(self, found: Found) -> None:
         """Show nearest images."""
@@ -136,8 +127,25 @@ class NearestPanel(ImagesPanel):
             self._state.position = self.found.positions[place]
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+def _words(kept: KeptNetworks, asked: Asked, query: int) -> str:
+    """Query, what the network takes it for, and how images are compared, in HTML."""
+    labels, names = kept.labels, kept.images.names
+    own, said = names[labels[query]], names[kept.predicted(asked.network, query)]
+    return (
+        f"Query {query} of {len(labels):,} test images: <b>{escape(own)}</b>; "
+        f"{escape(asked.network.name)} takes it for <b>{escape(said)}</b>. Nearest at "
+        f"{asked.layer} by Hamming distance of {asked.bits}-bit codes "
+        f"({escape(TITLES[asked.coder])}) and by Euclidean distance of features, the distance "
+        "behind the mark; green, ✓: the category of the query; orange, ✗: another. "
+        "A click makes an image the query."
+    )
+
+
+def _cell(pixels: UInt8[np.ndarray, "y x 3"], name: str, away: str, right: bool) -> Cell:
+    colour, dash = (RELEVANT, "solid") if right else (OTHER, "dotted")
+    return Cell(
+        pixels, f"{shortened(name, _LETTERS)}\n{'✓' if right else '✗'} {away}", colour, dash
+    )
 
 
 def _spread(labels: Any) -> list[int]:

@@ -10,9 +10,11 @@ from bokeh.models import ColumnDataSource, Range1d
 from bokeh.plotting import figure
 from jaxtyping import UInt8
 
-from workbench.views.style import MUTED
+from workbench.views.style import INK
 
 _GAP = 8
+_PALE = "#d9dce1"
+"""Colour of words on dark ground."""
 Place = tuple[int, int]
 """Row and column."""
 
@@ -43,6 +45,7 @@ class ImageSheet:
         clicked: function that takes the place under a click.
         margin: width of the titles of rows, screen pixels.
         caption: height of a caption, screen pixels.
+        dark: whether the page is dark.
 
     Attributes:
         figure: bokeh figure.
@@ -57,9 +60,10 @@ class ImageSheet:
         clicked: Callable[[Place], None],
         margin: int = 0,
         caption: int = 0,
+        dark: bool = False,
     ) -> None:
         self._side, self._margin, self._caption = side, margin, caption
-        self._clicked = clicked
+        self._clicked, ink = clicked, _PALE if dark else INK
         self.cells: Mapping[Place, Cell] = {}
         self._across, self._down = side + _GAP, side + _GAP + caption
         height, width = rows * self._down, margin + columns * self._across
@@ -69,6 +73,7 @@ class ImageSheet:
         drawn: Any = figure(
             width=width, height=height, x_range=Range1d(0, width), y_range=Range1d(height, 0),
             tools="", toolbar_location=None, min_border=0, outline_line_color=None, title="",
+            background_fill_color=None, border_fill_color=None,
         )  # fmt: skip
         drawn.axis.visible = drawn.grid.visible = False
         drawn.title.visible = False
@@ -80,11 +85,11 @@ class ImageSheet:
         )  # fmt: skip
         drawn.text(
             "x", "y", "text", source=self._words, text_align="center", text_baseline="middle",
-            text_font_size="8pt", text_color=MUTED,
+            text_font_size="8pt", text_color=ink,
         )  # fmt: skip
         drawn.text(
             "x", "y", "text", source=self._titles, text_align="right", text_baseline="middle",
-            text_font_size="9pt", text_color=MUTED,
+            text_font_size="9pt", text_color=ink,
         )  # fmt: skip
         drawn.on_event(Tap, lambda event: self._tapped(event.x, event.y))
         self.figure = drawn
