@@ -153,9 +153,9 @@ def _dataset(subject: Subject) -> Explorer:
 WORKSPACE = "Workspace"
 TABS = (
     Tab(WORKSPACE, _watched, _workspace),
+    Tab("Geometry", _of_images, lambda s: ImagesPage(s.runs, s.state, s.names)),
     Tab("Curves", _measured, lambda s: Compare(s.runs, s.state, s.names)),
     Tab("Geometry", _has_geometry, lambda s: GeometryPage(s.runs, s.state, s.names)),
-    Tab("Geometry", _of_images, lambda s: ImagesPage(s.runs, s.state, s.names)),
     Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),
     Tab("Regions", _pooled, lambda s: RegionExplorer(s.opened, s.store)),
     Tab("Geometry", lambda s: bool(s.geometries), lambda s: GeometryExplorer(s.geometries)),
