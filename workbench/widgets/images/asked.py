@@ -1,4 +1,4 @@
-"""What is asked of a classifier's geometry, and what each of its panels does with it."""
+"""Selection of the geometry of a classifier of small images, and the interface of its panels."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -150,8 +150,9 @@ class RatioPanel(ImagesPanel):
                 "colour": list(SIDES.values()),
             }
         self._words.text = (
-            f'<div style="font-size:12px;margin:2px 8px">{found.words}; filled, the random start '
-            "as lines. Further right: the network takes these pairs farther apart.</div>"
+            f'<div style="font-size:12px;margin:2px 8px">{escape(found.words)}; filled, the random '
+            "start as lines. Further right: these pairs are taken farther apart. A click on a curve "
+            "chooses the nearest kept network (grey marks).</div>"
         )
 
     def panel(self) -> pn.Column:
