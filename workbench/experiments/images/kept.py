@@ -12,6 +12,7 @@ test images are only looked at. What was computed is kept in memory as long as i
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -132,14 +133,21 @@ class KeptNetworks:
     def networks(self) -> list[Kept]:
         """Networks in the order in which they were kept; the first has random weights."""
         return [
-            Kept(each.fields["name"], each.step, each.fields["test_error"], each.seq)
+            Kept(each.fields["name"], each.step or 0, each.fields["test_error"], each.seq)
             for each in self.run.events(KEPT)
         ]
 
     @cached_property
     def images(self) -> Images:
         """All images of the run's store."""
-        return Images.open(resolved_path(self.run, str(self.run.config["store"])))
+        path = resolved_path(self.run, str(self.run.config["store"]))
+        if isinstance(path, Path) and not path.exists():
+            raise WorkbenchError(
+                f"the store that {self.run.path.name} was trained on at {path}",
+                "nothing there",
+                "put it back: histograms, codes and nearest images are of its test images",
+            )
+        return Images.open(path)
 
     @cached_property
     def test(self) -> Seen:
@@ -204,13 +212,11 @@ class KeptNetworks:
 
     def _loaded(self, network: Kept) -> SmallCNN:
         model = load_network(self.run, network.name)
-        classes, features = model.logits.weight.shape
-        side = 8 * round((features / (4 * len(model.block1[0].weight))) ** 0.5)
         known, shape = len(self.images.names), tuple(self.test.pixels.shape[2:])
-        if (known, shape) != (classes, (side, side)):
+        if (known, shape) != (model.classes, (model.side, model.side)):
             raise WorkbenchError(
-                f"the images that {network.name} was trained on: {classes} categories, "
-                f"{side}×{side} pixels",
+                f"the images that {network.name} was trained on: {model.classes} categories, "
+                f"{model.side}×{model.side} pixels",
                 f"{known} categories, {shape[0]}×{shape[1]} pixels in {self.run.config['store']}",
                 "put the store back that the run names",
             )

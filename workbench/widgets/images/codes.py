@@ -55,8 +55,8 @@ class CodePanel(ImagesPanel):
         self._bars, self._dots = (ColumnDataSource({"bit": [], "share": []}) for _ in range(2))
         self.table = Div(sizing_mode="stretch_width")
         drawn: Any = figure(
-            sizing_mode="stretch_width", height=280, y_range=Range1d(0, 1), x_axis_label="bit",
-            y_axis_label="share of images", tools="save", toolbar_location="right", title="codes",
+            sizing_mode="stretch_width", height=280, y_range=Range1d(start=0, end=1),
+            x_axis_label="bit", y_axis_label="share of images", tools="save", toolbar_location="right", title="codes",
         )  # fmt: skip
         drawn.toolbar.autohide, drawn.toolbar.logo = True, None
         drawn.title.text_font_size = "9.5pt"
@@ -65,6 +65,7 @@ class CodePanel(ImagesPanel):
         drawn.vbar("bit", 0.8, "share", source=self._bars, color=AFTER, fill_alpha=0.7)
         drawn.scatter("bit", "share", source=self._dots, size=7, color=BEFORE)
         drawn.add_layout(Span(dimension="width", location=0.5, line_color=BEFORE, line_width=0.8))
+        drawn.visible = False  # until there are codes
         self.figure = drawn
 
     def compute(self, kept: KeptNetworks, asked: Asked) -> Found:
@@ -74,6 +75,7 @@ class CodePanel(ImagesPanel):
 
     def show(self, found: Found) -> None:
         """Show figures."""
+        self.figure.visible = True
         asked, rows = found.asked, list(found.rows.values())
         for source, each in ((self._bars, rows[0]), (self._dots, rows[-1])):
             bits = range(1, len(each.balance) + 1)

@@ -70,6 +70,7 @@ class NearestPanel(ImagesPanel):
         self.sheet = ImageSheet(
             4, COUNT + 1, _SIDE, self._clicked, _MARGIN, _CAPTION, state.theme == "dark"
         )
+        self.offers.figure.visible = self.sheet.figure.visible = False  # until there are images
         self.words = Div(sizing_mode="stretch_width")
 
     def compute(self, kept: KeptNetworks, asked: Asked) -> Found:
@@ -103,6 +104,7 @@ class NearestPanel(ImagesPanel):
 
     def show(self, found: Found) -> None:
         """Show nearest images."""
+        self.offers.figure.visible = self.sheet.figure.visible = True
         self.found = found
         self.words.text = f'<div style="font-size:13px;margin:4px 8px">{found.words}</div>'
         self.offers.show(found.offered)

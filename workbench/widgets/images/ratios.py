@@ -126,7 +126,7 @@ class RatioPanel(ImagesPanel):
                 for side in SIDES
             }
             every = np.concatenate(list(values.values()))
-            edges = np.linspace(*np.quantile(every, [0.002, 0.998]), BINS + 1)
+            edges = np.linspace(np.quantile(every, 0.002), np.quantile(every, 0.998), BINS + 1)
             shares = {key: np.histogram(own, edges)[0] / len(own) for key, own in values.items()}
             found[kind] = Histogram(
                 edges, *({side: shares[place, side] for side in SIDES} for place in (0, 1))
@@ -137,6 +137,8 @@ class RatioPanel(ImagesPanel):
 
     def show(self, found: Histograms) -> None:
         """Show histograms."""
+        for drawn in self.histograms:
+            drawn.visible = True
         for kind, each in found.kinds.items():
             self._bars[kind].data = {
                 "left": np.tile(each.edges[:-1], 2),
@@ -151,8 +153,8 @@ class RatioPanel(ImagesPanel):
             }
         self._words.text = (
             f'<div style="font-size:12px;margin:2px 8px">{escape(found.words)}; filled, the random '
-            "start as lines. Further right: these pairs are taken farther apart. A click on a curve "
-            "chooses the nearest kept network (grey marks).</div>"
+            "start as lines. Further right: these pairs are taken farther apart. A click on a "
+            "curve chooses the nearest kept network (grey marks).</div>"
         )
 
     def panel(self) -> pn.Column:
@@ -194,6 +196,7 @@ class RatioPanel(ImagesPanel):
             "left", "right", "top", 0, source=self._bars[kind], fill_color="colour",
             fill_alpha=0.5, line_color=None,
         )  # fmt: skip
+        drawn.visible = False  # until there are ratios
         drawn.multi_line("xs", "ys", source=self._steps[kind], color="colour", line_width=1.6)
         drawn.add_layout(Span(dimension="height", location=1, line_color=BEFORE, line_width=0.8))
         return drawn

@@ -71,7 +71,8 @@ class ImageSheet:
         self._words, self._titles = (ColumnDataSource(_no_words()) for _ in range(2))
         self._frames = ColumnDataSource({"x": [], "y": [], "colour": [], "dash": []})
         drawn: Any = figure(
-            width=width, height=height, x_range=Range1d(0, width), y_range=Range1d(height, 0),
+            width=width, height=height, x_range=Range1d(start=0, end=width),
+            y_range=Range1d(start=height, end=0),
             tools="", toolbar_location=None, min_border=0, outline_line_color=None, title="",
             background_fill_color=None, border_fill_color=None,
         )  # fmt: skip
