@@ -56,7 +56,8 @@ class CodePanel(ImagesPanel):
         self.table = Div(sizing_mode="stretch_width")
         drawn: Any = figure(
             sizing_mode="stretch_width", height=280, y_range=Range1d(start=0, end=1),
-            x_axis_label="bit", y_axis_label="share of images", tools="save", toolbar_location="right", title="codes",
+            x_axis_label="bit", y_axis_label="share of images", tools="save",
+            toolbar_location="right", title="codes",
         )  # fmt: skip
         drawn.toolbar.autohide, drawn.toolbar.logo = True, None
         drawn.title.text_font_size = "9.5pt"
