@@ -1,5 +1,6 @@
-"""The geometry of layers, explored in JupyterLab and in the app."""
+"""The geometry of layers, and of a run of small images, explored in JupyterLab and in the app."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,16 @@ import pytest
 from PIL import Image
 
 import workbench
-from tests.browser.figures import Figure, titled
+from pipelines.jobs import run as process
+from pipelines.sources.sample import write_sample
+from tests.browser.figures import Figure, figures, titled
 from tests.browser.notebook import Notebook, write_notebook
 from tests.browser.pixels import changed, painted
 from tests.browser.server import app
+from workbench.experiments.images.training import train_images
 from workbench.models.chains import numbered_chain
 from workbench.probe import LayerGeometry, Preprocessing
+from workbench.training.images.config import ImageConfig
 from workbench.views.geometry.pairs import SIDE
 
 if TYPE_CHECKING:
@@ -94,3 +99,47 @@ def test_the_app_shows_a_geometry(
         bins.click(float(look.pairs_at("relu1").ratio.max()), 0.01)
         assert titled(page, "1–").pixels().size > 0
         keep("bin")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def run_of_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training of one pass on textures, with its random start and one more kept network.
+
+    Made before the browser, as all trainings here.
+    """
+    folder = tmp_path_factory.mktemp("images")
+    write_sample(folder / "raw", train=120, test=60, layout="cifar10")
+    store = process("cifar10", folder / "raw", folder / "a.zarr", workers=1, progress=False).store
+    config = ImageConfig(
+        store=str(store), width=4, passes=1, batch=20, anchors=20, errors=(99.0,)
+    )  # fmt: skip
+    return train_images(config, folder / "run", progress=False).path
+
+
+def test_ratios_codes_and_nearest_images_of_a_run(
+    chromium: str, run_of_images: Path, page: "Page", tmp_path: Path, keep: Callable[[str], None]
+) -> None:
+    with app(run_of_images, tmp_path) as address:
+        page.goto(f"{address}/?bits=24")
+        page.get_by_text("Geometry", exact=True).click()
+        assert painted(titled(page, "block3").pixels()) > 0.01
+        assert painted(titled(page, "control triplets").pixels()) > 0.05
+        keep("ratios")
+        titled(page, "block1").click(0, 1)
+        page.wait_for_url("**network=start**")
+        page.get_by_text(re.compile("^start, step 0, .* at block3")).wait_for()
+        page.get_by_text("codes", exact=True).click()
+        page.get_by_text("24 bits of block3 by random hyperplanes").wait_for()
+        keep("codes")
+        page.get_by_text("nearest images", exact=True).click()
+        page.get_by_text("Query 0 of 60 test images").wait_for()
+        page.locator("input.bk-input:visible").last.fill("7")
+        page.keyboard.press("Enter")
+        page.get_by_text("Query 7 of 60 test images").wait_for()
+        sheet = figures(page)[-1]
+        before = sheet.pixels()
+        assert painted(before) > 0.2
+        sheet.click(140.5 + 68 + 30, 30.5)
+        page.get_by_text("Query 7 of 60 test images").wait_for(state="hidden")
+        assert changed(before, sheet.pixels()) > 0.05
+        keep("nearest")

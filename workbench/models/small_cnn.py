@@ -27,6 +27,9 @@ class SmallCNN(nn.Module):
         classes: number of classes.
         side: height and width of the images, a multiple of 8 pixels.
 
+    Attributes:
+        classes, side: as given.
+
     Raises:
         WorkbenchError: the side is no multiple of 8, or the width or the classes are too few.
     """
@@ -39,6 +42,7 @@ class SmallCNN(nn.Module):
                 f"{width} channels, {classes} classes, a side of {side} pixels",
                 "correct them",
             )
+        self.classes, self.side = classes, side
         self.block1 = _block(3, width, size=4, stride=2)
         self.block2 = _block(width, 2 * width).append(nn.MaxPool2d(2))
         self.block3 = _block(2 * width, 4 * width).append(nn.MaxPool2d(2))

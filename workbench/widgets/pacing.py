@@ -1,4 +1,4 @@
-"""Rate limits: the latest of many pointer events, work in small steps, polling in a thread.
+"""Rate limits: the latest of many pointer events, work in small steps or in a thread, polling.
 
 A pointer that moves over an image sends dozens of positions a second, faster than pictures can be
 drawn. If each were answered, the answers would queue up and the picture would lag behind more and
@@ -10,7 +10,12 @@ import atexit
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from pipelines.errors import UserError
+from workbench.widgets.served import served_page
 
 Value = TypeVar("Value")
 
@@ -147,3 +152,56 @@ class Poller:
                 before = took
         finally:
             atexit.unregister(self.stop)
+
+
+class InBackground:
+    """Thread beside the event loop that computes what was asked for last.
+
+    What was asked for before and has not begun is never computed; what has begun is dropped.
+    Without a running event loop, as in a script, the caller waits.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(1, "computing")
+        self._last: Future[Any] | None = None
+
+    def __call__(
+        self,
+        compute: Callable[[], Value],
+        deliver: Callable[[Value], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        """Compute a value, and deliver it in the caller's loop or its served page.
+
+        Args:
+            compute: function that is called in the thread.
+            deliver: function that takes its value.
+            failed: function that takes the sentence of an error; one that is no `UserError` or
+                `OSError` is raised in the loop as well.
+        """
+        if self._last is not None:
+            self._last.cancel()
+        found = self._last = self._threads.submit(compute)
+        answer = partial(self._answer, found, deliver, failed)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            wait([found])
+            answer()
+            return
+        page = served_page()
+        later = loop.call_soon_threadsafe if page is None else page.add_next_tick_callback
+        found.add_done_callback(lambda _: later(answer))
+
+    def _answer(
+        self, found: Future[Value], deliver: Callable[[Value], None], failed: Callable[[str], None]
+    ) -> None:
+        if found is not self._last:
+            return
+        error = found.exception()
+        if error is None:
+            deliver(found.result())
+            return
+        failed(str(error))
+        if not isinstance(error, UserError | OSError):
+            raise error  # a fault of ours: the page says so, the log has all of it

@@ -10,6 +10,7 @@ triplets of test images by layer (`evaluation.triplets`). The test error chooses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -182,20 +183,35 @@ def kept_networks(run: Run) -> dict[str, tuple[SmallCNN, Mapping[str, Any]]]:
     """Networks that a run kept, in evaluation mode, with step and errors, in their order.
 
     Raises:
-        WorkbenchError: a file is missing.
+        WorkbenchError: a file is missing or damaged.
     """
-    found: dict[str, tuple[SmallCNN, Mapping[str, Any]]] = {}
-    for event in run.events(KEPT):
-        path = run.checkpoints / f"{event.fields['name']}.pt"
-        if not path.exists():
-            raise WorkbenchError(f"a network at {path}", "no file", "train it again")
+    return {
+        event.fields["name"]: (
+            load_network(run, event.fields["name"]),
+            {"step": event.step, **event.fields},
+        )
+        for event in run.events(KEPT)
+    }
+
+
+def load_network(run: Run, name: str) -> SmallCNN:
+    """Network that a run kept under a name, in evaluation mode.
+
+    Raises:
+        WorkbenchError: its file is missing or damaged.
+    """
+    path = run.checkpoints / f"{name}.pt"
+    if not path.exists():
+        raise WorkbenchError(f"a network at {path}", "no file", "train it again")
+    try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         classes, features = state["logits.weight"].shape
         width = len(state["block1.0.weight"])
         model = SmallCNN(width, classes, 8 * round((features / (4 * width)) ** 0.5))
         model.load_state_dict(state)
-        found[event.fields["name"]] = model.eval(), {"step": event.step, **event.fields}
-    return found
+    except (UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+        raise WorkbenchError(f"a network at {path}", "a damaged file", "train it again") from error
+    return model.eval()
 
 
 def _geometry(prepared: Prepared, config: ImageConfig, layers: Sequence[str]) -> LiveGeometry:

@@ -22,7 +22,8 @@ from workbench.widgets.page.library import Library
 from workbench.widgets.page.runs import RunTable
 from workbench.widgets.page.tabs import WORKSPACE, Looker, Opened, Subject, Tab, tabs_of
 from workbench.widgets.served import in_one_message, served_page
-from workbench.widgets.workspace import Compare, GeometryPage, State, Workspace
+from workbench.widgets.shells.explorer import Explorer
+from workbench.widgets.workspace import State, Workspace
 
 PORT = 5006
 INTERVAL = 2000
@@ -152,7 +153,7 @@ class Page:
         tabs = tabs_of(self.subject)
         kept = self._reopened(tabs)
         for name, each in self.explorers.items():
-            if isinstance(each, Workspace | Compare | GeometryPage) and name not in kept:
+            if not isinstance(each, Explorer) and name not in kept:
                 each.close()
         self.explorers = {name: self.explorers[name] for name in kept}
         self._panels = {name: self._panels[name] for name in kept}

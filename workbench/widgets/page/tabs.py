@@ -10,11 +10,13 @@ from workbench.probe.recording import KIND
 from workbench.runs import Run
 from workbench.runs.finding import is_store, resolved_path
 from workbench.runs.geometry import geometry_layers
+from workbench.training.images.config import ImageConfig
 from workbench.training.kinds import kind_name
 from workbench.widgets.explorers.across import AcrossExplorer
 from workbench.widgets.explorers.datasets import DatasetBrowser
 from workbench.widgets.explorers.geometry import GeometryExplorer
 from workbench.widgets.explorers.regions import RegionExplorer
+from workbench.widgets.images.page import ImagesPage
 from workbench.widgets.shells.explorer import Explorer
 from workbench.widgets.workspace import Compare, GeometryPage, State, Workspace
 from workbench.widgets.workspace.images import Look
@@ -72,7 +74,7 @@ class Subject:
         return self.run
 
 
-Opened = Explorer | Workspace | Compare | GeometryPage
+Opened = Explorer | Workspace | Compare | GeometryPage | ImagesPage
 """Content of a tab."""
 
 
@@ -121,7 +123,12 @@ def _measured(subject: Subject) -> bool:
 
 
 def _has_geometry(subject: Subject) -> bool:
-    return subject.run is not None and bool(geometry_layers(subject.run.series()))
+    run = subject.run
+    return run is not None and not _of_images(subject) and bool(geometry_layers(run.series()))
+
+
+def _of_images(subject: Subject) -> bool:
+    return subject.run is not None and kind_name(subject.run.config) == ImageConfig.kind
 
 
 def _pooled(subject: Subject) -> bool:
@@ -146,6 +153,7 @@ def _dataset(subject: Subject) -> Explorer:
 WORKSPACE = "Workspace"
 TABS = (
     Tab(WORKSPACE, _watched, _workspace),
+    Tab("Geometry", _of_images, lambda s: ImagesPage(s.runs, s.state, s.names)),
     Tab("Curves", _measured, lambda s: Compare(s.runs, s.state, s.names)),
     Tab("Geometry", _has_geometry, lambda s: GeometryPage(s.runs, s.state, s.names)),
     Tab("All images", _probed, lambda s: AcrossExplorer(s.opened)),

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, urlencode
 import param
 
 from workbench.errors import WorkbenchError
+from workbench.experiments.images.kept import CODERS
+from workbench.models.small_cnn import TAPS
 from workbench.probe.affinities import CHOICES
 
 AFFINITY, SEGMENTS, EIGENVECTOR = "affinity", "segments", "eigenvector"
@@ -24,6 +26,8 @@ STEP, PASS, TIME = "step", "pass", "time"
 AXES = (STEP, PASS, TIME)
 SPECTRUM, BLOCKS, IMAGES, GEOMETRY = "spectrum", "block matrix", "images", "geometry"
 CHARTS = (SPECTRUM, BLOCKS, IMAGES, GEOMETRY)
+RATIOS, CODES, NEAREST, LAYERS = "ratios", "codes", "nearest images", "layers"
+BITS = (12, 24, 48, 96)
 
 
 _LISTS = ("runs", "metrics", "pins")
@@ -78,6 +82,18 @@ class State(param.Parameterized):
     logarithmic: Any = param.Boolean(False, doc="logarithmic vertical axis of curves")
     smooth: Any = param.Number(0.0, bounds=(0, 1), doc="part of a curve over which it is averaged")
     group: Any = param.String("", doc="field of the configuration by which runs are averaged")
+    geometry: Any = param.Selector(
+        objects=[RATIOS, CODES, NEAREST, LAYERS], doc="geometry of a classifier of small images"
+    )
+    network: Any = param.String("", doc="name of a kept network; empty: the last one")
+    layer: Any = param.Selector(
+        objects=list(TAPS), default=TAPS[-2], doc="layer of a classifier of small images"
+    )
+    coder: Any = param.Selector(objects=list(CODERS), doc="method that makes codes of features")
+    bits: Any = param.Integer(48, bounds=(1, 256), doc="length of codes")
+    position: Any = param.Integer(
+        0, bounds=(0, None), doc="position of the test image whose nearest are shown"
+    )
     theme: Any = param.Selector(objects=["light", "dark"], doc="colours of the page")
     playing: Any = param.Boolean(False, doc="whether the steps are played")
     several: Any = param.Boolean(False, doc="whether a click adds a seed")
@@ -86,7 +102,8 @@ class State(param.Parameterized):
     ADDRESS: ClassVar[tuple[str, ...]] = (
         "runs", "pins", "image", "step", "pixels", "overlay", "rows", "affinity", "eigenvector",
         "cut", "k", "seed", "threshold", "pooled", "annotator", "opacity", "chart", "metric",
-        "metrics", "axis", "logarithmic", "smooth", "group", "theme",
+        "metrics", "axis", "logarithmic", "smooth", "group", "geometry", "network", "layer",
+        "coder", "bits", "position", "theme",
     )  # fmt: skip
     """Parameters that an address holds."""
 

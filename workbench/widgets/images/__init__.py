@@ -1,0 +1,1 @@
+"""Geometry of a classifier of small images: distance ratios, codes, nearest images of its run."""
