@@ -8,7 +8,7 @@ Small networks learn from a few labelled images a class of a store, by cross-ent
 cross-entropy + λ × a metric criterion of the embedding of length 1 that the classifier reads. For
 every number of labels, settings are chosen by the error on training images that are held out:
 
-1. cross-entropy alone with all of `RATES` × `DECAYS`;
+1. cross-entropy alone with the learning rates and weight decays `COMMON`;
 2. at the best of these, each criterion with all its λ, and cross-entropy alone with equally many
    further learning rates and weight decays (`FURTHER`), so that each has equally many trials.
 
@@ -50,9 +50,9 @@ from workbench.training.trainer import Trainer
 
 ALONE = "cross-entropy"
 """Name of cross-entropy without a criterion."""
-RATES, DECAYS = (0.02, 0.05), (1e-3, 1e-2)
-"""Learning rates and weight decays that all criteria share."""
-FURTHER = ((0.5, 1.0), (1.0, 3.0), (2.0, 1.0), (0.5, 3.0), (1.0, 0.3), (2.0, 0.3))
+COMMON = ((0.02, 0.01), (0.06, 0.01))
+"""Learning rates with weight decays that all criteria share."""
+FURTHER = ((1.0, 0.1), (0.5, 1.0), (1.0, 3.0), (2.0, 1.0), (0.5, 3.0), (0.5, 0.1))
 """Factors of the best rate and decay that cross-entropy alone tries beside, first ones first."""
 WEIGHTS = (0.1, 0.5, 2.0)
 CHOOSING = 1000
@@ -226,7 +226,7 @@ def few_labels(
     work.require(max((*labels, *further)))
     agree_on_question(work.out, settings.question, "trainings")
     trials = len(settings.weights)
-    count = len(labels) * (len(RATES) * len(DECAYS) + trials * (1 + len(known)))
+    count = len(labels) * (len(COMMON) + trials * (1 + len(known)))
     count += draws * (len(labels) * (1 + len(known)) + len(further))
     with tqdm(total=count, unit="training", disable=not progress) as bar:
         work.bar = bar
@@ -275,7 +275,7 @@ class _Work:
 
     def choose(self, labels: int) -> dict[str, dict[str, float]]:
         """Settings by criterion with the least held-out errors; the first of equal ones."""
-        common = [{"learning_rate": r, "weight_decay": d} for r in RATES for d in DECAYS]
+        common = [{"learning_rate": rate, "weight_decay": decay} for rate, decay in COMMON]
         tried = [self._trial(labels, ALONE, each) for each in common]
         best = min(tried, key=_held_out)
         rate, decay = best["learning_rate"], best["weight_decay"]
