@@ -236,7 +236,7 @@ def few_labels(
             for number in labels:
                 cells += [work.cell(number, name, draw, chosen[number]) for name in (ALONE, *known)]
             for number in further:
-                near = min(labels, key=lambda each, n=number: abs(np.log(each / n)))
+                near = labels[int(np.abs(np.log(np.array(labels) / number)).argmin())]
                 cells.append(work.cell(number, ALONE, draw, chosen[near]))
     names = (ALONE, *known)
     frames = pd.DataFrame(cells), pd.DataFrame(work.choices)
@@ -331,7 +331,8 @@ class _Work:
         weight = config.weight if own else None
         head = {"labels": labels, "criterion": criterion, "draw": seed, "weight": weight}
         rates = {name: getattr(config, name) for name in ("learning_rate", "weight_decay")}
-        return head | rates | then["figures"]
+        figures: dict[str, Any] = then["figures"]
+        return head | rates | figures
 
     def _measured(self, config: ImageConfig, path: Path, test: bool) -> dict[str, float]:
         began = time.perf_counter()

@@ -17,7 +17,7 @@ from workbench.views.style import BEFORE, COLOURS, MUTED, as_chart, line, styled
 
 NAME = "few-labels"
 MEASURES = {"test_error": "error, %", "map": "mAP of the embedding, %"}
-_APART = 0.045
+_APART = 0.06
 """Distance of the criteria's marks in a chart, as a logarithm of the labels to base 2."""
 
 
@@ -63,9 +63,9 @@ def text(found: FewLabels, started: Mapping[str, Any]) -> str:
         "## Differences from cross-entropy alone, paired by draw, points",
         as_markdown(differences_table(found)),
         "## Labels a class with which cross-entropy alone has the same error",
-        "The mean error of cross-entropy alone is interpolated linearly in the logarithm of the "
-        "labels a class; the interval is that of the paired difference, read off the same curve "
-        "(whose own uncertainty is not in it).",
+        "What a criterion saves is this less its own labels. The mean error of cross-entropy alone "
+        "is interpolated linearly in the logarithm of the labels a class; the interval is that of "
+        "the paired difference, read off the same curve (whose own uncertainty is not in it).",
         as_markdown(equivalents_table(found)),
         "## Settings, chosen on held-out training images",
         f"Held out: {config.holdout:.0%} of the training images. Of each number of labels, with "
@@ -77,7 +77,7 @@ def text(found: FewLabels, started: Mapping[str, Any]) -> str:
         f"![Error, mAP and their differences by labels a class]({NAME}.png)",
         f"Command: `{started['command']}`. Commit {commit_in_words(started)}; "
         f"{machine_in_words(started['machine'], threads=True)}; {seconds / 60:.0f} minutes of "
-        "training.",
+        "training and measuring, by the clock.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -149,7 +149,7 @@ def charts(found: FewLabels) -> list[hv.Overlay]:
     """Error and mAP against labels a class, and differences of the error, with intervals."""
     table = found.table()
     drawn = [
-        _chart(found, table[table.measure == measure], words, words, legend=measure == "map")
+        _chart(found, table[table.measure == measure], words, words, legend=measure == "test_error")
         for measure, words in MEASURES.items()
     ]
     differences = found.differences()
@@ -183,7 +183,7 @@ def _chart(
     return as_chart(
         hv.Overlay(parts).relabel(title), xlabel="labels a class", ylabel=axis,
         xticks=[(float(np.log2(each)), str(each)) for each in numbers], xlim=ends,
-        show_legend=legend, legend_position="top_left",
+        show_legend=legend, legend_position="top_right",
     )  # fmt: skip
 
 
