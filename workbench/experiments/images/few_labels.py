@@ -323,8 +323,8 @@ class _Work:
             remedy = f"ask the same, give another --out, or delete {self.out}"
             refuse_other(then["config"], essence(config), name, remedy)
         else:
-            figures = self._measured(config, self.out / "runs" / name, test)
-            then = {"config": essence(config), "figures": figures}
+            measured = self._measured(config, self.out / "runs" / name, test)
+            then = {"config": essence(config), "figures": measured}
             with atomic_write(path) as file:
                 file.write(to_json(then).encode())
         self.bar.update()
