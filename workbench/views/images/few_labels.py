@@ -65,7 +65,9 @@ def text(found: FewLabels, started: Mapping[str, Any]) -> str:
         "## Labels a class with which cross-entropy alone has the same error",
         "What a criterion saves is this less its own labels. The mean error of cross-entropy alone "
         "is interpolated linearly in the logarithm of the labels a class; the interval is that of "
-        "the paired difference, read off the same curve (whose own uncertainty is not in it).",
+        "the paired difference, read off the same curve (whose own uncertainty is not in it). "
+        "The number of steps is not tuned, and where the passes ask for more of them, more labels "
+        "mean a longer training, on the curve too.",
         as_markdown(equivalents_table(found)),
         "## Settings, chosen on held-out training images",
         f"Held out: {config.holdout:.0%} of the training images. Of each number of labels, with "
