@@ -23,7 +23,6 @@ from workbench.hashing import (
     MoreBitsThanClassesWarning,
 )
 from workbench.hashing.ksh import _Left, ascend
-from workbench.hashing.neural_hash import siamese_loss
 from workbench.hashing.pairs import best_threshold, pair_covariances
 
 SMALL = {
@@ -193,19 +192,6 @@ def test_ksh_ascends_the_dense_objective() -> None:
     train = clusters(300)
     mean = KSH(bits=4, anchors=20).fit(train, train.vectors).values(train.vectors).mean(0)
     assert mean == pytest.approx(np.zeros(4), abs=1e-8)  # the kernel's mean is that of the pool
-
-
-def test_siamese_loss_is_that_of_a_loop() -> None:
-    outputs = torch.tanh(torch.randn(30, 4, dtype=torch.double))
-    labels = torch.from_numpy(DATA.labels[:30])
-    margin, sums = 1.3, {True: [], False: []}
-    for i, j in combinations(range(30), 2):
-        distance = float((outputs[i] - outputs[j]).norm())
-        kind = same(i, j)
-        sums[kind].append(distance**2 if kind else max(0.0, margin - distance) ** 2)
-    expected = np.mean(sums[True]) / 2 + np.mean(sums[False]) / 2
-    found = siamese_loss(outputs, labels[:, None] == labels, margin)
-    assert float(found) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("method", [DiffHash, LDAHash])

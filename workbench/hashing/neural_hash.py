@@ -1,7 +1,7 @@
 """Neural hashing: a siamese tanh network (Masci, Migliore, Bronstein and Schmidhuber, 2012).
 
-½ E d² over pairs of one class + ½ E max(0, M − d)² over the others; d is the Euclidean distance of
-the network's outputs, which are in (−1, 1). The pairs of a step are all of its batch.
+The loss is `objectives.metric.contrastive` of the network's outputs, which are in (−1, 1). The
+pairs of a step are all of its batch.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64
-from torch import Tensor, nn
+from jaxtyping import Float64
+from torch import nn
 
 from workbench.hashing.hasher import Hasher, Labelled, Vectors
+from workbench.objectives.metric import contrastive
 
 
 @dataclass
@@ -57,9 +58,8 @@ class NeuralHash(Hasher):
             cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
             for _ in range(self.passes):
                 for rows in torch.randperm(len(x)).split(self.batch):
-                    same = labels[rows, None] == labels[rows]
                     optimizer.zero_grad()
-                    siamese_loss(self.network(x[rows]), same, margin).backward()
+                    contrastive(self.network(x[rows]), labels[rows], margin).backward()
                     optimizer.step()
                     cycle.step()
 
@@ -74,25 +74,3 @@ class NeuralHash(Hasher):
     def _values(self, x: Float64[np.ndarray, "n d"]) -> Float64[np.ndarray, "n bits"]:
         standard = (torch.from_numpy(x).float() - self.mean) / self.deviation
         return np.asarray(self.network(standard).double().numpy())
-
-
-def siamese_loss(
-    outputs: Float[Tensor, "n bits"], same: Bool[Tensor, "n n"], margin: float
-) -> Float[Tensor, ""]:
-    """Loss over all pairs of a batch; a kind of pair that it lacks adds nothing.
-
-    Args:
-        outputs: outputs of the network.
-        same: whether two are of one class.
-        margin: M, distance past which pairs of different classes cost nothing.
-    """
-    lengths = outputs.square().sum(1)
-    squares = (lengths[:, None] + lengths - 2 * outputs @ outputs.T).clamp(min=0)
-    others = ~torch.eye(len(same), dtype=torch.bool)
-    near, far = squares[same & others], squares[~same]
-    loss = outputs.sum() * 0
-    if len(near):
-        loss = loss + near.mean() / 2
-    if len(far):
-        loss = loss + (margin - (far + 1e-12).sqrt()).clamp(min=0).square().mean() / 2
-    return loss

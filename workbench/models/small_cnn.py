@@ -51,9 +51,13 @@ class SmallCNN(nn.Module):
 
     def forward(self, images: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch classes"]:
         """Logits of standardised images, see `prepare`."""
-        maps = self.block3(self.block2(self.block1(images)))
-        found: Tensor = self.logits(maps.flatten(1))
+        found: Tensor = self.logits(self.embed(images))
         return found
+
+    def embed(self, images: Float[Tensor, "batch 3 y x"]) -> Float[Tensor, "batch features"]:
+        """Embedding of standardised images: what the classifier reads, flattened maps."""
+        maps: Tensor = self.block3(self.block2(self.block1(images)))
+        return maps.flatten(1)
 
     @staticmethod
     def prepare(pixels: UInt8[Tensor, "batch 3 y x"]) -> Float32[Tensor, "batch 3 y x"]:

@@ -19,6 +19,9 @@ class ImageConfig(LoopConfig):
         mirror: probability of a mirror image.
         errors: held-out errors in percent, at the first crossing of which the network is kept.
         anchors: test images whose distance ratios are measured after every pass.
+        labelled: training images of each class that are used, drawn by the seed; 0: all.
+        criterion: metric criterion of the embedding beside cross-entropy; "": none.
+        weight: factor λ of the metric criterion, positive.
     """
 
     kind: ClassVar[str] = "images"
@@ -30,6 +33,9 @@ class ImageConfig(LoopConfig):
     mirror: float = 0.5
     errors: tuple[float, ...] = (25.0, 21.0, 18.0)
     anchors: int = 1000
+    labelled: int = 0
+    criterion: str = ""
+    weight: float = 1.0
 
     passes: int = 25
     batch: int = 100
@@ -53,6 +59,12 @@ class ImageConfig(LoopConfig):
                 "errors in percent, above 0 and below 100",
                 ", ".join(f"{error:g}" for error in self.errors),
                 "correct --errors, as in --errors 25,21,18",
+            )
+        if self.labelled < 0 or not self.weight > 0:
+            raise WorkbenchError(
+                "labels a class from 0 (all), and a positive weight of the metric criterion",
+                f"{self.labelled} and {self.weight:g}",
+                "correct them; without a criterion the loss is cross-entropy alone",
             )
         if self.processes > 1:
             raise WorkbenchError(
