@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import t as student
 
 from workbench.errors import WorkbenchError
 
@@ -60,6 +61,19 @@ def estimate(values: Float[np.ndarray, "images"], seed: int = 0) -> Estimate:
         seed: seed of the bootstrap; equal for all methods, so that they use the same resamples.
     """
     return _estimate(values, _bootstrap_means(values, seed))
+
+
+def over_seeds(values: Float[np.ndarray, "seeds"]) -> Estimate:
+    """Mean of one value per seed, with Student's 95 % interval: seeds are too few to resample.
+
+    The interval speaks of other seeds on the same images; of a single seed it is NaN.
+    """
+    mean = float(values.mean())
+    if values.size == 1:
+        return Estimate(mean, math.nan, math.nan, math.nan)
+    error = float(values.std(ddof=1)) / math.sqrt(values.size)
+    half = float(student.ppf((1 + LEVEL) / 2, values.size - 1)) * error
+    return Estimate(mean, error, mean - half, mean + half)
 
 
 def paired_difference(
