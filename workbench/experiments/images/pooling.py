@@ -102,7 +102,7 @@ def _columns(suffix: str, words: str, share: float, **settings: Any) -> list[Poo
 POOLING_COLUMNS = {
     column.name: column
     for column in (
-        *_columns("", "", 1),
+        *_columns("", "", 1.0),
         *_columns("-5000", ", 5,000 images", 0.4, images=5000, passes=24),
     )
 }

@@ -173,8 +173,9 @@ def _network(config: ImageConfig, train: Images, side: int) -> SmallCNN:
     if config.pooling is None:
         return SmallCNN(config.width, len(train.names), side)
     model = PooledCNN(config.pooling, config.width, len(train.names), side)
-    model = with_batch_statistics(model, _first_batches(config, train))
-    model.calibrate(_first_batches(config, train))
+    seen = with_batch_statistics(model, _first_batches(config, train))
+    seen.calibrate(_first_batches(config, train))
+    model.load_state_dict(seen.state_dict())  # `seen` itself would never forget a batch
     return model
 
 
