@@ -21,7 +21,7 @@ from workbench.runs import Run
 from workbench.training.images.config import ImageConfig
 from workbench.training.images.task import parts_of
 
-COLUMNS = ("deep-o2p-s", "average-s", "alexnet-like-s")
+COLUMNS = ("deep-o2p-s", "alexnet-like-s")
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ def _look(out: Path, values: dict[str, Any]) -> tuple[TableView, list[Path]]:
 
 pooling = table_command(
     POOLING,
-    click.option("--width", type=click.IntRange(min=1), default=24, show_default=True,
+    click.option("--width", type=click.IntRange(min=1), default=16, show_default=True,
                  help="Channels of the first block; DeepO2P pools twice as many."),
     click.option("--passes", type=click.IntRange(min=1),
                  help="Over the training images. [default: each column's own]"),

@@ -85,15 +85,15 @@ def _columns(suffix: str, words: str, share: float, **settings: Any) -> list[Poo
     )
     return [
         PoolingColumn(
-            deep, f"DeepO2P (S){words}", round(10 * share), (average, connected), pooling="log",
+            deep, f"DeepO2P (S){words}", round(4 * share), (average, connected), pooling="log",
             **settings,
         ),
         PoolingColumn(
-            average, f"average pooling (S){words}", round(6 * share), (connected,),
+            average, f"average pooling (S){words}", round(2 * share), (connected,),
             pooling="average", **settings,
         ),
         PoolingColumn(
-            connected, f"AlexNet-like (S){words}", round(6 * share), pooling="connected",
+            connected, f"AlexNet-like (S){words}", round(2 * share), pooling="connected",
             **settings,
         ),
     ]  # fmt: skip
@@ -117,7 +117,7 @@ class PoolingRequest(TableRequest):
         width: channels of the first block.
     """
 
-    width: int = 24
+    width: int = 16
 
     @cached_property
     def images(self) -> Images:
@@ -346,4 +346,4 @@ def _test(
 
 def _mean_wrong(results: Sequence[PoolingResult]) -> Float64[np.ndarray, "images"]:
     """Share of the seeds that get each test image wrong."""
-    return np.mean([result.wrong for result in results], axis=0)
+    return np.asarray(np.mean([result.wrong for result in results], axis=0))
