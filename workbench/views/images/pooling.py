@@ -26,7 +26,7 @@ NOTES = (
     "All networks have the same convolutions but for the channels of the last one, which with the "
     "layers behind it make the numbers of parameters equal (`models.pooled_cnn`).",
     "The learning rate of each column had the least held-out error of three rates, in trainings of "
-    "a quarter of the passes with seed 0. Held-out images are a tenth of the training images. Test "
+    "a third of the passes with seed 0. Held-out images are a tenth of the training images. Test "
     "images chose nothing and were looked at once.",
     "Seconds a pass: processor time of one thread for batches, gradients and steps, on a machine "
     "that others used too.",
