@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.statistics import RESAMPLES, differences, estimate, paired_difference
+from workbench.evaluation.statistics import (
+    RESAMPLES,
+    differences,
+    estimate,
+    paired_difference,
+    student,
+)
 
 
 def test_the_interval_of_many_images_is_the_normal_one() -> None:
@@ -72,3 +78,11 @@ def test_columns_of_differences_are_those_of_each_alone() -> None:
         assert [found.low, found.high, found.p] == pytest.approx(
             [alone.low, alone.high, alone.p], abs=2e-2
         )
+
+
+def test_the_interval_over_seeds_is_that_of_the_t_test() -> None:
+    values = np.array([1.0, 2.0, 4.0])
+    found = student(values)
+    ends = stats.ttest_1samp(values, 0.0).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((ends.low, ends.high))
+    assert np.isnan(student(values[:1]).high)

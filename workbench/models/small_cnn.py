@@ -43,9 +43,9 @@ class SmallCNN(nn.Module):
                 "correct them",
             )
         self.classes, self.side = classes, side
-        self.block1 = _block(3, width, size=4, stride=2)
-        self.block2 = _block(width, 2 * width).append(nn.MaxPool2d(2))
-        self.block3 = _block(2 * width, 4 * width).append(nn.MaxPool2d(2))
+        self.block1 = block(3, width, size=4, stride=2)
+        self.block2 = block(width, 2 * width).append(nn.MaxPool2d(2))
+        self.block3 = block(2 * width, 4 * width).append(nn.MaxPool2d(2))
         self.logits = nn.Linear(4 * width * (side // _REDUCTION) ** 2, classes)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # halves the time
 
@@ -65,7 +65,8 @@ class SmallCNN(nn.Module):
         return CIFAR10(pixels.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def _block(channels: int, out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+def block(channels: int, out: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    """Convolution, batch normalisation and ReLU; with stride 1 the side of the maps stays."""
     return nn.Sequential(
         nn.Conv2d(channels, out, size, stride, padding=1, bias=False),
         nn.BatchNorm2d(out),

@@ -4,10 +4,11 @@
     checkpoints/error-25.pt    the network after the first pass with at most 25 % held-out error
 
 After every pass the run gets the errors on held-out and test images and the distance ratios of
-triplets of test images by layer (`evaluation.triplets`). The test error chooses nothing.
+triplets of test images by layer (`evaluation.triplets`). The test error chooses nothing. Without
+anchors it gets the held-out error alone, and keeps no networks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pickle import UnpicklingError
@@ -20,6 +21,7 @@ from torch import Tensor
 from workbench.data import Images, Schedule
 from workbench.errors import WorkbenchError
 from workbench.evaluation.triplets import Kind, Ratios, Triplets, choose, measure
+from workbench.models.pooled_cnn import PooledCNN
 from workbench.models.random_weights import with_batch_statistics
 from workbench.models.small_cnn import TAPS, SmallCNN
 from workbench.probe.capture import named_layers
@@ -91,10 +93,12 @@ def prepare(config: ImageConfig) -> Prepared:
     held, test = Seen.of(parts.held), Seen.of(parts.test)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        model = SmallCNN(config.width, len(parts.train.names), test.pixels.shape[-1])
+        model = _network(config, parts.train, test.pixels.shape[-1])
     if config.geometry:
         named_layers(model, config.geometry)
-    triplets = choose(test.inputs, test.labels, anchors=config.anchors)
+    triplets = []
+    if config.anchors:
+        triplets = choose(test.inputs, test.labels, anchors=config.anchors)
     return Prepared(model, parts, held, test, triplets)
 
 
@@ -107,7 +111,7 @@ def fit(
         Whether the end was reached; False after SIGINT or SIGTERM.
     """
     task = ImageTask(prepared.model, prepared.parts.train, config)
-    monitor = RatioMonitor(prepared, config, run)
+    monitor = RatioMonitor(prepared, config, run) if config.anchors else partial(_held, prepared)
     geometry = partial(_geometry, prepared, config)
     return Trainer(task, config, run, monitor, geometry=geometry, progress=progress).fit(resume)
 
@@ -160,13 +164,34 @@ def name_of(error: float) -> str:
 
 def started(prepared: Prepared, config: ImageConfig) -> SmallCNN:
     """Network before its first step, with the batch statistics of training images."""
-    train, device = prepared.parts.train, next(prepared.model.parameters()).device
+    batches = _first_batches(config, prepared.parts.train)
+    device = next(prepared.model.parameters()).device
+    return with_batch_statistics(prepared.model, (batch.to(device) for batch in batches))
+
+
+def _network(config: ImageConfig, train: Images, side: int) -> SmallCNN:
+    """Network with random weights; the scale of a pooled vector is that of training images."""
+    if config.pooling is None:
+        return SmallCNN(config.width, len(train.names), side)
+    model = PooledCNN(config.pooling, config.width, len(train.names), side)
+    seen = with_batch_statistics(model, _first_batches(config, train))
+    seen.calibrate(_first_batches(config, train))
+    model.load_state_dict(seen.state_dict())  # `seen` itself would never forget a batch
+    return model
+
+
+def _first_batches(config: ImageConfig, train: Images) -> Iterator[Float[Tensor, "_ 3 y x"]]:
+    """Standardised training images of the first steps, not augmented."""
     order = Schedule(len(train), config.batch, config.seed)
-    batches = (
-        SmallCNN.prepare(train.select(order.indices(0, i)).pixels()).to(device)
-        for i in range(min(STATISTICS_BATCHES, order.batches))
-    )
-    return with_batch_statistics(prepared.model, batches)
+    for i in range(min(STATISTICS_BATCHES, order.batches)):
+        yield SmallCNN.prepare(train.select(order.indices(0, i)).pixels())
+
+
+def _held(prepared: Prepared, _: int) -> dict[str, float]:
+    """Error and loss on held-out images."""
+    held = prepared.held
+    error, loss = outcome(prepared.model, held.pixels, held.labels)
+    return {"held_out_error": error, "held_out_loss": loss}
 
 
 def named(found: Mapping[Kind, Ratios]) -> dict[str, float]:

@@ -4,21 +4,25 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from workbench.errors import WorkbenchError
+from workbench.models.pooled_cnn import Pooling
 from workbench.training.config import LoopConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageConfig(LoopConfig):
-    """Settings of the training of a `SmallCNN` on a store of small images.
+    """Settings of the training of a `SmallCNN`, or a `PooledCNN`, on a store of small images.
 
     Attributes:
         store: path of the zarr store of images.
         width: channels of the first block.
+        pooling: pooling of a `PooledCNN`; None: train a `SmallCNN`.
+        images: number of training images, of those that are not held out; None: all.
         holdout: fraction of the training images kept out, on which errors choose checkpoints.
         jitter: largest shift of a training image, in pixels, to any side.
         mirror: probability of a mirror image.
         errors: held-out errors in percent, at the first crossing of which the network is kept.
-        anchors: test images whose distance ratios are measured after every pass.
+        anchors: test images whose distance ratios are measured after every pass; 0: measure the
+            held-out error alone, keep no networks, and leave the test images unseen.
         labelled: training images of each class that are used, drawn by the seed; 0: all.
         criterion: metric criterion of the embedding beside cross-entropy; "": none.
         weight: factor λ of the metric criterion, positive.
@@ -28,6 +32,8 @@ class ImageConfig(LoopConfig):
 
     store: str
     width: int = 24
+    pooling: Pooling | None = None
+    images: int | None = None
     holdout: float = 0.1
     jitter: int = 4
     mirror: float = 0.5
@@ -53,6 +59,12 @@ class ImageConfig(LoopConfig):
                 "a fraction of the training images to hold out, above 0 and below 1",
                 f"{self.holdout}",
                 "correct --holdout",
+            )
+        if self.pooling is not None and self.anchors:
+            raise WorkbenchError(
+                "no anchors: distance ratios are measured at the layers of a SmallCNN",
+                f"{self.anchors} anchors for a PooledCNN",
+                "set anchors to 0",
             )
         if not all(0 < error < 100 for error in self.errors):
             raise WorkbenchError(

@@ -43,14 +43,15 @@ def parts_of(config: ImageConfig) -> Parts:
     images = Images.open(config.store)
     train, test = images.train, images.test
     count = round(config.holdout * len(train))
-    if not 0 < count < len(train):
+    wanted = len(train) - count if config.images is None else config.images
+    if count < 1 or not 1 <= wanted <= len(train) - count:
         raise WorkbenchError(
-            f"training images of which {config.holdout:g} can be held out",
-            f"{len(train)}",
-            "correct --holdout, or give more images",
+            f"{config.images or 'training'} images beside a held-out {config.holdout:g} of all",
+            f"{len(train)} in all",
+            "correct --holdout or the number of images, or give a store of more",
         )
     order = np.random.default_rng(0).permutation(len(train))
-    held, kept = np.sort(order[:count]), np.sort(order[count:])
+    held, kept = np.sort(order[:count]), np.sort(order[count : count + wanted])
     return Parts(labelled(train.select(kept), config), train.select(held), test)
 
 

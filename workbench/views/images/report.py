@@ -12,11 +12,17 @@ def content(run: Run) -> Content:
     """Content of the page of a run of images."""
     config, metrics = run.config, run.metrics()
     drawn = [] if "loss" not in metrics else [raw_and_smooth(metrics["loss"], "Loss", "nats")]
-    if "held_out_error" in metrics:
+    if "test_error" in metrics:
         drawn += through_charts({config["seed"]: metrics.dropna(subset=["held_out_error"])})
+    elif "held_out_error" in metrics:
+        drawn.append(
+            raw_and_smooth(100 * metrics["held_out_error"].dropna(), "Held-out error", "%")
+        )
+    pooling = config.get("pooling")
+    layers = f"Four convolutions, pooling {pooling!r}" if pooling else "Three convolutions"
     return Content(
         headline=f"A classifier of small images, width {config['width']}",
-        summary=f"Three convolutions and a linear classifier, from random weights. Trained "
+        summary=f"{layers} and a linear classifier, from random weights. Trained "
         f"{wording.training(config, 'image')}.",
         curves=charts(drawn),
     )
