@@ -53,7 +53,7 @@ class RandomNetwork(nn.Module):
 
 
 class RandomPatches(nn.Module):
-    """One random convolution of normalised and whitened patches, ±, ReLU, means over quarters.
+    """Random convolution of normalised and whitened patches, ±, ReLU, means over quarters.
 
     A patch p of `SIZE`×`SIZE` pixels becomes z = G W (p̂ − μ), where p̂ = (p − mean(p)) /
     √(var(p) + 10) with values up to 255, W = (C + 0.1)^(−1/2) whitens (μ and C: mean and covariance
@@ -70,6 +70,9 @@ class RandomPatches(nn.Module):
     CONTRAST, RIDGE = 10.0, 0.1
     IMAGES = 8
     """Images at a time: their maps stay in a processor's cache."""
+
+    filters: Tensor
+    offset: Tensor
 
     def __init__(self, width: int, seed: int, pixels: Pixels) -> None:
         super().__init__()

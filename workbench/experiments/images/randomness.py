@@ -27,7 +27,6 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 from tqdm.auto import tqdm
 
-from workbench.data import Images
 from workbench.errors import WorkbenchError
 from workbench.evaluation.statistics import Difference, paired_difference
 from workbench.experiments.images.short_training import train_shortly
@@ -36,6 +35,7 @@ from workbench.models.random_features import FEATURES, Standardised
 from workbench.models.small_cnn import SmallCNN
 from workbench.runs.files import atomic_write, read_json_object
 from workbench.runs.questions import QUESTION, agree_on_question
+from workbench.training.config import Precision
 from workbench.training.images.config import ImageConfig
 from workbench.training.images.task import parts_of
 
@@ -71,7 +71,7 @@ class Settings:
     holdout: float = 0.1
     passes: int = 8
     steps: int = 600
-    precision: str = "32-true"
+    precision: Precision = "32-true"
     test: int = 10_000
 
 
@@ -295,7 +295,7 @@ class Data:
     train_labels: Int64[Tensor, "train"]
     held_labels: Int64[Tensor, "held"]
     test_labels: Int64[Tensor, "test"]
-    classes: list[str]
+    classes: tuple[str, ...]
     identity: str
     _fixed: dict[tuple[str, int], list[Tensor]] = field(default_factory=dict)
 
@@ -307,10 +307,14 @@ class Data:
         if settings.test < len(test):
             order = np.random.default_rng(0).permutation(len(test))
             test = test.select(np.sort(order[: settings.test]))
-        some: tuple[Images, ...] = (parts.train, parts.held, test)
-        pixels, labels = (each.pixels() for each in some), (each.labels for each in some)
-        identity = " ".join(each.identity for each in some)
-        return cls(*pixels, *labels, test.names, identity)
+        some = (parts.train, parts.held, test)
+        pixels = [each.pixels() for each in some]
+        labels = [each.labels for each in some]
+        return cls(
+            train=pixels[0], held=pixels[1], test=pixels[2],
+            train_labels=labels[0], held_labels=labels[1], test_labels=labels[2],
+            classes=tuple(test.names), identity=" ".join(each.identity for each in some),
+        )  # fmt: skip
 
     def check(self, labels: Sequence[int]) -> None:
         """Refuse more labels a class than there are.

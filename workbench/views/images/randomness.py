@@ -13,7 +13,7 @@ from workbench.experiments.images.randomness import KINDS, TRAINED, Randomness, 
 from workbench.runs.files import to_json
 from workbench.runs.provenance import commit_in_words, machine_in_words
 from workbench.views.inline import png
-from workbench.views.style import COLOURS, MUTED, as_chart, line, styled
+from workbench.views.style import COLOURS, MUTED, as_chart, dots, line, styled
 
 NAME = "randomness"
 _COLOURS = dict(zip((TRAINED, "patches", "network", "scattering"), COLOURS, strict=False))
@@ -80,17 +80,19 @@ def text(found: Randomness, started: Mapping[str, Any]) -> str:
 
 def against_features(table: pd.DataFrame) -> hv.Overlay:
     """Error against the number of features with most labels (solid) and fewest (dashed)."""
-    ends = list(dict.fromkeys((_most(table), table.labels[table.labels > 0].min())))
+    counts = list(dict.fromkeys(table.sort_values("images", ascending=False).labels))
+    shown = list(dict.fromkeys((counts[0], counts[-1])))
     parts: list[hv.Element] = []
-    for labels, dash in zip(ends, ("solid", "dashed"), strict=False):
+    for labels, dash in zip(shown, ("solid", "dashed"), strict=False):
         for kind, some in table[table.labels == labels].groupby("kind", sort=False):
             label = f"{KINDS[str(kind)]}, {in_words(int(labels))}"
             parts += _line(np.log2(some.features), some, "features", str(kind), label, dash)
-    places = range(int(np.log2(table.features.min())), int(np.log2(table.features.max())) + 1)
+    ends = np.log2([table.features.min(), table.features.max()])
+    places = range(int(np.ceil(ends[0])), int(ends[1]) + 1)
     return as_chart(
         hv.Overlay(parts, label="Error against width, by labels a class"),
         xlabel="features before the last layer", ylabel="test error (%)", legend_position="right",
-        xticks=[(place, f"{2**place}") for place in places],
+        xticks=[(place, f"{2**place}") for place in places], xlim=(ends[0] - 0.2, ends[1] + 0.2),
     )  # fmt: skip
 
 
@@ -107,18 +109,21 @@ def against_labels(best: pd.DataFrame) -> hv.Overlay:
         hv.Overlay(parts, label="Error against labels, at the best width"),
         xlabel="labels", ylabel="test error (%)", legend_position="right",
         xticks=[(float(np.log10(n)), f"{n:,}") for n in sorted(ticks.images)],
+        xlim=(ends[0] - 0.1, ends[1] + 0.1),
     )  # fmt: skip
 
 
 def _line(
     places: pd.Series, rows: pd.DataFrame, name: str, kind: str, label: str, dash: str = "solid"
 ) -> list[hv.Element]:
-    """Line with a bar from the least to the most of the seeds."""
+    """Line and dots with a bar from the least to the most of the seeds."""
     colour = _COLOURS[kind]
     ends = [(rows.error - rows.least).clip(lower=0), (rows.most - rows.error).clip(lower=0)]
     bars = np.column_stack([places, rows.error, *ends])
+    marks = np.column_stack([places, rows.error])
     return [
         line(places, rows.error, name, colour, label, dash),
+        dots(marks, (name, "value"), colour, colour, (5, 14)),
         styled(hv.ErrorBars(bars, name, ["value", "below", "above"]),
                bokeh={"line_color": colour}, matplotlib={"edgecolor": colour}),
     ]  # fmt: skip
@@ -148,10 +153,10 @@ def _compared(compared: pd.DataFrame) -> Rows:
     counts = list(dict.fromkeys(compared.labels))
     rows = [["", *(in_words(count) for count in counts)]]
     for kind, some in compared.groupby("kind", sort=False):
-        by_count = some.set_index("labels")
+        by_count = some.set_index("labels").to_dict("index")
         cells = [
-            difference(by_count.loc[count], "+.1f").replace("-", "−")
-            if count in by_count.index else "–"
+            difference(by_count[count], "+.1f").replace("-", "−")
+            if count in by_count else "–"
             for count in counts
         ]  # fmt: skip
         rows.append([KINDS[str(kind)], *cells])
@@ -163,10 +168,6 @@ def _labels(labels: int, some: pd.DataFrame) -> str:
     return f"{in_words(labels).capitalize()} labels a class: {images}" if labels else (
         f"All labels: {images}"
     )  # fmt: skip
-
-
-def _most(table: pd.DataFrame) -> int:
-    return int(table.labels[table.images.idxmax()])
 
 
 def _seconds(found: Randomness) -> float:
