@@ -12,9 +12,10 @@ from pipelines.jobs import run
 from pipelines.sources.sample import write_sample
 from workbench.cli import main
 from workbench.errors import WorkbenchError
-from workbench.experiments.images import randomness as module
-from workbench.experiments.images.randomness import Data, Item, Key, Randomness, Settings, finished
+from workbench.experiments.images import randomness_items
+from workbench.experiments.images.randomness import Randomness, finished
 from workbench.experiments.images.randomness import randomness as measured
+from workbench.experiments.images.randomness_items import Data, Item, Key, Settings
 from workbench.models.linear_estimates import Moments, RunningMoments, chosen_ridge
 from workbench.models.random_features import FEATURES, RandomPatches, Standardised
 
@@ -168,7 +169,7 @@ def test_command_writes_a_record_and_goes_on(
     assert command("--labels", "4", "--kinds", "wavelets") == 2
     assert "some of network, patches, scattering, trained" in capsys.readouterr().err
     # Stopped in the middle: what is finished stays.
-    monkeypatch.setattr(module, "_trained", lambda *_: 1 / 0)
+    monkeypatch.setattr(randomness_items, "_trained", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         measured(store, out, **{**asked, "labels": (2, 0)}, **own)
     assert (out / "items" / Key("scattering", 4, 2, 0).file).exists()

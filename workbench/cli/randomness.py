@@ -70,8 +70,9 @@ def randomness(
     Example, about half an hour on one core of a recent server:
       workbench randomness --store stores/cifar10.zarr --out runs/randomness --precision bf16-mixed
     """
-    from workbench.experiments.images.randomness import Settings, finished
+    from workbench.experiments.images.randomness import finished
     from workbench.experiments.images.randomness import randomness as run
+    from workbench.experiments.images.randomness_items import Settings
     from workbench.runs.files import write_files
     from workbench.runs.provenance import provenance
     from workbench.views.images.randomness import files

@@ -9,7 +9,8 @@ import pandas as pd
 
 from workbench.evaluation.cells import difference
 from workbench.evaluation.rendering import Rows, as_markdown
-from workbench.experiments.images.randomness import KINDS, TRAINED, Randomness, in_words
+from workbench.experiments.images.randomness import Randomness
+from workbench.experiments.images.randomness_items import KINDS, TRAINED, in_words
 from workbench.runs.files import to_json
 from workbench.runs.provenance import commit_in_words, machine_in_words
 from workbench.views.inline import png
