@@ -22,7 +22,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.statistics import Difference, paired_difference
+from workbench.evaluation.statistics import differences
 from workbench.experiments.images.randomness_items import (
     KINDS,
     TRAINED,
@@ -87,19 +87,17 @@ class Randomness:
         Columns: kind, labels, width, and mean, low, high (points; 95 % over test images, paired, of
         means over seeds) and p; empty without trained networks.
         """
-        best = self.best().set_index(["kind", "labels"])
-        rows = []
-        for (kind, labels), row in best.iterrows():
-            if kind != TRAINED and (TRAINED, labels) in best.index:
-                other = best.loc[(TRAINED, labels)]
-                found = self._difference((kind, int(row.width)), int(other.width), labels)
-                rows.append({"kind": kind, "labels": labels, "width": int(row.width),
-                             **asdict(found)})  # fmt: skip
-        return pd.DataFrame(rows)
-
-    def _difference(self, own: tuple[str, int], width: int, labels: int) -> Difference:
-        some, others = self._groups[(*own, labels)], self._groups[(TRAINED, width, labels)]
-        return paired_difference(100 * _mean_wrong(some), 100 * _mean_wrong(others))
+        best = self.best().set_index(["kind", "labels"]).width
+        pairs = [each for each in best.index if each[0] != TRAINED and (TRAINED, each[1]) in best]
+        if not pairs:
+            return pd.DataFrame()
+        wrong = {
+            key: _mean_wrong(self._groups[key[0], int(best[key]), key[1]]) for key in best.index
+        }
+        above = [100 * (wrong[kind, labels] - wrong[TRAINED, labels]) for kind, labels in pairs]
+        heads = [{"kind": k, "labels": n, "width": int(best[k, n])} for k, n in pairs]
+        found = differences(np.stack(above, axis=1))
+        return pd.DataFrame([h | asdict(each) for h, each in zip(heads, found, strict=True)])
 
     @cached_property
     def _groups(self) -> dict[tuple[str, int, int], list[Item]]:
