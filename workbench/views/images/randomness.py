@@ -50,8 +50,8 @@ def text(found: Randomness, started: Mapping[str, Any]) -> str:
     seeds = " to ".join(dict.fromkeys(str(n) for n in (table.seeds.min(), table.seeds.max())))
     parts = [
         "# Randomness as a network",
-        f"Test error, %, of {len(found.items[0].wrong)} images, mean of {seeds} seeds (least … "
-        "most); ± is half of the 95 % interval over test images, of means over seeds. Only the "
+        f"Test error, %, of {len(found.items[0].wrong)} images, mean over seeds (least … "
+        f"most; their number: {seeds}); ± is half of the 95 % interval over test images, of means over seeds. Only the "
         "last layer is trained behind random and scattering features: ridge regression to one-hot "
         f"labels, its penalty chosen on the {settings['holdout']:.0%} of the training images that "
         "are held out. The trained network has the architecture of the random network at the same "
@@ -71,7 +71,9 @@ def text(found: Randomness, started: Mapping[str, Any]) -> str:
         ]
     parts += [f"![error against features and against labels]({NAME}.png)"]
     if found.missing:
-        parts += ["Not finished: " + ", ".join(key.file[:-4] for key in found.missing) + "."]
+        counted = pd.Series([f"{k.kind}, width {k.width}, seed {k.seed}" for k in found.missing])
+        listed = "; ".join(f"{name}: {n}" for name, n in counted.value_counts(sort=False).items())
+        parts += [f"Not finished, in numbers of labels: {listed}."]
     parts += [
         f"Command: `{started['command']}`. Commit {commit_in_words(started)}; "
         f"{machine_in_words(started['machine'], threads=True)}; {_seconds(found) / 60:.0f} minutes."
@@ -142,10 +144,9 @@ def _errors(some: pd.DataFrame) -> Rows:
                 cells.append("–")
                 continue
             row = by_width.loc[width]
-            cells.append(
-                f"{row.error:.1f} ± {row.high - row.error:.1f} ({row.least:.1f} … {row.most:.1f}); "
-                f"{row.features:,}"
-            )
+            ends = f" ({row.least:.1f} … {row.most:.1f})" if row.seeds > 1 else ""
+            half = row.high - row.error
+            cells.append(f"{row.error:.1f} ± {half:.1f}{ends}; {row.features:,}")
         rows.append([KINDS[str(kind)], *cells])
     return rows
 
