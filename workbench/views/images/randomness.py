@@ -52,7 +52,8 @@ def text(found: Randomness, started: Mapping[str, Any]) -> str:
         "# Randomness as a network",
         f"Test error, %, of {len(found.items[0].wrong)} images, mean over seeds (least … "
         f"most; their number: {seeds}); ± is half of the 95 % interval over test images, of means "
-        "over seeds. Only the last layer is trained behind random and scattering features: ridge regression to one-hot "
+        "over seeds. Only the last layer is trained behind random and scattering features: ridge "
+        "regression to one-hot "
         f"labels, its penalty chosen on the {settings['holdout']:.0%} of the training images that "
         "are held out. The trained network has the architecture of the random network at the same "
         f"width, and {settings['passes']} passes, {settings['steps']} steps at least, over images "
