@@ -5,34 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workbench.cli.options import names_of, numbers_of
+
 if TYPE_CHECKING:
     from workbench.experiments.compressed.study import Study
-
-
-def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    return None if value is None else tuple(filter(None, value.replace(" ", "").split(",")))
-
-
-def _numbers(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[int, ...] | None:
-    try:
-        names = _names(context, parameter, value)
-        return None if names is None else tuple(int(name) for name in names)
-    except ValueError as error:
-        raise click.BadParameter(f"whole numbers with commas between, found {value!r}") from error
 
 
 @click.command()
 @click.option("--store", required=True, help="Store of CIFAR-10: python -m pipelines run cifar10.")
 @click.option("--out", type=Path, required=True, help="Folder of the items, record and pictures.")
-@click.option("--operators", callback=_names, metavar="NAMES",
+@click.option("--operators", callback=names_of, metavar="NAMES",
               help="gaussian, principal, learned-linear, convolutional (colour images); radon, "
               "radon-scattered (grey discs). Commas between; default: all.")  # fmt: skip
-@click.option("--ratios", callback=_numbers, metavar="NUMBERS",
+@click.option("--ratios", callback=numbers_of, metavar="NUMBERS",
               help="Pixels for each measurement, commas between: 2, 4, … 128; default: all. "
               "Tomography ends at 16, one view.")  # fmt: skip
-@click.option("--seeds", callback=_numbers, default="0,1,2", show_default=True, metavar="NUMBERS",
+@click.option("--seeds", callback=numbers_of, default="0,1,2", show_default=True, metavar="NUMBERS",
               help="Seeds of operators, noise and networks.")  # fmt: skip
 @click.option("--train", type=click.IntRange(min=10), default=20_000, show_default=True,
               help="Number of training images at most.")  # fmt: skip

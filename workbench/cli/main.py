@@ -12,7 +12,7 @@ from workbench.version import __version__
 COMMANDS = (
     "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe",
     "geometry", "invariance", "invert", "hashing", "role-of-training", "few-labels", "pooling",
-    "compressed",
+    "compressed", "randomness",
     "export", "bench", "demo", "lab",
 )  # fmt: skip
 """Names of the commands; each is a module of this package with a command of the same name, where a

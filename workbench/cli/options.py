@@ -26,6 +26,22 @@ def decorated(*decorators: Decorator) -> Decorator:
     return decorate
 
 
+def names_of(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Names with commas between, as the callback of an option; None where there is no value."""
+    return None if value is None else tuple(filter(None, value.replace(" ", "").split(",")))
+
+
+def numbers_of(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, ...] | None:
+    """Whole numbers with commas between, as `names_of`."""
+    try:
+        names = names_of(context, parameter, value)
+        return None if names is None else tuple(int(name) for name in names)
+    except ValueError as error:
+        raise click.BadParameter(f"whole numbers with commas between, found {value!r}") from error
+
+
 def options_of(config: Any, *names: str, **special: Mapping[str, Any]) -> tuple[Decorator, ...]:
     """Options for some fields of a configuration, whose values are the defaults.
 

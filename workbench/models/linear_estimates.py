@@ -38,14 +38,10 @@ class Moments:
         cls, x: Float[Tensor, "images pixels"], y: Float[Tensor, "images measurements"]
     ) -> "Moments":
         """Moments of a set of images and their measurements."""
-        mean_x, mean_y = x.double().mean(0), y.double().mean(0)
-        cross = torch.zeros(y.shape[1], x.shape[1], dtype=torch.float64)
-        within = torch.zeros(y.shape[1], y.shape[1], dtype=torch.float64)
+        total = RunningMoments(x.shape[1], y.shape[1])
         for some_x, some_y in zip(x.split(_ROWS), y.split(_ROWS), strict=True):
-            centred = some_y.double() - mean_y
-            cross += centred.T @ (some_x.double() - mean_x)
-            within += centred.T @ centred
-        return cls(mean_x, mean_y, cross / len(x), within / len(x))
+            total.add(some_x, some_y)
+        return total.moments()
 
     @classmethod
     def projected(
@@ -58,6 +54,45 @@ class Moments:
         matrix = matrix.double()
         cross = matrix @ covariance
         return cls(mean, matrix @ mean, cross, cross @ matrix.T)
+
+
+class RunningMoments:
+    """Sums over images that come part by part; of the images themselves nothing is kept.
+
+    Args:
+        pixels: entries of x.
+        measurements: entries of y.
+    """
+
+    def __init__(self, pixels: int, measurements: int) -> None:
+        self._count = 0
+        self._origin: tuple[Tensor, Tensor] | None = None  # near the means: sums lose few digits
+        self._x = torch.zeros(pixels, dtype=torch.float64)
+        self._y = torch.zeros(measurements, dtype=torch.float64)
+        self._cross = torch.zeros(measurements, pixels, dtype=torch.float64)
+        self._within = torch.zeros(measurements, measurements, dtype=torch.float64)
+
+    def add(
+        self, x: Float[Tensor, "images pixels"], y: Float[Tensor, "images measurements"]
+    ) -> None:
+        """Add some images and their measurements."""
+        x, y = x.double(), y.double()
+        if self._origin is None:
+            self._origin = x.mean(0), y.mean(0)
+        x, y = x - self._origin[0], y - self._origin[1]
+        self._count += len(x)
+        self._x += x.sum(0)
+        self._y += y.sum(0)
+        self._cross.addmm_(y.T, x)
+        self._within.addmm_(y.T, y)
+
+    def moments(self) -> Moments:
+        """Moments of the images that were added until now, at least one."""
+        assert self._origin is not None
+        x, y = self._x / self._count, self._y / self._count
+        cross = self._cross / self._count - torch.outer(y, x)
+        within = self._within / self._count - torch.outer(y, y)
+        return Moments(self._origin[0] + x, self._origin[1] + y, cross, within)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +121,7 @@ def linear_mmse(moments: Moments, noise: float = 0.0) -> Affine:
         moments: moments of images and measurements without noise.
         noise: deviation of the noise, in the units of y.
     """
-    weights = _solve(moments.within, moments.cross, noise**2)
-    return Affine(moments.mean_y, weights, moments.mean_x)
+    return penalised(moments, noise**2)
 
 
 def ridge(
@@ -112,14 +146,37 @@ def ridge(
     kept = len(y) - held_out
     some = Moments.of(targets[:kept], y[:kept])
     unit = float(some.within.diagonal().mean())
-    errors = []
-    for penalty in PENALTIES:
-        found = Affine(some.mean_y, _solve(some.within, some.cross, penalty * unit), some.mean_x)
-        errors.append(float((found(y[kept:]).argmax(1) != labels[kept:]).double().mean()))
-    best = PENALTIES[len(errors) - 1 - errors[::-1].index(min(errors))]
-    whole = Moments.of(targets, y)
-    weights = _solve(whole.within, whole.cross, best * unit)
-    return Affine(whole.mean_y, weights, whole.mean_x), best
+    _, best, _ = chosen_ridge(some, y[kept:], labels[kept:])
+    return penalised(Moments.of(targets, y), best * unit), best
+
+
+def chosen_ridge(
+    moments: Moments, y: Float[Tensor, "images measurements"], labels: Int64[Tensor, "images"]
+) -> tuple[Affine, float, float]:
+    """Ridge regression with the penalty of the least error on held-out images.
+
+    Of equal errors the greatest penalty wins.
+
+    Args:
+        moments: moments of one-hot labels and measurements.
+        y: measurements of held-out images.
+        labels: categories of these.
+
+    Returns:
+        The map, the penalty out of `PENALTIES`, and its held-out error, a fraction.
+    """
+    unit = float(moments.within.diagonal().mean())
+    found = []
+    for penalty in PENALTIES[::-1]:
+        to_class = penalised(moments, penalty * unit)
+        error = float((to_class(y).argmax(1) != labels).double().mean())
+        found.append((to_class, penalty, error))
+    return min(found, key=lambda each: each[2])
+
+
+def penalised(moments: Moments, penalty: float) -> Affine:
+    """Ridge regression of x on y with a penalty, in the units of y squared."""
+    return Affine(moments.mean_y, _solve(moments.within, moments.cross, penalty), moments.mean_x)
 
 
 def _solve(
