@@ -17,20 +17,24 @@ QUESTION = "question.json"
 """Name of the file of a folder's question."""
 
 
-def agree_on_question(folder: Path, question: Mapping[str, Any], what: str) -> None:
+def agree_on_question(
+    folder: Path, question: Mapping[str, Any], what: str, defaults: Mapping[str, Any] | None = None
+) -> None:
     """Record the question of a new folder, or require that an old one has the same.
 
     Args:
         folder: folder; created if it does not exist.
         question: values that JSON can hold.
         what: contents of the folder, for the message.
+        defaults: values of settings that did not exist yet when the folder was made.
 
     Raises:
         WorkbenchError: the folder has another question.
     """
     path = folder / QUESTION
     if path.exists():
-        then = read_json_object(path)
+        known = {name: value for name, value in (defaults or {}).items() if name in question}
+        then = known | read_json_object(path)
         refuse_other(then, question, f"{what} in {folder}", "ask the same, or give another --out")
         return
     with atomic_write(path) as file:

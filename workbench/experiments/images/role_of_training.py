@@ -148,7 +148,7 @@ def role_of_training(
     """
     out = Path(out)
     question = {name: each for name, each in essence(config).items() if name != "seed"}
-    agree_on_question(out, question, "trainings")
+    agree_on_question(out, question, "trainings", essence(ImageConfig(store="")))
     paths = {seed: out / f"seed-{seed}" for seed in seeds}
     if train:
         for seed, path in paths.items():
