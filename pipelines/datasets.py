@@ -1,5 +1,6 @@
 """Plans of stores of any source, and the items of a plan: pixels or a backbone's features."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def prepare(
     of_features = product == seen.features
     profile = profile or (LOCAL if of_features else seen.profile)
     _one_of("a profile", profile, PROFILES)
-    given = _parameters(source, seen.name, parameters)
+    given = _parameters(source, seen.name, root, parameters)
     if of_features != bool(features and (weights or features == GIST)):
         raise PipelineError(
             "--features and --weights together, for a product of features",
@@ -143,7 +144,9 @@ def _feature_parameters(
     return {"features": features, "weights": path, "enlarge": enlarge, "mirrored": mirrored}
 
 
-def _parameters(source: Source, product: str, given: dict[str, Any]) -> dict[str, Value]:
+def _parameters(
+    source: Source, product: str, root: Path, given: dict[str, Any]
+) -> dict[str, Value]:
     """The source's parameters for a product, with defaults filled in."""
     if unknown := set(given) - set(options()):
         raise PipelineError(
@@ -151,11 +154,20 @@ def _parameters(source: Source, product: str, given: dict[str, Any]) -> dict[str
             ", ".join(sorted(unknown)),
             "correct the name",
         )
-    return {
+    values = {
         option.name: option.value(given.get(option.name))
         for option in source.options
         if not option.products or product in option.products
     }
+    places = [option.name for option in source.options if option.place]
+    return values | {name: _inside(root, str(values[name])) for name in places if values[name]}
+
+
+def _inside(root: Path, path: str) -> str:
+    """A path relative to the dataset's folder, there or else from the working directory."""
+    found = root / path
+    place = found if found.exists() else Path(path)
+    return os.path.relpath(os.path.realpath(place), os.path.realpath(root))
 
 
 def _one_of(what: str, found: str, allowed: Iterable[str]) -> str:

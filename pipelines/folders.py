@@ -105,7 +105,7 @@ def _search(start: Path, found: ImageFolder, searched: set[Path]) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links += [here / name for name in folders if (here / name).is_symlink()]
         for path in (here / name for name in files if not name.startswith(".")):
-            taken = path.suffix.lower() in _suffixes() and path.is_file()
+            taken = is_image_name(path.name) and path.is_file()
             (found.files if taken else found.others).append(path)
     return links
 
@@ -151,6 +151,11 @@ def first_names(root: Path, paths: Sequence[Path]) -> str:
     shown = sorted(str(path.relative_to(root)) for path in paths)[:NAMED]
     text = ", ".join(shown) + " …" * (len(paths) > NAMED)
     return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file's name has the suffix of an image; hidden files are none."""
+    return Path(name).suffix.lower() in _suffixes() and not name.startswith(".")
 
 
 @cache

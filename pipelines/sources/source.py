@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipelines import images
 from pipelines.errors import PipelineError
 from pipelines.profiles import LOCAL, REMOTE
 from pipelines.records import Item, Listing, Value
@@ -29,6 +30,8 @@ class Option:
         products: names of the products that depend on it; empty: all of the source's.
         repeated: several values may be given; a plan keeps them joined by commas.
         flag: the name on the command line; default: `--` and the name.
+        place: "file" or "folder": the value is a path, which a plan keeps relative to the
+            dataset's folder. A folder may stand for the dataset's, where none is named.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Option:
     products: tuple[str, ...] = ()
     repeated: bool = False
     flag: str = ""
+    place: str = ""
 
     def value(self, given: Value | tuple[str, ...] | list[str] | None) -> Value:
         """The value for a plan: the given one, or the default in place of None.
@@ -53,6 +57,29 @@ class Option:
                 f"{self.name} out of {', '.join(self.choices)}", repr(found), "name one of them"
             )
         return found
+
+
+PIXEL_LIMIT = Option(
+    "most_pixels",
+    images.LARGEST_PHOTO,
+    "Pixels of an image by its header, as bsds, coco and images have it; larger ones are "
+    "quarantined.",
+)
+"""An option that sources of images of any size share."""
+
+
+def most_pixels(parameters: Parameters) -> int:
+    """The value of `PIXEL_LIMIT`.
+
+    Raises:
+        PipelineError: Pillow decodes no image of so many pixels.
+    """
+    most = int(parameters[PIXEL_LIMIT.name])
+    if not 0 < most <= images.MOST_PIXELS:
+        raise PipelineError(
+            f"--most-pixels from 1 to {images.MOST_PIXELS}", f"{most}", "correct it"
+        )
+    return most
 
 
 @dataclass(frozen=True)
