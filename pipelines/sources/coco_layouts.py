@@ -84,11 +84,12 @@ def find(root: Path, annotations: str, images: str) -> Dataset:
 
 def _named(root: Path, annotations: str, images: str) -> Dataset:
     file, folder = root / annotations, root / images
-    if not (annotations and file.is_file() and images and folder.is_dir()):
+    lacking = [] if annotations and file.is_file() else [f"no file {annotations and file}"]
+    lacking += [] if images and folder.is_dir() else [f"no folder {images and folder}"]
+    if lacking:
         raise PipelineError(
             "a file of annotations and the folder of its images",
-            f"{'no such file: ' * bool(annotations)}{annotations and file} "
-            f"{'no such folder: ' * bool(images)}{images and folder}".strip(),
+            " and ".join(each.strip() for each in lacking),
             "give both --annotations FILE and --images FOLDER",
         )
     name = _split_of(file) if file.stem.startswith("instances_") else ALL
