@@ -155,7 +155,8 @@ def first_names(root: Path, paths: Sequence[Path]) -> str:
 
 def is_image_name(name: str) -> bool:
     """Whether a file's name has the suffix of an image; hidden files are none."""
-    return Path(name).suffix.lower() in _suffixes() and not name.startswith(".")
+    _, dot, suffix = name.rpartition(".")
+    return (dot + suffix).lower() in _suffixes() and not name.startswith(".")
 
 
 @cache

@@ -182,7 +182,7 @@ def _records(
             lost += len(objects)
             continue
         boxed += sum(each.boxed for each in objects)
-        size = _size(image, files.base / file.path, wanted, notes)
+        size = _size(image, files.base, file.path, wanted, notes)
         records.append(ImageRecord(image.id, split.name, file, *size, objects, wanted.whole))
     if crowds:
         notes.say(f"{crowds} crowds of {split.name} are left out; --crowds include keeps them")
@@ -216,11 +216,11 @@ def _records(
     return records
 
 
-def _size(image: Image, path: Path, wanted: _Wanted, notes: Notes) -> tuple[int, int]:
+def _size(image: Image, base: Path, path: str, wanted: _Wanted, notes: Notes) -> tuple[int, int]:
     """Height and width of an image; 0, 0 where they are beyond the limit."""
     height, width = image.height, image.width
     if not (height and width):
-        height, width = image_files.peek_stored(path)
+        height, width = image_files.peek_stored(base / path)
         notes.add("images", "have no size but that of their files", image.file_name)
     return (height, width) if height * width <= wanted.most_pixels else (0, 0)
 
@@ -281,8 +281,8 @@ SOURCE = Source(
         Option(
             "annotations",
             "",
-            f"coco only: a file of annotations, where the folder has none of the layouts known: "
-            f"{coco_layouts.LAYOUTS}. Together with --images.",
+            "coco only: a file of annotations, together with --images, for a dataset that has none "
+            f"of these layouts: {coco_layouts.LAYOUTS}.",
             place="file",
         ),
         Option(

@@ -38,11 +38,13 @@ class ImageFiles:
         self.base, self._here = base, "."
         elsewhere = {_last(name) for name in names if _leads_elsewhere(name)}
         self._alone = Counter(each for each in map(_last, set(names)) if each in elsewhere)
+        self._around: list[str] = []
         self.moved: list[str] = []
         self.folder: Path | None = None
         there = [folder for folder in split.folders if folder.is_dir()]
         for folder in (*there, *there[:1]):  # the first one again, where none has an image
             self.folder, self._here = folder, os.path.relpath(folder, base)
+            self._around = [str(each) for each in PurePosixPath(self._here).parents]
             if any(self.find(name) for name in names):
                 break
         self.moved.clear()
@@ -62,16 +64,15 @@ class ImageFiles:
     def _candidates(self, name: str) -> Iterator[str]:
         """Paths, relative to the base, where the image of a name may lie."""
         for spelled in dict.fromkeys((name, name.replace("\\", "/"))):
-            around = [str(each) for each in PurePosixPath(self._here).parents]
             if not _leads_elsewhere(spelled):
                 yield _joined(self._here, spelled)
                 if "/" in spelled:  # as in images/a.jpg, of images/
-                    yield from (_joined(each, spelled) for each in around)
+                    yield from (_joined(each, spelled) for each in self._around)
             elif self._alone[_last(spelled)] == 1:
                 # Of a URL as LVIS has it, COCO's own folder and file.
                 tail = "/".join(PurePosixPath(spelled).parts[-2:])
                 if "://" in spelled:
-                    yield from (_joined(each, tail) for each in (self._here, *around))
+                    yield from (_joined(each, tail) for each in (self._here, *self._around))
                 yield _joined(self._here, _last(spelled))
 
 
@@ -150,7 +151,7 @@ def _joined(folder: str, name: str) -> str:
 def _size_of(path: str) -> int | None:
     """Bytes of a regular file; None for anything else, or where there is nothing."""
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # noqa: PTH116 -- three times as fast, once for each image
     except (OSError, ValueError):  # of a name that no system has
         return None
     return found.st_size if stat.S_ISREG(found.st_mode) else None
