@@ -10,7 +10,7 @@ import msgspec
 from pipelines.errors import PipelineError
 from pipelines.features import FeatureRequest, features_of, list_features, place_in_frames
 from pipelines.gist import NAME as GIST
-from pipelines.plan import Plan, Planned, make_plan
+from pipelines.plan import Plan, Planned, Unit, make_plan
 from pipelines.profiles import LOCAL, PROFILES
 from pipelines.records import Item, Value
 from pipelines.sources import SOURCES, Option, Source
@@ -123,6 +123,18 @@ def read_items(plan: Plan, lines: bytes) -> Iterator[Item]:
                 items = place_in_frames(items, int(given[reader.product.frame]))
             items = features_of(items, msgspec.convert(given, FeatureRequest), plan.schema)
         yield from items
+
+
+def name_item(plan: Plan, unit: Unit, lines: bytes, slot: int) -> str:
+    """An item of a unit in words, for errors; `lines` are the unit's records."""
+    reader = SOURCES[plan.dataset].reader(plan.product)
+    position = slot - unit.start
+    for line in lines.splitlines():
+        record = msgspec.json.decode(line, type=reader.record)
+        if position < record.items:
+            return f"{plan.item} {slot}, {reader.name(record.part(position, position + 1))}"
+        position -= record.items
+    return f"the end of unit {unit.index}"
 
 
 def _feature_parameters(

@@ -99,10 +99,9 @@ def read_file(root: Path, file: RawFile) -> bytes:
         OSError: it cannot be read at all.
     """
     path = Path(root) / file.path
-    if not stat.S_ISREG(path.stat().st_mode):  # reading from a pipe waits for ever
-        raise PipelineError(
-            f"a file in {file.path}", "a pipe, device or folder", "restore the file"
-        )
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading from a pipe waits for ever
+        raise PipelineError(f"a file in {file.path}", "a pipe or device", "restore the file")
     content = path.read_bytes()
     if len(content) != file.size:
         raise PipelineError(

@@ -248,7 +248,7 @@ SOURCE = Source(
     title="COCO 2017, instances",
     folder="coco2017",
     readers=(
-        Reader(REGIONS, ImageRecord, coco_items.regions),
+        Reader(REGIONS, ImageRecord, coco_items.regions, coco_items.name_region),
         Reader(SCENES, ImageRecord, coco_items.scenes),
     ),
     discover=discover,

@@ -71,7 +71,7 @@ def regions(
     longest, size = int(options["longest"]), int(options["size"])
     picture = _Picture(record, root, options)
     for each in record.objects:
-        name = f"annotation {each.id} of {record.file.path}"
+        name = _name(each, record)
         row: dict[str, Any] = {
             "split": record.split,
             "image_source": record.file.path,
@@ -130,6 +130,15 @@ def scenes(
         return
     row |= {"height": record.height, "width": record.width, "annotators": 1}
     yield Item(str(record.id), record.file.path, row, {"image": image, "label": labels[None]})
+
+
+def name_region(record: ImageRecord) -> str:
+    """The record of one object in words."""
+    return _name(record.objects[0], record)
+
+
+def _name(each: Annotation, record: ImageRecord) -> str:
+    return f"annotation {each.id} of {record.file.path}"
 
 
 def _cut(
@@ -200,10 +209,7 @@ def _label_map(record: ImageRecord) -> np.ndarray:
         )
     size = record.height, record.width
     labels = np.zeros(size, np.uint16)
-    drawn = [
-        _measure(each, size, f"annotation {each.id} of {record.file.path}")
-        for each in record.objects
-    ]
+    drawn = [_measure(each, size, _name(each, record)) for each in record.objects]
     for index in sorted(range(len(drawn)), key=lambda i: (-runs.area(drawn[i]), i)):
         labels[runs.paint(drawn[index], record.height, 0, record.width) > 0] = index + 1
     return labels

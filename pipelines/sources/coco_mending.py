@@ -47,7 +47,7 @@ class Notes:
 
     def add(self, things: str, how: str, named: object) -> None:
         """Count one of the things; the note is "3 things in NAME how: the first ones named"."""
-        self._cases[things, how].append(str(named))
+        self._cases[things, how].append(_text(str(named)))
 
     def say(self, sentence: str) -> None:
         """Add a note of its own."""
@@ -104,7 +104,11 @@ def _decoded(content: bytes, path: Path, notes: Notes) -> dict[str, Any]:
         ) from error
     keys = [key for key in ("images", "annotations") if isinstance(found, dict) and key in found]
     if len(keys) < 2 or not all(isinstance(found[key], list) for key in keys):
-        has = f"the keys {', '.join(found)}" if isinstance(found, dict) else type(found).__name__
+        has = (
+            f"the keys {_text(', '.join(found))}"
+            if isinstance(found, dict)
+            else type(found).__name__
+        )
         raise PipelineError(
             f"COCO's instance annotations in {path}: lists of `images` and `annotations`",
             has or "no key",

@@ -5,14 +5,14 @@ them. Planning, reading, resuming and the command line follow from the descripti
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipelines import images
 from pipelines.errors import PipelineError
 from pipelines.profiles import LOCAL, REMOTE
-from pipelines.records import Item, Listing, Value
+from pipelines.records import Item, Listing, RawFile, Value
 
 Parameters = Mapping[str, Value]
 """The values of a source's options by name, as a plan keeps them."""
@@ -134,6 +134,11 @@ IMAGES = Product(
 )
 
 
+def _name_of_file(record: Any) -> str:
+    file = getattr(record, "image", None) or getattr(record, "file", None)
+    return file.path if isinstance(file, RawFile) else str(record)
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reading of a product's items.
@@ -143,11 +148,13 @@ class Reader:
         record: type of the records, for msgspec.
         items: (record, dataset's folder, parameters, contiguous category numbers by official id) →
             the record's items, each decoded when it is its turn.
+        name: a record of one item in words, for errors; default: its image file.
     """
 
     product: Product
     record: type
     items: Callable[[Any, Path, Parameters, Mapping[int, int]], Iterator[Item]]
+    name: Callable[[Any], str] = field(default=_name_of_file)
 
 
 @dataclass(frozen=True)
