@@ -12,7 +12,7 @@ from pipelines.features import FeatureRequest, features_of, list_features, place
 from pipelines.gist import NAME as GIST
 from pipelines.plan import Plan, Planned, Unit, make_plan
 from pipelines.profiles import LOCAL, PROFILES
-from pipelines.records import Item, Value
+from pipelines.records import Item, Record, Value
 from pipelines.sources import SOURCES, Option, Source
 
 KEYWORDS = ("product", "profile", "unit", "features", "weights", "enlarge", "mirrored")
@@ -130,7 +130,7 @@ def name_item(plan: Plan, unit: Unit, lines: bytes, slot: int) -> str:
     reader = SOURCES[plan.dataset].reader(plan.product)
     position = slot - unit.start
     for line in lines.splitlines():
-        record = msgspec.json.decode(line, type=reader.record)
+        record: Record = msgspec.json.decode(line, type=reader.record)
         if position < record.items:
             return f"{plan.item} {slot}, {reader.name(record.part(position, position + 1))}"
         position -= record.items

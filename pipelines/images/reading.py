@@ -252,7 +252,7 @@ def _explained(name: str, most_pixels: int = MOST_PIXELS) -> Iterator[None]:
 
 def _too_large(name: str, found: str, most_pixels: int) -> BadInput:
     return BadInput(
-        f"an image of at most {most_pixels / 1e6:.0f} million pixels in {name}",
+        f"an image of at most {most_pixels / 1e6:g} million pixels in {name}",
         found,
         "reduce it first",
     )

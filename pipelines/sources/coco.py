@@ -37,7 +37,7 @@ from pipelines.sources.source import (
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is wanted of a dataset.
+    """Choice of what is wanted of a dataset.
 
     Attributes:
         whole: images, not their objects one by one.

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines import folders
 from pipelines.errors import PipelineError
 
 NESTED = ("", "coco2017", "coco")
@@ -74,9 +75,10 @@ def find(root: Path, annotations: str, images: str) -> Dataset:
         ):
             if splits:
                 return Dataset(base, layout, tuple(splits))
+    others = [*root.glob("*.json"), *root.glob("*/*.json")]
     raise PipelineError(
         f"{LAYOUTS} in {root}",
-        "none",
+        f"other files: {folders.first_names(root, others)}" if others else "none",
         "name the unpacked dataset's folder with --root, "
         "or any other layout with --annotations FILE --images FOLDER",
     )

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 
 
 class Notes:
-    """What was mended or left out of a file, counted.
+    """Count of what was mended or left out of a file.
 
     Args:
         name: the file's, as notes have it.
@@ -95,7 +95,7 @@ def read(path: Path, notes: Notes) -> Instances:
 def _decoded(content: bytes, path: Path, notes: Notes) -> dict[str, Any]:
     """A file's JSON as Python has it, which takes NaN, marks of byte order and bytes in Latin-1."""
     try:
-        found = json.loads(_as_text(content, notes))
+        found: Any = json.loads(_as_text(content, notes))
     except (ValueError, RecursionError) as error:
         raise PipelineError(
             f"COCO's instance annotations in {path}",
@@ -114,7 +114,7 @@ def _decoded(content: bytes, path: Path, notes: Notes) -> dict[str, Any]:
             has or "no key",
             "export the annotations as COCO instances",
         )
-    return found
+    return dict(found)
 
 
 def _as_text(content: bytes, notes: Notes) -> str:
@@ -302,7 +302,7 @@ def _annotations_once(annotations: list[Annotation], notes: Notes) -> list[Annot
     return found
 
 
-def _free(taken: Counter[int], most: int) -> Iterable[int]:
+def _free(taken: Counter[int], most: int) -> Iterator[int]:
     """Ids after the largest one, or the smallest ones where these would be too large."""
     first = max(taken) + 1
     if first + most <= LARGEST:

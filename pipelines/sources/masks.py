@@ -139,6 +139,8 @@ def _of_polygons(polygons: list[Any], height: int, width: int) -> Any:
 def _polygons(polygons: list[Any]) -> Iterator[np.ndarray]:
     """The polygons of three points or more, (points, 2) float64 each, all of it finite."""
     found = False
+    if not any(isinstance(each, list | dict) for each in polygons):
+        polygons = [polygons]  # VIA writes the corners of its rectangles so
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) % 2:
             raise ValueError("a polygon is a list of x, y, x, y, …")

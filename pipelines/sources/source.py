@@ -43,7 +43,7 @@ class Option:
     flag: str = ""
     place: str = ""
 
-    def value(self, given: Value | tuple[str, ...] | list[str] | None) -> Value:
+    def value(self, given: Value | Path | tuple[str, ...] | list[str] | None) -> Value:
         """The value for a plan: the given one, or the default in place of None.
 
         Raises:
@@ -52,6 +52,7 @@ class Option:
         if given is None:
             return self.default
         found = ",".join(given) if isinstance(given, tuple | list) else given
+        found = str(found) if isinstance(found, Path) else found
         if self.choices and found not in self.choices:
             raise PipelineError(
                 f"{self.name} out of {', '.join(self.choices)}", repr(found), "name one of them"
@@ -69,12 +70,12 @@ PIXEL_LIMIT = Option(
 
 
 def most_pixels(parameters: Parameters) -> int:
-    """The value of `PIXEL_LIMIT`.
+    """The value of `PIXEL_LIMIT`, or its default in plans that are older than it.
 
     Raises:
         PipelineError: Pillow decodes no image of so many pixels.
     """
-    most = int(parameters[PIXEL_LIMIT.name])
+    most = int(parameters.get(PIXEL_LIMIT.name, PIXEL_LIMIT.default))
     if not 0 < most <= images.MOST_PIXELS:
         raise PipelineError(
             f"--most-pixels from 1 to {images.MOST_PIXELS}", f"{most}", "correct it"

@@ -333,7 +333,9 @@ def test_json_over_several_lines_is_the_same(coco_to_damage: Path) -> None:
 
 
 def test_no_dataset(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"annotations/instances_\*\.json beside"):
+    (tmp_path / "labels.json").write_text("{}")
+    expected = r"annotations/instances_\*\.json beside .* found other files: labels\.json"
+    with pytest.raises(PipelineError, match=expected + ".*--annotations FILE --images FOLDER"):
         jobs.plan("coco", tmp_path)
 
 
@@ -353,7 +355,7 @@ def test_a_named_file_and_folder_are_read_resumed_and_moved(
     store, moved = tmp_path / "a.zarr", tmp_path / "moved"
     places = {"annotations": coco_to_damage / "labels.json", "images": coco_to_damage / "val2017"}
     monkeypatch.chdir(tmp_path)
-    given = {key: str(path.relative_to(tmp_path)) for key, path in places.items()}
+    given = {key: path.relative_to(tmp_path) for key, path in places.items()}
     root = coco_to_damage if rooted else None
     request = {"longest": 30, "size": 34, "client": client, "progress": False}
     done = jobs.run("coco", root, store, **request, **given)

@@ -64,6 +64,9 @@ def as_text(content: dict) -> None:
     [
         as_text,
         without("images", "height"),
+        all_of(
+            "annotations", segmentation=lambda each: each[0] if isinstance(each, list) else each
+        ),
         all_of("images", height=lambda _: 0, width=lambda _: None),
         all_of("images", file_name=lambda name: f"val2017\\\\{name}"),
         all_of("images", file_name=lambda name: f"/home/me/{name}"),
