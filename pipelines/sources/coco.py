@@ -187,12 +187,8 @@ def _records(
     if crowds:
         notes.say(f"{crowds} crowds of {split.name} are left out; --crowds include keeps them")
     if absent:
-        where = f"no file in {files.folder.name}/" if files.folder else "no folder"
-        if not files.folder:
-            tried = ", ".join(f"{each.relative_to(files.base)}/" for each in split.folders)
-            where = f"no folder ({tried})"
         notes.say(
-            f"{len(absent)} images in {split.label} have {where} and are left out "
+            f"{len(absent)} images in {split.label} have {_nowhere(split, files)} and are left out "
             f"with their {lost} objects: {some(absent)}"
         )
     if by_image:
@@ -201,10 +197,10 @@ def _records(
             f"{len(stray)} annotations in {split.label} point at no image and are left out: "
             f"{some(stray)}"
         )
-    if files.moved:
+    if files.folder and files.moved:
         notes.say(
             f"{len(files.moved)} images in {split.label} have names that lead elsewhere, whose "
-            f"last part is a file in {files.folder}: {some(files.moved)}"
+            f"last part is a file in {files.folder.name}/: {some(files.moved)}"
         )
     if boxed:
         notes.say(
@@ -214,6 +210,14 @@ def _records(
     if not wanted.whole and (bare := sum(not record.items for record in records)):
         notes.say(f"{bare} images of {split.name} have no object, and give no region")
     return records
+
+
+def _nowhere(split: Split, files: ImageFiles) -> str:
+    """Words for where an image was sought in vain."""
+    if files.folder:
+        return f"no file in {files.folder.name}/"
+    tried = ", ".join(f"{each.relative_to(files.base)}/" for each in split.folders)
+    return f"no folder ({tried})"
 
 
 def _size(image: Image, base: Path, path: str, wanted: _Wanted, notes: Notes) -> tuple[int, int]:
