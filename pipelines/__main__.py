@@ -71,10 +71,17 @@ def run(**arguments: Any) -> int:
       python -m pipelines run coco --root coco2017 --product scenes --store stores/coco-scenes.zarr
       python -m pipelines run coco --root coco2017 --features alexnet:relu5 --mirrored \\
         --weights weights/alexnet.safetensors --store stores/coco-relu5.zarr
+      python -m pipelines run coco --annotations cells.json --images photos --store stores/c.zarr
       python -m pipelines run cifar10 --features gist --store stores/cifar10.zarr
       python -m pipelines run images --root holiday --store stores/holiday.zarr
 
     \b
+    coco: one of these layouts below --root, or any other with --annotations FILE --images FOLDER:
+      annotations/instances_X.json   images in X/, images/X/, SPLIT/, images/SPLIT/ or images/,
+                                     as COCO and CVAT have them (X is val2017, SPLIT is val)
+      SPLIT/_annotations.coco.json   images beside it (Roboflow)
+      result.json                    images in images/ (Label Studio)
+    Boxes without segmentations are their own masks; what is mended or left out is noted.
     cifar10: the official binary files or pickles, or a zip of {train,test}/<category>/NNNN.jpg.
     images: all images in a folder and below it, at their own sizes, upright, in one split named
     all, without label maps. What is not taken is counted, and what does not read is quarantined.

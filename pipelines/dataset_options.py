@@ -86,6 +86,9 @@ def _of_source(option: Option) -> Callable[[Command], Command]:
     flag = option.flag or f"--{option.name.replace('_', '-')}"
     if option.repeated:
         return click.option(flag, option.name, multiple=True, help=option.help)
+    if option.place:
+        metavar = option.place.upper()
+        return click.option(flag, option.name, type=click.Path(), metavar=metavar, help=option.help)
     kind = click.Choice(option.choices) if option.choices else type(option.default)
     return click.option(
         flag, option.name, type=kind, default=option.default, show_default=True, help=option.help

@@ -1,5 +1,6 @@
 """Plans of stores of any source, and the items of a plan: pixels or a backbone's features."""
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import msgspec
 from pipelines.errors import PipelineError
 from pipelines.features import FeatureRequest, features_of, list_features, place_in_frames
 from pipelines.gist import NAME as GIST
-from pipelines.plan import Plan, Planned, make_plan
+from pipelines.plan import Plan, Planned, Unit, make_plan
 from pipelines.profiles import LOCAL, PROFILES
-from pipelines.records import Item, Value
+from pipelines.records import Item, Record, Value
 from pipelines.sources import SOURCES, Option, Source
 
 KEYWORDS = ("product", "profile", "unit", "features", "weights", "enlarge", "mirrored")
@@ -72,7 +73,7 @@ def prepare(
     of_features = product == seen.features
     profile = profile or (LOCAL if of_features else seen.profile)
     _one_of("a profile", profile, PROFILES)
-    given = _parameters(source, seen.name, parameters)
+    given = _parameters(source, seen.name, root, parameters)
     if of_features != bool(features and (weights or features == GIST)):
         raise PipelineError(
             "--features and --weights together, for a product of features",
@@ -124,6 +125,18 @@ def read_items(plan: Plan, lines: bytes) -> Iterator[Item]:
         yield from items
 
 
+def name_item(plan: Plan, unit: Unit, lines: bytes, slot: int) -> str:
+    """An item of a unit in words, for errors; `lines` are the unit's records."""
+    reader = SOURCES[plan.dataset].reader(plan.product)
+    position = slot - unit.start
+    for line in lines.splitlines():
+        record: Record = msgspec.json.decode(line, type=reader.record)
+        if position < record.items:
+            return f"{plan.item} {slot}, {reader.name(record.part(position, position + 1))}"
+        position -= record.items
+    return f"the end of unit {unit.index}"
+
+
 def _feature_parameters(
     features: str, weights: str | None, enlarge: float | None, mirrored: bool, usual: float
 ) -> dict[str, Value]:
@@ -143,7 +156,9 @@ def _feature_parameters(
     return {"features": features, "weights": path, "enlarge": enlarge, "mirrored": mirrored}
 
 
-def _parameters(source: Source, product: str, given: dict[str, Any]) -> dict[str, Value]:
+def _parameters(
+    source: Source, product: str, root: Path, given: dict[str, Any]
+) -> dict[str, Value]:
     """The source's parameters for a product, with defaults filled in."""
     if unknown := set(given) - set(options()):
         raise PipelineError(
@@ -151,11 +166,20 @@ def _parameters(source: Source, product: str, given: dict[str, Any]) -> dict[str
             ", ".join(sorted(unknown)),
             "correct the name",
         )
-    return {
+    values = {
         option.name: option.value(given.get(option.name))
         for option in source.options
         if not option.products or product in option.products
     }
+    places = [option.name for option in source.options if option.place]
+    return values | {name: _inside(root, str(values[name])) for name in places if values[name]}
+
+
+def _inside(root: Path, path: str) -> str:
+    """A path relative to the dataset's folder, there or else from the working directory."""
+    found = root / path
+    place = found if found.exists() else Path(path)
+    return os.path.relpath(os.path.realpath(place), os.path.realpath(root))
 
 
 def _one_of(what: str, found: str, allowed: Iterable[str]) -> str:

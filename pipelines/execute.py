@@ -18,6 +18,7 @@ from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 from tqdm.auto import tqdm
 
+from pipelines.datasets import name_item
 from pipelines.errors import PipelineError, TargetError
 from pipelines.ledger import Ledger, Quarantined, UnitMark
 from pipelines.notices import notice
@@ -123,7 +124,7 @@ def execute(
         notice(f"Dask dashboard: {client.dashboard_link}")
     written, failures = _run(todo, plan, store, client, progress)
     if failures:
-        raise _error(failures, len(plan.units), store)
+        raise _error(failures, plan, store)
     marks = ledger.marks()
     digest = store_digest(marks)
     if written or table or read_attributes(store)["digest"] != digest:
@@ -203,8 +204,9 @@ def _lost(plan: Plan, store: Path, client: Client) -> SchedulerLost:
     )
 
 
-def _error(failures: dict[int, BaseException], units: int, store: Path) -> PipelineError:
+def _error(failures: dict[int, BaseException], plan: Plan, store: Path) -> PipelineError:
     """The error to raise for the units that failed."""
+    units = len(plan.units)
     again = f"then: python -m pipelines resume --store {store}"
     for error in failures.values():
         if isinstance(error, TargetError):
@@ -214,10 +216,18 @@ def _error(failures: dict[int, BaseException], units: int, store: Path) -> Pipel
                 f"{error.found}; {done} of {units} units are done and stay so",
                 f"{error.remedy}, {again}",
             )
-    first, error = min(failures.items(), key=lambda each: each[0])
+    ledger = Ledger(store)
+    # A unit that waited for a worker which died counts as failed too: those that ran come first.
+    first, error = min(failures.items(), key=lambda each: (not ledger.reached(each[0]), each[0]))
     what = f"{type(error).__name__}: {error}"
     if isinstance(error, KilledWorker):
-        what = f"its worker died again and again ({error}): too little memory, perhaps"
+        unit = plan.units[first]
+        names = [name_item(plan, unit, ledger.records(unit), s) for s in ledger.reached(first)]
+        what = (
+            f"its worker died again and again ({error})"
+            + f" at {' and '.join(sorted(names))}" * bool(names)
+            + ": too little memory, perhaps, or content that crashes a library"
+        )
     failed = UnitError(
         f"{units} units written to {store}",
         f"{len(failures)} that failed, the first unit {first}: {what}",

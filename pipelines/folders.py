@@ -111,7 +111,7 @@ def _search(start: Path, found: ImageFolder, searched: set[Path]) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """Whether a path is a regular file, or a link to one, with the suffix of an image."""
-    return path.suffix.lower() in _suffixes() and path.is_file()
+    return is_image_name(path.name) and path.is_file()
 
 
 def image_names(root: Path, files: Sequence[Path]) -> list[str]:
@@ -155,6 +155,12 @@ def first_names(root: Path, paths: Sequence[Path]) -> str:
     shown = sorted(str(path.relative_to(root)) for path in paths)[:NAMED]
     text = ", ".join(shown) + " …" * (len(paths) > NAMED)
     return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file's name has the suffix of an image; hidden files are none."""
+    _, dot, suffix = name.rpartition(".")
+    return (dot + suffix).lower() in _suffixes() and not name.startswith(".")
 
 
 @cache

@@ -57,6 +57,12 @@ def plan(dataset: str, root: Path | str | None = None, **request: Any) -> Plan:
 
 def planned(dataset: str, root: Path | str | None = None, **request: Any) -> Planned:
     """The plan with its records, for `pipelines.estimate`."""
+    offered = SOURCES[dataset].options if dataset in SOURCES else ()
+    places = [each for each in offered if each.place and request.get(each.name)]
+    if not root and places:
+        # A path that is not relative means the same from whatever folder it is seen.
+        request |= {each.name: str(Path(request[each.name]).resolve()) for each in places}
+        root = next((request[each.name] for each in places if each.place == "folder"), None)
     if not root and dataset in SOURCES and not SOURCES[dataset].folder:
         raise PipelineError(
             f"a folder for {dataset}",

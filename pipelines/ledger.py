@@ -22,6 +22,8 @@ from pipelines.files import atomic_write, target_errors
 from pipelines.plan import Plan, Unit
 
 PLAN, RECORDS = "plan.json", "records.jsonl"
+REACHED = ".at-"
+"""Part of the name of a file with the slot of the item that a worker is at."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,11 @@ class Ledger:
         """
         for left in (*self.parts.glob("*"), *self.folder.glob(".*")):
             left.unlink(missing_ok=True)
+
+    def reached(self, index: int) -> set[int]:
+        """The slots at which workers that died were in a unit, as far as these files are whole."""
+        found = (path.read_bytes() for path in self.parts.glob(f"{index:05d}{REACHED}*"))
+        return {int(slot) for slot in found if slot}
 
     def plan(self) -> Plan:
         """The plan that the store was begun with.

@@ -28,6 +28,8 @@ BLOCK_BYTES = 512 << 10
 """A task hands on its pixels in blocks of about so many bytes, or of one item: few enough to be
 still in the processor's cache when they are written, which halves what writing takes.
 """
+PLACES = ("weights", "annotations", "images")
+"""Parameters that say where files lie: records and attributes say what is in them."""
 LIBRARIES_BYTES = 256 << 20
 """Memory of a worker before it has read anything, about."""
 
@@ -129,8 +131,7 @@ class Plan:
         identity: dict[str, Any] = msgspec.to_builtins(self)
         for each in ("root", "notes", "units"):  # the units follow from the rest
             del identity[each]
-        # Where a file of weights lies does not matter: its digest is among the attributes.
-        identity["parameters"] = {k: v for k, v in self.parameters if k != "weights"}
+        identity["parameters"] = {k: v for k, v in self.parameters if k not in PLACES}
         return hashlib.sha256(msgspec.json.encode(identity, order="sorted")).hexdigest()
 
     def describe(self) -> str:

@@ -6,6 +6,7 @@ neither the plan's header nor the Dask graph grows with them. Paths are relative
 folder: a dataset that is moved keeps its records.
 """
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,11 @@ def read_file(root: Path, file: RawFile) -> bytes:
         PipelineError: the file has changed.
         OSError: it cannot be read at all.
     """
-    content = (Path(root) / file.path).read_bytes()
+    path = Path(root) / file.path
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading from a pipe waits for ever
+        raise PipelineError(f"a file in {file.path}", "a pipe or device", "restore the file")
+    content = path.read_bytes()
     if len(content) != file.size:
         raise PipelineError(
             f"{file.size} bytes in {file.path} as the plan has it",

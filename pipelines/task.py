@@ -7,8 +7,8 @@ in the ledger is the last thing that it writes.
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -20,7 +20,8 @@ from distributed import Status, get_worker, secede
 from pipelines.chunks import ChunkFile, ShardFile
 from pipelines.datasets import read_items
 from pipelines.errors import UserError
-from pipelines.ledger import Columns, Ledger, Quarantined, UnitMark
+from pipelines.files import target_errors
+from pipelines.ledger import REACHED, Columns, Ledger, Quarantined, UnitMark
 from pipelines.plan import BLOCK_BYTES, Plan
 from pipelines.profiles import LOCAL
 from pipelines.records import Item
@@ -54,7 +55,9 @@ def write_unit(index: int, store: str, fingerprint: str, root: str) -> UnitMark:
     with ExitStack() as stack:
         files = [stack.enter_context(each) for each in _files(plan, index, ledger)]
         frames = _frames(plan)
-        for start, items in _blocks(plan, unit.start, read_items(plan, ledger.records(unit))):
+        reached = stack.enter_context(_reached(ledger, index))
+        read = _followed(read_items(plan, ledger.records(unit)), unit.start, reached)
+        for start, items in _blocks(plan, unit.start, read):
             for field, file, frame in zip(plan.schema.pixels, files, frames, strict=True):
                 block = _fill(frame[: len(items)], field, items)
                 columns[digest_name(field.name)] += file.write(block)
@@ -106,6 +109,40 @@ def _files(plan: Plan, index: int, ledger: Ledger) -> Iterator[ChunkFile]:
         # and a worker may begin a unit again while the task of a client that died still waits.
         part = f"{index:05d}-{field.name}.{socket.gethostname()}-{os.getpid()}-{next(_ATTEMPTS)}"
         yield kind(ledger.store / chunk_path(plan, field, index), ledger.parts / part, plan.unit)
+
+
+@contextmanager
+def _reached(ledger: Ledger, index: int) -> Iterator[Callable[[int], None]]:
+    """A function that keeps the slot of the item that a unit is at.
+
+    It stands in a file that an end of any kind takes away, but the death of the process: see
+    `Ledger.reached`.
+    """
+    name = f"{index:05d}{REACHED}{socket.gethostname()}-{os.getpid()}-{next(_ATTEMPTS)}"
+    path = ledger.parts / name
+    with target_errors(path):
+        file = path.open("wb", buffering=0)
+
+    def keep(slot: int) -> None:
+        with target_errors(path):
+            file.seek(0)
+            file.write(b"%012d" % slot)
+
+    try:
+        yield keep
+    finally:
+        file.close()
+        path.unlink(missing_ok=True)
+
+
+def _followed(items: Iterator[Item], start: int, reached: Callable[[int], None]) -> Iterator[Item]:
+    """The items, of which the slot is told before one is read."""
+    for slot in count(start):
+        reached(slot)
+        item = next(items, None)
+        if item is None:
+            return
+        yield item
 
 
 def _blocks(plan: Plan, start: int, items: Iterator[Item]) -> Iterator[tuple[int, list[Item]]]:

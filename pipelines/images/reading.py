@@ -35,32 +35,45 @@ LARGEST_PHOTO = 80_000_000
 """The most pixels of a photograph; a working copy of a larger one would take a gigabyte."""
 
 
-def peek_image(path: Path) -> tuple[int, int]:
-    """Height and width by the header; their larger one twice where EXIF may turn the image."""
+def peek_image(path: Path, most_pixels: int = MOST_PIXELS) -> tuple[int, int]:
+    """Height and width by the header; their larger one twice where EXIF may turn the image.
+
+    They are 0, 0 where the header is unreadable, or has more than the most pixels.
+    """
     try:
-        with Image.open(path) as image:
+        with _quiet(), Image.open(path) as image:
             width, height = image.size
+            if height * width > most_pixels:
+                return 0, 0
             if image.getexif().get(EXIF_ORIENTATION) in SIDEWAYS:
                 height = width = max(height, width)
+    except (*DAMAGE, Image.DecompressionBombError):
+        height, width = _peek_tiff(path)
+    return (height, width) if height * width <= most_pixels else (0, 0)
+
+
+def peek_stored(path: Path) -> tuple[int, int]:
+    """Height and width by the header, whatever EXIF says; 0, 0 where it is unreadable."""
+    try:
+        with _quiet(), Image.open(path) as image:
+            width, height = image.size
     except (*DAMAGE, Image.DecompressionBombError):
         return _peek_tiff(path)
     return height, width
 
 
-def peek_photo(path: Path) -> tuple[int, int]:
+def peek_photo(path: Path, most_pixels: int = LARGEST_PHOTO) -> tuple[int, int]:
     """Height and width of the upright photograph by its header; 0, 0 where it will be refused."""
     try:
-        with warnings.catch_warnings():  # the limit here is `LARGEST_PHOTO`
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
-                width, height = image.size
-                # The base class's: PNG's own decodes the image to look behind it.
-                turned = Image.Image.getexif(image).get(EXIF_ORIENTATION) in SIDEWAYS
-                if turned and image.format != "TIFF":  # whose size is that of the upright image
-                    height, width = width, height
+        with _quiet(), Image.open(path) as image:
+            width, height = image.size
+            # The base class's: PNG's own decodes the image to look behind it.
+            turned = Image.Image.getexif(image).get(EXIF_ORIENTATION) in SIDEWAYS
+            if turned and image.format != "TIFF":  # whose size is that of the upright image
+                height, width = width, height
     except (*DAMAGE, Image.DecompressionBombError):
         height, width = _peek_tiff(path)
-    refused = min(height, width) < LEAST_SIDE or height * width > LARGEST_PHOTO
+    refused = min(height, width) < LEAST_SIDE or height * width > most_pixels
     return (0, 0) if refused else (height, width)
 
 
@@ -73,14 +86,18 @@ def _peek_tiff(path: Path) -> tuple[int, int]:
         return 0, 0
 
 
-def decode_photo(content: bytes, name: str) -> np.ndarray:
-    """A photograph as (height, width, 3) uint8 RGB, upright, within the limits of this module."""
-    return decode_upright_image(content, name, least_side=LEAST_SIDE, most_pixels=LARGEST_PHOTO)
+def decode_photo(content: bytes, name: str, most_pixels: int = LARGEST_PHOTO) -> np.ndarray:
+    """A photograph as (height, width, 3) uint8 RGB, upright, at least `LEAST_SIDE` high and wide.
+
+    Args:
+        content, name, most_pixels: as `decode_upright_image` has them.
+    """
+    return decode_upright_image(content, name, least_side=LEAST_SIDE, most_pixels=most_pixels)
 
 
-def decode_image(content: bytes, name: str) -> np.ndarray:
+def decode_image(content: bytes, name: str, most_pixels: int = MOST_PIXELS) -> np.ndarray:
     """An image file as (height, width, 3) uint8 RGB, as its pixels are stored."""
-    return np.array(as_rgb(open_picture(content, name)))
+    return np.array(as_rgb(open_picture(content, name, most_pixels=most_pixels)))
 
 
 def decode_upright_image(
@@ -99,7 +116,9 @@ def decode_upright_image(
         return np.array(as_rgb(ImageOps.exif_transpose(image)))
 
 
-def open_annotated(content: bytes, name: str, height: int, width: int) -> Image.Image:
+def open_annotated(
+    content: bytes, name: str, height: int, width: int, most_pixels: int = MOST_PIXELS
+) -> Image.Image:
     """The RGB image that annotations of height × width pixels refer to.
 
     Those of COCO refer to the pixels as they are stored: pycocotools' users open images with
@@ -107,9 +126,10 @@ def open_annotated(content: bytes, name: str, height: int, width: int) -> Image.
     upright image has the annotated size, the annotator has seen that one.
 
     Raises:
-        BadInput: no image, a broken one, or one of another size either way.
+        BadInput: no image, a broken one, one of more pixels than the most, or one of another
+            size either way.
     """
-    image = open_picture(content, name)
+    image = open_picture(content, name, most_pixels=most_pixels)
     if image.size != (width, height):
         upright = ImageOps.exif_transpose(image)
         if upright.size != (width, height):
@@ -173,8 +193,7 @@ def _open_tiff(content: bytes, name: str, least_side: int, most_pixels: int) -> 
 def _opened(content: bytes, name: str, least_side: int, most_pixels: int) -> Image.Image:
     """Image of checked size, whose pixels are not decoded yet."""
     with _explained(name, most_pixels):
-        with warnings.catch_warnings():  # the limit here is `most_pixels`
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _quiet():
             image = Image.open(io.BytesIO(content))
         _check_size(image.size, name, least_side, most_pixels)
     return image
@@ -205,6 +224,14 @@ def _is_deep_png(image: Image.Image) -> bool:
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Pillow does not warn of large images: the limits here are others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
 def _explained(name: str, most_pixels: int = MOST_PIXELS) -> Iterator[None]:
     """Pillow's errors inside the block become `BadInput`."""
     try:
@@ -225,7 +252,7 @@ def _explained(name: str, most_pixels: int = MOST_PIXELS) -> Iterator[None]:
 
 def _too_large(name: str, found: str, most_pixels: int) -> BadInput:
     return BadInput(
-        f"an image of at most {most_pixels / 1e6:.0f} million pixels in {name}",
+        f"an image of at most {most_pixels / 1e6:g} million pixels in {name}",
         found,
         "reduce it first",
     )

@@ -22,7 +22,15 @@ from pipelines import folders, images, label_maps, schema
 from pipelines.errors import BadInput, PipelineError
 from pipelines.records import Item, Listing, RawFile, read_file
 from pipelines.schema import STRING, Field
-from pipelines.sources.source import SCENES, Option, Parameters, Reader, Source
+from pipelines.sources.source import (
+    PIXEL_LIMIT,
+    SCENES,
+    Option,
+    Parameters,
+    Reader,
+    Source,
+    most_pixels,
+)
 
 BSDS300, BSDS500 = "BSDS300", "BSDS500"
 
@@ -116,7 +124,7 @@ def locate(root: Path) -> tuple[Path, str]:
     )
 
 
-def discover(root: Path, protocol: str = "bsds300") -> Listing:
+def discover(root: Path, protocol: str = "bsds300", most: int = images.LARGEST_PHOTO) -> Listing:
     """Listing of every scene of the dataset that the protocol uses, in the order split, id.
 
     Reads headers only. A scene without ground truth or with an unreadable header is listed all
@@ -136,7 +144,7 @@ def discover(root: Path, protocol: str = "bsds300") -> Listing:
         if folder.name in splits:
             split = splits[folder.name]
             listed = _listed(base, folder.name, paths, notes)
-            records.extend(_record(base, path, split, found[path]) for path in listed)
+            records.extend(_record(base, path, split, found[path], most) for path in listed)
         else:
             notes.append(
                 f"{len(paths)} images of {layout}'s {folder.name} folder are left out: "
@@ -177,7 +185,7 @@ def items(
     options: Parameters,
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
-    """The scene of a record, decoded or quarantined; it needs neither parameters nor categories."""
+    """The scene of a record, decoded or quarantined; it needs no categories."""
     row: dict[str, Any] = {
         "id": record.id,
         "split": record.split,
@@ -185,7 +193,7 @@ def items(
         "annotation_sources": "\n".join(file.path for file in record.annotations),
     }
     try:
-        scene = read(record, root)
+        scene = read(record, root, most_pixels(options))
         _check_size(scene, record)
     except BadInput as error:
         yield Item(record.id, record.image.path, row, None, problem=str(error))
@@ -201,8 +209,10 @@ def items(
     yield Item(record.id, record.image.path, row, pixels)
 
 
-def read(record: SceneRecord, root: Path) -> Scene:
+def read(record: SceneRecord, root: Path, most: int = images.LARGEST_PHOTO) -> Scene:
     """The pixels and all label maps of a record; `root` is its listing's root.
+
+    `most` pixels may the image have, as when it was listed.
 
     Raises:
         BadInput: the scene itself is broken.
@@ -210,7 +220,7 @@ def read(record: SceneRecord, root: Path) -> Scene:
         OSError: a file cannot be read at all.
     """
     content = read_file(root, record.image)
-    image = images.decode_image(content, record.image.path)
+    image = images.decode_image(content, record.image.path, most)
     if not record.annotations:
         raise BadInput(
             f"a ground truth for {record.image.path}", "none", "restore it or take the image out"
@@ -288,8 +298,8 @@ def _count(records: list[SceneRecord], split: str) -> int:
     return sum(record.split == split for record in records)
 
 
-def _record(base: Path, image: Path, split: str, truths: list[Path]) -> SceneRecord:
-    height, width = images.peek_image(image)
+def _record(base: Path, image: Path, split: str, truths: list[Path], most: int) -> SceneRecord:
+    height, width = images.peek_image(image, most)
     return SceneRecord(
         id=image.stem,
         split=split,
@@ -354,7 +364,7 @@ SOURCE = Source(
     title="Berkeley Segmentation Dataset, BSDS300 or BSDS500",
     folder="BSDS500",
     readers=(Reader(SCENES, SceneRecord, items),),
-    discover=lambda root, _, given: discover(root, str(given["protocol"])),
+    discover=lambda root, _, given: discover(root, str(given["protocol"]), most_pixels(given)),
     options=(
         Option(
             "protocol",
@@ -363,5 +373,6 @@ SOURCE = Source(
             "val. bsds500: train, val and test as BSDS500 has them.",
             choices=tuple(sorted(PROTOCOLS)),
         ),
+        PIXEL_LIMIT,
     ),
 )

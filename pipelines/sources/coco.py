@@ -1,39 +1,60 @@
-"""COCO's instance annotations: from `annotations/instances_*.json` to records.
+"""COCO's instance annotations: from a file of them to records, image by image.
 
-Each file of annotations names the images of a folder of the same name (`instances_val2017.json`,
-`val2017/`), which is a split (`val`). Records come in the order split, image id, annotation id.
+Where they lie: `coco_layouts`. Records come in the order split, image id, annotation id.
 
-What is wrong with the JSON as a whole is an error before anything is written. What is wrong with
-one image or annotation is quarantined by the task that meets it (`coco_items`), or, where there
-is no image to speak of, left out and noted.
+A file that cannot be read as a whole, or that contradicts itself, is an error before anything is
+written. What is wrong with one image or annotation is mended or left out, and noted
+(`coco_mending`), or quarantined by the task that meets it (`coco_items`).
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
+from pipelines import images as image_files
 from pipelines import schema
 from pipelines.errors import PipelineError
-from pipelines.records import Listing, RawFile
+from pipelines.records import Listing
 from pipelines.schema import Field, Schema
-from pipelines.sources import coco_items
-from pipelines.sources.coco_records import Annotation, ImageRecord, Instances
-from pipelines.sources.source import REGIONS, SCENES, Option, Parameters, Reader, Source
+from pipelines.sources import coco_items, coco_layouts, coco_mending
+from pipelines.sources.coco_files import ImageFiles, left_over
+from pipelines.sources.coco_layouts import Split
+from pipelines.sources.coco_mending import Notes, some
+from pipelines.sources.coco_records import Annotation, Image, ImageRecord, Instances
+from pipelines.sources.source import (
+    PIXEL_LIMIT,
+    REGIONS,
+    SCENES,
+    Option,
+    Parameters,
+    Reader,
+    Source,
+    most_pixels,
+)
 
-NESTED = ("", "coco2017", "coco")
-"""Folders below a given one where the dataset may lie."""
-LAYOUT = "COCO"
-SOME = 5
+
+@dataclass(frozen=True)
+class _Wanted:
+    """Choice of what is wanted of a dataset.
+
+    Attributes:
+        whole: images, not their objects one by one.
+        crowds: annotations of crowds too.
+        most_pixels: pixels of an image.
+    """
+
+    whole: bool
+    crowds: bool
+    most_pixels: int
 
 
 def discover(root: Path, product: str, parameters: Parameters) -> Listing:
     """Listing of every object of the dataset, by image.
 
     Args:
-        root: the folder that holds `annotations/` and the image folders.
+        root: the dataset's folder, see `coco_layouts`.
         product: "regions" or "scenes".
         parameters: the values of `SOURCE.options`.
 
@@ -41,62 +62,79 @@ def discover(root: Path, product: str, parameters: Parameters) -> Listing:
         PipelineError: no dataset, parameters that do not fit together, or annotations that
             contradict themselves.
     """
-    size, crowds = int(parameters.get("size", 0)), parameters["crowds"] == "include"
+    size = int(parameters.get("size", 0))
     if product == REGIONS.name and not 0 < int(parameters["longest"]) <= size:
         raise PipelineError(
             f"regions that fit into frames of {size} px",
             f"--longest {parameters['longest']}",
             "correct --longest or --size",
         )
-    splits = [split for split in str(parameters["splits"]).split(",") if split]
-    base = _locate(Path(root))
-    files = {_split_of(path): path for path in sorted((base / "annotations").glob("instances_*"))}
-    files = {split: path for split, path in files.items() if _folder_of(path).is_dir()}
-    if missing := set(splits) - set(files):
-        raise PipelineError(
-            f"splits out of {', '.join(sorted(files)) or 'those in annotations/'} in {base}",
-            ", ".join(sorted(missing)),
-            "correct --split",
-        )
+    wanted = _Wanted(
+        product != REGIONS.name, parameters["crowds"] == "include", most_pixels(parameters)
+    )
+    dataset = coco_layouts.find(
+        Path(root), str(parameters["annotations"]), str(parameters["images"])
+    )
+    splits = _asked(dataset, str(parameters["splits"]))
     records: list[ImageRecord] = []
     notes: list[str] = []
     categories: dict[int, str] = {}
-    for split in sorted(splits or files, key=lambda name: (name != "train", name)):
-        path = files[split]
-        instances = _parse(path)
-        _add_categories(categories, instances, path)
-        records += _records(base, path, split, instances, product != REGIONS.name, crowds, notes)
+    undeclared: set[int] = set()
+    folders = []
+    for split in splits:
+        own = Notes(split.label)
+        instances = coco_mending.read(split.file, own)
+        _add_categories(categories, instances, split.file)
+        undeclared |= {each.category_id for each in instances.annotations}
+        files = ImageFiles(dataset.base, split, [each.file_name for each in instances.images])
+        records += _records(split, files, instances, wanted, own)
+        notes += own.sentences()
+        folders += [files.folder] if files.folder else []
+    for number in undeclared - set(categories):
+        categories[number] = f"category {number}"
+    notes += left_over(dataset, splits, folders, (each.file.path for each in records))
+    records = [record for record in records if record.items]
+    if wanted.whole:
+        records = _confirmed(records, dataset.base)
+    if not records:
+        raise PipelineError(
+            f"images with annotated objects in {dataset.base}",
+            "; ".join(["none", *notes]),
+            "name another --root or --split, or --annotations FILE and --images FOLDER",
+        )
     counts = dict.fromkeys((record.split for record in records), 0)
     for record in records:
         counts[record.split] += record.items
-    if not sum(counts.values()):
-        raise PipelineError(
-            f"images with annotated objects in {base}", "none", "name another --root or --split"
-        )
-    canvas = max(record.height for record in records), max(record.width for record in records)
+    canvas = (
+        max(1, *(record.height for record in records)),
+        max(1, *(record.width for record in records)),
+    )
+    objects = max(len(record.objects) for record in records)
     return Listing(
-        base,
-        LAYOUT,
-        _schema(product, size, canvas, max(len(record.objects) for record in records)),
+        dataset.base,
+        dataset.layout,
+        _schema(product, size, canvas, min(objects, coco_items.MOST_OBJECTS)),
         records,
         splits=tuple(counts.items()),
-        raw_bytes=sum(record.file.size for record in records if record.items),
+        raw_bytes=sum(record.file.size for record in records),
         largest=canvas,
         categories=tuple(sorted(categories.items())),
         notes=tuple(notes),
     )
 
 
-def _locate(root: Path) -> Path:
-    for nested in NESTED:
-        base = root / nested
-        if any((base / "annotations").glob("instances_*.json")):
-            return base
-    raise PipelineError(
-        f"annotations/instances_*.json beside the folders of images in {root}",
-        "none",
-        "name the unpacked dataset's folder with --root",
-    )
+def _asked(dataset: coco_layouts.Dataset, names: str) -> list[Split]:
+    """The splits that are asked for, or all, in the order of the store."""
+    asked = {name for name in names.split(",") if name}
+    known = [split.name for split in dataset.splits]
+    if missing := asked - set(known):
+        raise PipelineError(
+            f"splits out of {', '.join(known)} in {dataset.base}",
+            ", ".join(sorted(missing)),
+            "correct --split",
+        )
+    splits = [split for split in dataset.splits if not asked or split.name in asked]
+    return sorted(splits, key=lambda split: (split.name != "train", split.name))
 
 
 def _schema(product: str, size: int, canvas: tuple[int, int], objects: int) -> Schema:
@@ -113,26 +151,6 @@ def _schema(product: str, size: int, canvas: tuple[int, int], objects: int) -> S
     )
 
 
-def _split_of(path: Path) -> str:
-    """instances_val2017.json → val."""
-    return re.sub(r"\d{4}$", "", path.stem.removeprefix("instances_"))
-
-
-def _folder_of(path: Path) -> Path:
-    return path.parent.parent / path.stem.removeprefix("instances_")
-
-
-def _parse(path: Path) -> Instances:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Instances)
-    except msgspec.DecodeError as error:
-        raise PipelineError(
-            f"COCO's instance annotations in {path}",
-            f"something else ({error})",
-            "download the file again",
-        ) from error
-
-
 def _add_categories(categories: dict[int, str], instances: Instances, path: Path) -> None:
     """Join the categories of a split to those of the others, which must mean the same."""
     for each in instances.categories:
@@ -140,81 +158,93 @@ def _add_categories(categories: dict[int, str], instances: Instances, path: Path
             raise PipelineError(
                 f"category {each.id} to be {categories[each.id]!r} as in the other split",
                 f"{each.name!r} in {path}",
-                "give each dataset a folder of its own",
+                "give each dataset a folder of its own, or name one with --split",
             )
 
 
 def _records(
-    base: Path,
-    path: Path,
-    split: str,
-    instances: Instances,
-    whole: bool,
-    crowds: bool,
-    notes: list[str],
+    split: Split, files: ImageFiles, instances: Instances, wanted: _Wanted, notes: Notes
 ) -> list[ImageRecord]:
     """The images of one file of annotations that are there, with their objects."""
-    folder = _folder_of(path)
-    _check_ids(instances, path)
     by_image: defaultdict[int, list[Annotation]] = defaultdict(list)
-    skipped = 0
+    crowds = boxed = 0
     for annotation in sorted(instances.annotations, key=lambda each: each.id):
-        if annotation.iscrowd and not crowds:
-            skipped += 1
+        if annotation.iscrowd and not wanted.crowds:
+            crowds += 1
         else:
             by_image[annotation.image_id].append(annotation)
-    records, absent = [], []
+    records, absent, lost = [], [], 0
     for image in sorted(instances.images, key=lambda each: each.id):
         objects = tuple(by_image.pop(image.id, ()))
-        name = PurePosixPath(image.file_name)
-        if name.is_absolute() or ".." in name.parts:
-            raise PipelineError(
-                f"file names below {folder} in {path}", repr(image.file_name), "correct the file"
-            )
-        try:
-            size = (folder / name).stat().st_size
-        except FileNotFoundError:
+        file = files.find(image.file_name)
+        if file is None:
             absent.append(image.file_name)
+            lost += len(objects)
             continue
-        file = RawFile(f"{folder.name}/{name}", size)
-        if objects or whole:
-            records.append(
-                ImageRecord(image.id, split, file, image.height, image.width, objects, whole)
-            )
-    if skipped:
-        notes.append(f"{skipped} crowds of {split} are left out; --crowds include keeps them")
+        boxed += sum(each.boxed for each in objects)
+        size = _size(image, files.base, file.path, wanted, notes)
+        records.append(ImageRecord(image.id, split.name, file, *size, objects, wanted.whole))
+    if crowds:
+        notes.say(f"{crowds} crowds of {split.name} are left out; --crowds include keeps them")
     if absent:
-        notes.append(
-            f"{len(absent)} images in {path.name} have no file in {folder.name}/ and are left out "
-            f"with their objects: {_some(absent)}"
+        notes.say(
+            f"{len(absent)} images in {split.label} have {_nowhere(split, files)} and are left out "
+            f"with their {lost} objects: {some(absent)}"
         )
     if by_image:
-        lost = [str(each.id) for objects in by_image.values() for each in objects]
-        notes.append(
-            f"{len(lost)} annotations in {path.name} point at no image and are left out: "
-            f"{_some(lost)}"
+        stray = [str(each.id) for objects in by_image.values() for each in objects]
+        notes.say(
+            f"{len(stray)} annotations in {split.label} point at no image and are left out: "
+            f"{some(stray)}"
         )
+    if files.folder and files.moved:
+        notes.say(
+            f"{len(files.moved)} images in {split.label} have names that lead elsewhere, whose "
+            f"last part is a file in {files.folder.name}/: {some(files.moved)}"
+        )
+    if boxed:
+        notes.say(
+            f"{boxed} of {len(instances.annotations)} annotations in {split.label} have no "
+            "segmentation: the box is the mask"
+        )
+    if not wanted.whole and (bare := sum(not record.items for record in records)):
+        notes.say(f"{bare} images of {split.name} have no object, and give no region")
     return records
 
 
-def _check_ids(instances: Instances, path: Path) -> None:
-    """Check that ids are unique and that categories exist."""
-    for what, things in (("image", instances.images), ("annotation", instances.annotations)):
-        if len({each.id for each in things}) != len(things):
-            raise PipelineError(
-                f"a different id for each {what} in {path}", "ids twice", "download the file again"
-            )
-    known = {each.id for each in instances.categories}
-    if unknown := {each.category_id for each in instances.annotations} - known:
-        raise PipelineError(
-            f"annotations of the categories that {path} declares",
-            f"category {min(unknown)}",
-            "download the file again",
-        )
+def _nowhere(split: Split, files: ImageFiles) -> str:
+    """Words for where an image was sought in vain."""
+    if files.folder:
+        return f"no file in {files.folder.name}/"
+    tried = ", ".join(f"{each.relative_to(files.base)}/" for each in split.folders)
+    return f"no folder ({tried})"
 
 
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:SOME]) + (" …" if len(names) > SOME else "")
+def _size(image: Image, base: Path, path: str, wanted: _Wanted, notes: Notes) -> tuple[int, int]:
+    """Height and width of an image; 0, 0 where they are beyond the limit."""
+    height, width = image.height, image.width
+    if not (height and width):
+        height, width = image_files.peek_stored(base / path)
+        notes.add("images", "have no size but that of their files", image.file_name)
+    return (height, width) if height * width <= wanted.most_pixels else (0, 0)
+
+
+def _confirmed(records: list[ImageRecord], base: Path) -> list[ImageRecord]:
+    """The records, those that would decide the canvas with the sizes of their files' headers.
+
+    The task that meets one whose header says something else quarantines it: it needs no room.
+    """
+    false: set[int] = set()
+    for key in (lambda each: records[each].height, lambda each: records[each].width):
+        for index in sorted(range(len(records)), key=key, reverse=True):
+            record = records[index]
+            if {record.height, record.width} == {*image_files.peek_stored(base / record.file.path)}:
+                break
+            false.add(index)
+    return [
+        msgspec.structs.replace(record, height=0, width=0) if index in false else record
+        for index, record in enumerate(records)
+    ]
 
 
 SOURCE = Source(
@@ -222,7 +252,7 @@ SOURCE = Source(
     title="COCO 2017, instances",
     folder="coco2017",
     readers=(
-        Reader(REGIONS, ImageRecord, coco_items.regions),
+        Reader(REGIONS, ImageRecord, coco_items.regions, coco_items.name_region),
         Reader(SCENES, ImageRecord, coco_items.scenes),
     ),
     discover=discover,
@@ -252,5 +282,20 @@ SOURCE = Source(
             repeated=True,
             flag="--split",
         ),
+        Option(
+            "annotations",
+            "",
+            "coco only: a file of annotations, together with --images, for a dataset that has none "
+            f"of these layouts: {coco_layouts.LAYOUTS}.",
+            place="file",
+        ),
+        Option(
+            "images",
+            "",
+            "coco only: the folder of the images that --annotations names. Relative paths are "
+            "sought in --root first.",
+            place="folder",
+        ),
+        PIXEL_LIMIT,
     ),
 )

@@ -13,7 +13,14 @@ from typing import Any
 from pipelines import folders, images, schema
 from pipelines.errors import BadInput
 from pipelines.records import Item, Listing, RawFile, read_file
-from pipelines.sources.source import SCENES, Parameters, Reader, Source
+from pipelines.sources.source import (
+    PIXEL_LIMIT,
+    SCENES,
+    Parameters,
+    Reader,
+    Source,
+    most_pixels,
+)
 
 SPLIT = "all"
 
@@ -43,10 +50,11 @@ class PhotoRecord:
         return self
 
 
-def discover(root: Path) -> Listing:
+def discover(root: Path, most: int = images.LARGEST_PHOTO) -> Listing:
     """Listing of every image in a folder or below it, in the order of their paths.
 
-    Reads headers only. A file that does not read is listed all the same, to be quarantined.
+    Reads headers only. A file that does not read, or has more than `most` pixels, is listed all the
+    same, to be quarantined.
 
     Raises:
         PipelineError: no folder, or no image in it.
@@ -58,7 +66,7 @@ def discover(root: Path) -> Listing:
         named = folders.first_names(root, strange)
         notes.append(f"{len(strange)} files whose names are not UTF-8 are not taken: {named}")
     names = folders.image_names(root, files)
-    records = [_record(root, name, path) for name, path in zip(names, files, strict=True)]
+    records = [_record(root, name, path, most) for name, path in zip(names, files, strict=True)]
     canvas = (
         max(1, *(record.height for record in records)),
         max(1, *(record.width for record in records)),
@@ -81,13 +89,13 @@ def items(
     options: Parameters,
     categories: Mapping[int, int],
 ) -> Iterator[Item]:
-    """The image of a record, decoded or quarantined; it needs neither parameters nor categories."""
+    """The image of a record, decoded or quarantined; it needs no categories."""
     path = record.image.path
     row: dict[str, Any] = {"id": record.id, "split": SPLIT, "image_source": path}
     try:
         content = _content(record, root)
         row["image_sha256"] = hashlib.sha256(content).hexdigest()
-        pixels = images.decode_photo(content, path)
+        pixels = images.decode_photo(content, path, most_pixels(options))
         height, width = pixels.shape[:2]
         if (height, width) != (record.height, record.width):
             raise BadInput(
@@ -102,9 +110,9 @@ def items(
     yield Item(record.id, path, row, {"image": pixels})
 
 
-def _record(root: Path, name: str, path: Path) -> PhotoRecord:
+def _record(root: Path, name: str, path: Path, most: int) -> PhotoRecord:
     file = RawFile(path.relative_to(root).as_posix(), path.stat().st_size)
-    return PhotoRecord(name, file, *images.peek_photo(path))
+    return PhotoRecord(name, file, *images.peek_photo(path, most))
 
 
 def _content(record: PhotoRecord, root: Path) -> bytes:
@@ -127,5 +135,6 @@ SOURCE = Source(
     title="A folder of images of one's own",
     folder="",
     readers=(Reader(SCENES, PhotoRecord, items),),
-    discover=lambda root, _, given: discover(root),
+    discover=lambda root, _, given: discover(root, most_pixels(given)),
+    options=(PIXEL_LIMIT,),
 )

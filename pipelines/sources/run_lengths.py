@@ -6,6 +6,9 @@ columns of a region are cut out of the run lengths first, and painted run by run
 
 import numpy as np
 
+MOST_DIGITS = 12
+"""Characters of a number in pycocotools' text, five bits each."""
+
 
 def decode(runs: dict, left: int, right: int) -> np.ndarray:
     """Some columns of a mask.
@@ -20,15 +23,67 @@ def decode(runs: dict, left: int, right: int) -> np.ndarray:
     Raises:
         ValueError: the run lengths are not those of a mask of that size.
     """
+    return paint(lengths_of(runs), runs["size"][0], left, right)
+
+
+def lengths_of(runs: dict) -> np.ndarray:
+    """The run lengths of a mask, int64, zeros and ones in turn; arguments as `decode` has them."""
     height, width = runs["size"]
     counts = runs["counts"]
-    lengths = np.asarray(counts, np.int64) if isinstance(counts, list) else uncompressed(counts)
-    if (lengths < 0).any() or lengths.sum() != height * width:
-        raise ValueError(f"run lengths of {lengths.sum()} pixels for {width}×{height}")
+    lengths = _whole(counts) if isinstance(counts, list) else uncompressed(counts)
+    pixels = height * width
+    # One by one first: a sum of numbers that are too large may overflow to the right one.
+    fits = not len(lengths) or (lengths.min() >= 0 and lengths.max() <= pixels)
+    if not fits or lengths.sum() != pixels:
+        found = f"{lengths.sum()} pixels" if fits else f"from {lengths.min()} to {lengths.max()}"
+        raise ValueError(f"run lengths of {found} for {width}×{height}")
+    return lengths
+
+
+def paint(lengths: np.ndarray, height: int, left: int, right: int) -> np.ndarray:
+    """The columns of a mask from `left` on, before `right`: (height, right - left) uint8."""
     ends = np.clip(np.cumsum(lengths), left * height, right * height)
     values = (np.arange(len(ends)) & 1).astype(np.uint8)
     columns = np.repeat(values, np.diff(ends, prepend=left * height))
     return columns.reshape(right - left, height).T
+
+
+def area(lengths: np.ndarray) -> int:
+    """Pixels inside."""
+    return int(lengths[1::2].sum())
+
+
+def of_box(box: tuple[int, int, int, int], height: int, width: int) -> np.ndarray:
+    """Run lengths of a box inside a mask: first column and row, those after the last ones."""
+    left, top, right, bottom = box
+    lengths = np.tile([height - (bottom - top), bottom - top], right - left)
+    lengths[0] = left * height + top
+    return np.append(lengths, (width - right) * height + height - bottom)
+
+
+def bounds(lengths: np.ndarray, height: int) -> tuple[float, float, float, float]:
+    """The box around what is inside, x, y, width, height; all 0 where nothing is."""
+    ends = np.cumsum(lengths)[1::2]
+    starts = ends - lengths[1::2]
+    starts, ends = starts[ends > starts], ends[ends > starts]
+    if not len(ends):
+        return 0.0, 0.0, 0.0, 0.0
+    left, right = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
+    over = starts // height != (ends - 1) // height  # into the next column
+    top = 0 if over.any() else int((starts % height).min())
+    bottom = height if over.any() else int(((ends - 1) % height).max()) + 1
+    return float(left), float(top), float(right - left), float(bottom - top)
+
+
+def _whole(counts: list) -> np.ndarray:
+    numbers = np.asarray(counts) if counts else np.zeros(0, np.int64)
+    if numbers.dtype.kind == "f" and (numbers == np.floor(numbers)).all():
+        numbers = numbers.clip(-1, 2**62)
+    elif numbers.dtype.kind not in "iu":
+        raise ValueError("run lengths that are no whole numbers")
+    if numbers.ndim != 1:
+        raise ValueError("run lengths that are no list of numbers")
+    return numbers.astype(np.int64)
 
 
 def uncompressed(counts: bytes | str) -> np.ndarray:
@@ -48,6 +103,8 @@ def uncompressed(counts: bytes | str) -> np.ndarray:
     ends = np.flatnonzero((codes & 32) == 0) + 1
     starts = np.concatenate([[0], ends[:-1]])
     digits = ends - starts
+    if digits.max() > MOST_DIGITS:
+        raise ValueError("compressed run lengths beyond 60 bits")
     places = 5 * (np.arange(len(codes)) - np.repeat(starts, digits))
     numbers = np.add.reduceat((codes & 31) << places, starts)
     negative = (codes[ends - 1] & 16) != 0

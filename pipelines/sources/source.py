@@ -5,13 +5,14 @@ them. Planning, reading, resuming and the command line follow from the descripti
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines import images
 from pipelines.errors import PipelineError
 from pipelines.profiles import LOCAL, REMOTE
-from pipelines.records import Item, Listing, Value
+from pipelines.records import Item, Listing, RawFile, Value
 
 Parameters = Mapping[str, Value]
 """The values of a source's options by name, as a plan keeps them."""
@@ -29,6 +30,8 @@ class Option:
         products: names of the products that depend on it; empty: all of the source's.
         repeated: several values may be given; a plan keeps them joined by commas.
         flag: the name on the command line; default: `--` and the name.
+        place: "file" or "folder": the value is a path, which a plan keeps relative to the
+            dataset's folder. A folder may stand for the dataset's, where none is named.
     """
 
     name: str
@@ -38,8 +41,9 @@ class Option:
     products: tuple[str, ...] = ()
     repeated: bool = False
     flag: str = ""
+    place: str = ""
 
-    def value(self, given: Value | tuple[str, ...] | list[str] | None) -> Value:
+    def value(self, given: Value | Path | tuple[str, ...] | list[str] | None) -> Value:
         """The value for a plan: the given one, or the default in place of None.
 
         Raises:
@@ -48,11 +52,35 @@ class Option:
         if given is None:
             return self.default
         found = ",".join(given) if isinstance(given, tuple | list) else given
+        found = str(found) if isinstance(found, Path) else found
         if self.choices and found not in self.choices:
             raise PipelineError(
                 f"{self.name} out of {', '.join(self.choices)}", repr(found), "name one of them"
             )
         return found
+
+
+PIXEL_LIMIT = Option(
+    "most_pixels",
+    images.LARGEST_PHOTO,
+    "Pixels of an image by its header, as bsds, coco and images have it; larger ones are "
+    "quarantined.",
+)
+"""An option that sources of images of any size share."""
+
+
+def most_pixels(parameters: Parameters) -> int:
+    """The value of `PIXEL_LIMIT`, or its default in plans that are older than it.
+
+    Raises:
+        PipelineError: Pillow decodes no image of so many pixels.
+    """
+    most = int(parameters.get(PIXEL_LIMIT.name, PIXEL_LIMIT.default))
+    if not 0 < most <= images.MOST_PIXELS:
+        raise PipelineError(
+            f"--most-pixels from 1 to {images.MOST_PIXELS}", f"{most}", "correct it"
+        )
+    return most
 
 
 @dataclass(frozen=True)
@@ -107,6 +135,11 @@ IMAGES = Product(
 )
 
 
+def _name_of_file(record: Any) -> str:
+    file = getattr(record, "image", None) or getattr(record, "file", None)
+    return file.path if isinstance(file, RawFile) else str(record)
+
+
 @dataclass(frozen=True)
 class Reader:
     """Reading of a product's items.
@@ -116,11 +149,13 @@ class Reader:
         record: type of the records, for msgspec.
         items: (record, dataset's folder, parameters, contiguous category numbers by official id) →
             the record's items, each decoded when it is its turn.
+        name: a record of one item in words, for errors; default: its image file.
     """
 
     product: Product
     record: type
     items: Callable[[Any, Path, Parameters, Mapping[int, int]], Iterator[Item]]
+    name: Callable[[Any], str] = field(default=_name_of_file)
 
 
 @dataclass(frozen=True)

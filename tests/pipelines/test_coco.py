@@ -44,6 +44,11 @@ def problem(root: Path, **request: Any) -> str:
     return item.problem
 
 
+def notes_of(root: Path, **request: Any) -> tuple[str, ...]:
+    made = prepare("coco", root, **{**SMALL, **request})
+    return made.plan.notes
+
+
 def first_image(root: Path) -> Path:
     return sorted((root / "val2017").iterdir())[0]
 
@@ -149,7 +154,6 @@ def test_scenes_hold_the_truth_that_was_drawn(coco: Path, client: Client, tmp_pa
 @pytest.mark.parametrize(
     ("segmentation", "message"),
     [
-        ([], "no polygon of three points"),
         ([[1, 1, 9, 9]], "no polygon of three points"),
         ([[1, 1, 9, 9, 3]], "a polygon is a list of x, y"),
         ([[5, 5, 5, 5, 5, 5]], "covers a pixel in its box, found none covered"),
@@ -159,8 +163,14 @@ def test_scenes_hold_the_truth_that_was_drawn(coco: Path, client: Client, tmp_pa
         ({"counts": "oo", "size": [48, 36]}, "compressed run lengths that end"),
         ({"counts": [4], "size": [2, 2]}, "run lengths of height and width"),
         ({"size": [48, 36]}, "counts"),
-        ("circle", "something else"),
-        (None, "something else"),
+        ("circle", "neither a list nor an object, but str"),
+        ([[1, 1, 9, None, 9, 9]], "a list of finite numbers"),
+        ([[0, 0, 1e9, 0, 1e9, 1e9]], "points beyond 10 times the image's sides"),
+        ([[0, 0, 300, 300] * 50_000], "outlines of"),
+        ({"counts": [0.5, 1727.5], "size": [48, 36]}, "no whole numbers"),
+        ({"counts": [2**62] * 4 + [1728], "size": [48, 36]}, "run lengths of from"),
+        ({"counts": "o" * 30 + "0", "size": [48, 36]}, "beyond 60 bits"),
+        ({"counts": [4], "size": [2**40, 2**40]}, "run lengths of height and width"),
     ],
 )
 def test_a_broken_segmentation_is_quarantined(
@@ -264,29 +274,27 @@ def test_what_has_no_image_is_noted_and_nothing_else_lost(coco_to_damage: Path) 
     assert made.plan.items == before - 1
 
 
-def test_images_that_are_not_there_are_noted(coco_to_damage: Path) -> None:
+def test_images_that_are_not_there_are_noted_with_their_objects(coco_to_damage: Path) -> None:
     path = first_image(coco_to_damage)
+    lost = sum(Path(item.source).name == path.name for item in read(coco_to_damage))
     path.unlink()
-    made = prepare("coco", coco_to_damage, **SMALL)  # type: ignore[arg-type]
-    assert any(f"1 images in instances_val2017.json have no file in val2017/ and are left out "
-               f"with their objects: {path.name}" == note for note in made.plan.notes)  # fmt: skip
+    assert (
+        f"1 images in instances_val2017.json have no file in val2017/ and are left out with their "
+        f"{lost} objects: {path.name}"
+    ) in notes_of(coco_to_damage)
 
 
-def twice(key: str) -> Callable[[dict], object]:
-    return lambda content: content[key].append(content[key][0])
+def twice(key: str, **other: object) -> Callable[[dict], object]:
+    return lambda content: content[key].append({**content[key][0], **other})
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda content: content.pop("images"), "missing required field `images`"),
-        (lambda c: c["annotations"][3].update(bbox=[1, 2]), r"Expected `array`.*annotations\[3\]"),
-        (lambda c: c["images"][0].update(height="tall"), r"Expected `int`, got `str`"),
-        (lambda c: c["images"][0].update(file_name="../../etc/passwd"), "file names below"),
-        (lambda c: c["annotations"][0].update(category_id=99), "found category 99"),
+        (lambda content: content.pop("images"), "lists of `images` and .* annotations, categories"),
+        (lambda content: content.update(annotations=None), "lists of `images` and `annotations`"),
         (lambda c: c["categories"][0].update(name="cat"), "as in the other split"),
-        (twice("annotations"), "a different id for each annotation"),
-        (twice("images"), "a different id for each image"),
+        (twice("categories", name="cat"), "one name for category 1 .* found '.*' and 'cat'"),
     ],
 )
 def test_annotations_that_contradict_themselves_are_an_error_before_anything_is_written(
@@ -297,15 +305,16 @@ def test_annotations_that_contradict_themselves_are_an_error_before_anything_is_
     message: str,
 ) -> None:
     edit(coco_to_damage, change)
-    with pytest.raises(PipelineError, match=message):
+    with pytest.raises(PipelineError, match=message) as error:
         jobs.run("coco", coco_to_damage, tmp_path / "new.zarr", client=client, progress=False)
+    assert "download" not in str(error.value)
     assert {path.name for path in tmp_path.iterdir()} == {"coco"}
 
 
 def test_malformed_json_is_an_error(coco_to_damage: Path) -> None:
     path = coco_to_damage / VAL
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(PipelineError, match=r"instance annotations in .*\(Input data was trunc"):
+    with pytest.raises(PipelineError, match=r"instance annotations in .*no JSON \("):
         jobs.plan("coco", coco_to_damage)
 
 
@@ -324,9 +333,37 @@ def test_json_over_several_lines_is_the_same(coco_to_damage: Path) -> None:
 
 
 def test_no_dataset(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"annotations/instances_\*\.json beside"):
+    (tmp_path / "labels.json").write_text("{}")
+    expected = r"annotations/instances_\*\.json beside .* found other files: labels\.json"
+    with pytest.raises(PipelineError, match=expected + ".*--annotations FILE --images FOLDER"):
         jobs.plan("coco", tmp_path)
 
 
 def test_a_store_of_one_split(coco: Path) -> None:
     assert [name for name, _ in jobs.plan("coco", coco, splits=("val",)).splits] == ["val"]
+
+
+@pytest.mark.parametrize("rooted", [True, False])
+def test_a_named_file_and_folder_are_read_resumed_and_moved(
+    coco_to_damage: Path,
+    client: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rooted: bool,
+) -> None:
+    (coco_to_damage / VAL).rename(coco_to_damage / "labels.json")
+    store, moved = tmp_path / "a.zarr", tmp_path / "moved"
+    places = {"annotations": coco_to_damage / "labels.json", "images": coco_to_damage / "val2017"}
+    monkeypatch.chdir(tmp_path)
+    given = {key: path.relative_to(tmp_path) for key, path in places.items()}
+    root = coco_to_damage if rooted else None
+    request = {"longest": 30, "size": 34, "client": client, "progress": False}
+    done = jobs.run("coco", root, store, **request, **given)
+    assert jobs.run("coco", root, store, **request, **given).skipped == 1
+    coco_to_damage.rename(moved)
+    resumed = jobs.resume(
+        store, root=moved if rooted else moved / "val2017", redo=[0], client=client, progress=False
+    )
+    assert (resumed.done, resumed.digest) == (1, done.digest)
+    with pytest.raises(PipelineError, match="give both --annotations FILE and --images FOLDER"):
+        jobs.plan("coco", moved, annotations="labels.json")

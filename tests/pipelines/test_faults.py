@@ -12,16 +12,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from distributed import Client
+from distributed.scheduler import KilledWorker
 
-from pipelines import jobs, lock, task
-from pipelines.datasets import prepare
+from pipelines import execute, jobs, lock, task
+from pipelines.datasets import prepare, read_items
 from pipelines.errors import PipelineError, TargetError
 from pipelines.execute import UnitError, store_digest
 from pipelines.ledger import Ledger
-from pipelines.store import open_store
+from pipelines.store import open_store, read_attributes
 from pipelines.verify import verify
 from tests.pipelines.conftest import SMALL, copied
 from tests.reliability.cases import idle
@@ -222,3 +224,35 @@ def test_two_writers_of_one_unit_do_not_disturb_each_other(coco: Path, tmp_path:
         marks = pool.starmap(task.write_unit, [arguments] * 4)
     assert len(set(marks)) == 1
     shutil.rmtree(Ledger(store).parts)
+
+
+DYING = """
+import os, signal, sys
+from pipelines import task
+from pipelines.sources import coco_items
+cut, calls = coco_items._cut, []
+def die(*arguments):
+    calls.append(arguments)
+    if len(calls) == 3:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return cut(*arguments)
+coco_items._cut = die
+task.write_unit(1, *sys.argv[1:])
+"""
+
+
+def test_a_worker_that_dies_from_a_signal_leaves_the_name_of_its_item(
+    coco: Path, client: Client, tmp_path: Path, stores: Path
+) -> None:
+    store, expected = tmp_path / "a.zarr", read_attributes(stores / "local")["digest"]
+    made = prepare("coco", coco, **SMALL)  # type: ignore[arg-type]
+    jobs.begin(made, store)
+    arguments = str(store), made.plan.fingerprint, made.plan.root
+    dead = subprocess.run([sys.executable, "-c", DYING, *arguments], check=False)
+    assert dead.returncode == -signal.SIGSEGV
+    tenth = [item for lines in made.records for item in read_items(made.plan, lines)][10]
+    killed = KilledWorker("attempt_unit", SimpleNamespace(address="tcp://worker"), 3)
+    error = execute._error({0: killed, 1: killed}, made.plan, store)
+    assert f"at region 10, annotation {tenth.id} of {tenth.source}: too little mem" in str(error)
+    assert run(coco, store, client).digest == expected
+    assert not list(Ledger(store).parts.iterdir())

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from distributed import Client
+from PIL import Image
 
 from pipelines import jobs
 from pipelines.cluster import Request
 from pipelines.dataset_options import dataset_options
-from pipelines.datasets import KEYWORDS, options
+from pipelines.datasets import KEYWORDS, options, prepare, read_items
 from pipelines.download import CATALOGUE
 from pipelines.errors import BadInput, PipelineError
 from pipelines.profiles import PROFILES
@@ -146,3 +147,13 @@ def test_one_option_has_one_definition(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SOURCES, "other", stranger)
     with pytest.raises(ValueError, match="one definition of the option side"):
         options()
+
+
+@pytest.mark.parametrize("dataset", ["bsds", "images"])
+def test_an_image_beyond_the_limit_takes_no_room(root: Path, dataset: str) -> None:
+    Image.new("L", (400, 300)).save(root / "images" / "train" / "1000.jpg")
+    made = prepare(dataset, root, most_pixels=100_000)
+    assert max(made.plan.schema.pixels[0].shape) == 48
+    items = [item for lines in made.records for item in read_items(made.plan, lines)]
+    (bad,) = [item for item in items if item.pixels is None]
+    assert "at most 0.1 million pixels in" in bad.problem
