@@ -1,26 +1,45 @@
-"""`workbench evaluate`: a run's network on a split, as a table."""
+"""`workbench evaluate`: networks of runs, or of a table, on their own store or on another one."""
 
 import json
+from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
+from typing import Any, get_args
 
 import click
 
 from workbench.cli.options import decorated, options_of
+from workbench.cli.tables import write_table
+from workbench.data.categories import MatchBy
+from workbench.errors import WorkbenchError
+from workbench.experiments.other_store import USUAL, OtherStore, is_own_store
+from workbench.experiments.regions.summary import picture_of
+from workbench.experiments.regions.table1 import TABLE1
+from workbench.experiments.scenes.table2 import TABLE2
+from workbench.experiments.tables.assemble import assemble, finished
+from workbench.experiments.tables.elsewhere import evaluate_table, is_table
+from workbench.experiments.tables.table import Table
 from workbench.probe.affinities import CHOICES, Choice
 from workbench.runs import Run
 from workbench.segmentation import CutConfig, HierarchyConfig, PoolConfig
 from workbench.training.config import LoopConfig
-from workbench.training.kinds import kind_of
+from workbench.training.kinds import Kind, kind_of
+from workbench.views.regions.table1 import table_view as regions_view
+from workbench.views.scenes.table2 import table_view as scenes_view
 
 CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyConfig}
 
 
 @click.command()
-@click.argument("path", metavar="RUN", type=Path)
-@click.option("--split", default="test", show_default=True)
+@click.argument("paths", metavar="RUN…", nargs=-1, required=True, type=Path)
+@click.option("--split", help="Split, or all. [default: test; of another store without, all]")
 @click.option("--store", help="Zarr store. [default: the one that the run trained on]")
-@click.option("--limit", type=int, help="Only the first so many scenes.")
+@click.option("--cache", "caches", multiple=True,
+              help="Store of a backbone's features of these images, read instead of computing; "
+              "repeatable.")  # fmt: skip
+@click.option("--categories", "match", type=click.Choice(get_args(MatchBy)), default="name",
+              show_default=True, help="How those of another store are matched.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many scenes or regions.")
 @click.option("--untrained/--no-untrained", default=True, show_default=True,
               help="Hold it against the NCuts of the backbone's own features.")  # fmt: skip
 @click.option(
@@ -32,9 +51,11 @@ CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyCo
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @decorated(*options_of(LoopConfig(), "device"))
 def evaluate(
-    path: Path,
-    split: str,
+    paths: tuple[Path, ...],
+    split: str | None,
     store: str | None,
+    caches: tuple[str, ...],
+    match: MatchBy,
     limit: int | None,
     untrained: bool,
     as_json: bool,
@@ -42,27 +63,101 @@ def evaluate(
     cut: str | None,
     affinity: Choice,
 ) -> None:
-    """Score a trained network on a split, and keep the scores in the run.
+    """Score trained networks on a split, and keep the scores in the runs.
 
     DeepNCuts segments it and is held against all annotators: best and average covering over eight
     segmentations an image, PRI and VI, per image and in the mean.
 
-    A region classifier (--split train, held or test): top-1, top-5 and per-category error and
+    A region classifier (--split train, held, test or all): top-1, top-5 and per-category error and
     calibration, with intervals over images; --limit, --untrained and --cut mean nothing to it.
+
+    With --store OTHER the networks are scored on a store that they did not train on, whose splits
+    are those of its dataset: several runs, with paired differences (seeds of one training are
+    averaged), or the folder of a table. Categories of regions are matched by name; what differs is
+    said. Results are kept by store and split, beside the runs' own.
 
     A probe whose images have ground truth: the same coverings, a row a layer; of the other options
     --limit, --cut and --affinity count.
+
+    \b
+    Examples:
+      workbench evaluate runs/mine --split test
+      workbench evaluate runs/seed0 runs/seed1 --store stores/other.zarr --split all
+      workbench evaluate runs/table1 --store stores/other.zarr --cache stores/other-relu5.zarr
     """
-    evaluation = kind_of(Run.open(path).config).find("evaluate")
-    options = {
-        "split": split,
-        "affinity": affinity,
-        "store": store,
-        "limit": limit,
-        "untrained": untrained,
-        "device": device,
-        "pool": None if cut is None else CUTS[cut](),
-    }
-    known = signature(evaluation).parameters
-    scores = evaluation(path, **{name: options[name] for name in options if name in known})
+    other = None if store is None else OtherStore(store, split, caches, match, device, limit)
+    if any(is_table(path) for path in paths):
+        _evaluate_table(paths, other, as_json)
+        return
+    pool = None if cut is None else CUTS[cut]()
+    runs = [Run.open(path) for path in paths]
+    kind = _kind(runs)
+    if other is not None and not all(is_own_store(run, other.store) for run in runs):
+        if any(is_own_store(run, other.store) for run in runs):
+            raise WorkbenchError(
+                "a store that none of the runs trained on, or that all did",
+                "one that some trained on",
+                "evaluate these runs apart",
+            )
+        evaluation = kind.find("elsewhere")
+        _show(_called(evaluation, (paths, other), untrained=untrained, pool=pool), as_json)
+        return
+    evaluation = kind.find("evaluate")
+    if len(caches) > 1:
+        raise click.UsageError("One --cache at most, for the store that the runs trained on.")
+    for path in paths:
+        scores = _called(
+            evaluation, (path,), split=split or USUAL, store=store, limit=limit, device=device,
+            cache=caches[0] if caches else None, untrained=untrained, pool=pool, affinity=affinity,
+        )  # fmt: skip
+        if len(paths) > 1 and not as_json:
+            click.echo(f"{path}")
+        _show(scores, as_json)
+
+
+def _kind(runs: Sequence[Run]) -> Kind:
+    """Kind that all runs have in common."""
+    kinds = {kind.name: kind for kind in (kind_of(run.config) for run in runs)}
+    if len(kinds) > 1:
+        raise WorkbenchError("runs of one kind", " and ".join(kinds), "evaluate them apart")
+    return next(iter(kinds.values()))
+
+
+def _called(function: Any, arguments: tuple[Any, ...], **options: Any) -> Any:
+    """Result of a function, called with those of the options that it has."""
+    known = signature(function).parameters
+    return function(*arguments, **{n: value for n, value in options.items() if n in known})
+
+
+def _show(scores: Any, as_json: bool) -> None:
     click.echo(json.dumps(scores.to_dict(), indent=1) if as_json else scores.to_text())
+
+
+def _evaluate_table(paths: Sequence[Path], other: OtherStore | None, as_json: bool) -> None:
+    """Evaluate the columns of a table on another store, and write the table of these."""
+    if len(paths) > 1 or other is None:
+        raise WorkbenchError(
+            "one folder of a table with --store, the store to evaluate it on",
+            "several folders" if len(paths) > 1 else "no store",
+            "its own test figures are in its files; give one folder and --store",
+        )
+    folder = paths[0]
+    names = {path.name for path in (folder / "results").iterdir()}
+    tables: tuple[Table[Any, Any, Any], ...] = (TABLE1, TABLE2)
+    table = next((t for t in tables if names & {c.name for c in t.with_variants()}), None)
+    if table is None:
+        raise WorkbenchError(
+            f"a folder of table1 or table2 with results in {folder}",
+            f"results of {', '.join(sorted(names)) or 'no column'}",
+            "give the folder that --out had",
+        )
+    out = evaluate_table(table, folder, other)
+    values = assemble(table, out)
+    if table is TABLE1:
+        view = regions_view(values, picture_of(finished(TABLE1, out)))
+    else:
+        view = scenes_view(values)
+    written = write_table(table.name, values, view, out)
+    click.echo(json.dumps(values, indent=1) if as_json else view.to_text(tests=True))
+    for path in written:
+        click.echo(f"wrote {path}", err=True)

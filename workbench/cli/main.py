@@ -11,7 +11,6 @@ from workbench.version import __version__
 
 COMMANDS = (
     "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe",
-    "train", "tune", "evaluate", "cuts", "ranks", "report", "table1", "table2", "segment", "probe",
     "geometry", "invariance", "invert", "hashing", "role-of-training", "compressed", "export",
     "bench", "demo", "lab",
 )  # fmt: skip

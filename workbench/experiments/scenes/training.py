@@ -16,6 +16,7 @@ from workbench.evaluation.scenes.monitor import CoveringMonitor
 from workbench.evaluation.scenes.scores import MethodScores
 from workbench.evaluation.scenes.snapshots import look_at_scene
 from workbench.evaluation.scenes.table import BenchmarkTable
+from workbench.experiments.other_store import ALL
 from workbench.models import DeepNCuts
 from workbench.probe.capture import named_layers
 from workbench.probe.geometry.live import LiveGeometry
@@ -28,6 +29,7 @@ from workbench.training.run_folders import train_into
 from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.training.scenes.task import SegmentationTask
 from workbench.training.trainer import Trainer
+from workbench.training.training_data import record_data
 
 SNAPSHOTS = 4
 """Number of scenes of an evaluated split whose snapshots are kept."""
@@ -55,6 +57,8 @@ def _fit(
     geometry = partial(_geometry, model, train, config.geometry_samples)
     trainer = Trainer(task, config, run, monitor, geometry=geometry, progress=progress)
     monitor.stopping = trainer.asked_to_stop
+    if not resume:
+        record_data(run, train.dataset.attrs)
     trainer.fit(resume)
 
 
@@ -106,8 +110,8 @@ def evaluate_deep_ncuts(
 
     Args:
         path: path of the run folder.
-        split: name of the split in the store.
-        store: path of a store of scenes; None: the one that the run trained on.
+        split: name of the split in the store; "all": every split.
+        store: present path of the store that the run trained on; None: the path that it had.
         limit: number of scenes, from the first; None: all.
         untrained: whether NCuts on the backbone's own features are added as the baseline.
         device: "auto", "cpu" or "cuda".
@@ -119,7 +123,8 @@ def evaluate_deep_ncuts(
     """
     run = Run.open(path)
     config = DeepNCutsConfig.from_dict(run.config)
-    scenes = Scenes.open(store or config.store, split).annotated().first(limit)
+    chosen = None if split == ALL else split
+    scenes = Scenes.open(store or config.store, chosen).annotated().first(limit)
     models = {"untrained": untrained_model(config)} if untrained else {}
     models["trained"] = trained_model(run, DeepNCutsConfig)
     step = run.step
