@@ -49,7 +49,7 @@ CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyCo
 @click.option("--affinity", type=click.Choice(list(CHOICES)), default="cosine", show_default=True,
               help="Of the cells of a probe's layers.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-@decorated(*options_of(LoopConfig(), "device"))
+@decorated(*options_of(LoopConfig(), "device", "threads"))
 def evaluate(
     paths: tuple[Path, ...],
     split: str | None,
@@ -60,6 +60,7 @@ def evaluate(
     untrained: bool,
     as_json: bool,
     device: str,
+    threads: int | None,
     cut: str | None,
     affinity: Choice,
 ) -> None:
@@ -69,7 +70,7 @@ def evaluate(
     segmentations an image, PRI and VI, per image and in the mean.
 
     A region classifier (--split train, held, test or all): top-1, top-5 and per-category error and
-    calibration, with intervals over images; --limit, --untrained and --cut mean nothing to it.
+    calibration, with intervals over images; --untrained and --cut mean nothing to it.
 
     With --store OTHER the networks are scored on a store that they did not train on, whose splits
     are those of its dataset: several runs, with paired differences (seeds of one training are
@@ -85,7 +86,9 @@ def evaluate(
       workbench evaluate runs/seed0 runs/seed1 --store stores/other.zarr --split all
       workbench evaluate runs/table1 --store stores/other.zarr --cache stores/other-relu5.zarr
     """
-    other = None if store is None else OtherStore(store, split, caches, match, device, limit)
+    other = (
+        None if store is None else OtherStore(store, split, caches, match, device, limit, threads)
+    )
     if any(is_table(path) for path in paths):
         _evaluate_table(paths, other, as_json)
         return
@@ -103,11 +106,16 @@ def evaluate(
         _show(_called(evaluation, (paths, other), untrained=untrained, pool=pool), as_json)
         return
     evaluation = kind.find("evaluate")
-    if len(caches) > 1:
-        raise click.UsageError("One --cache at most, for the store that the runs trained on.")
+    if len(caches) > ("cache" in signature(evaluation).parameters):
+        raise WorkbenchError(
+            "one store of features at most, for the store that region classifiers trained on",
+            f"{len(caches)} for runs of {kind.name}",
+            "leave --cache out: features are computed",
+        )
     for path in paths:
         scores = _called(
             evaluation, (path,), split=split or USUAL, store=store, limit=limit, device=device,
+            threads=threads,
             cache=caches[0] if caches else None, untrained=untrained, pool=pool, affinity=affinity,
         )  # fmt: skip
         if len(paths) > 1 and not as_json:

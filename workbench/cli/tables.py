@@ -134,6 +134,8 @@ def _training_options(items: str) -> Decorator:
                help="Store of a frozen backbone's features, to train a column on."),
         option("--passes", type=click.IntRange(min=1),
                help=f"Over the training {items}. [default: each column's own]"),
+        option("--threads", type=click.IntRange(min=1),
+               help="Of torch on the CPU. [default: one where small matrices take the time]"),
         option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
                show_default=True),
     )  # fmt: skip

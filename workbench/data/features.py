@@ -49,9 +49,7 @@ class FeatureCache:
         mirrored = " and of their mirror images" if self.mirrored else ""
         return f"{', '.join(self.taps)} of {len(self._rows)} scenes{mirrored}, in {self.path}"
 
-    def check(
-        self, scenes: Scenes, *, mirrored: bool = True, **expected: str | float
-    ) -> None:
+    def check(self, scenes: Scenes, *, mirrored: bool = True, **expected: str | float) -> None:
         """Make sure that these are the features that a network would compute of scenes.
 
         Args:
@@ -136,9 +134,7 @@ class RegionFeatures:
         mirrored = " and of their mirror images" if self.mirrored else ""
         return f"{self.attributes['taps']} of {len(self)} regions{mirrored}, in {self.path}"
 
-    def check(
-        self, regions: Regions, *, mirrored: bool = True, **expected: str | float
-    ) -> None:
+    def check(self, regions: Regions, *, mirrored: bool = True, **expected: str | float) -> None:
         """Make sure that these are the features that a network would compute of regions.
 
         Args:

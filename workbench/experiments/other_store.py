@@ -39,6 +39,7 @@ class OtherStore:
         match: what identifies a category of regions.
         device: "auto", "cpu" or "cuda".
         limit: largest number of items; None: all.
+        threads: number of torch's threads; None: each run's own choice, see `LoopConfig`.
     """
 
     store: str
@@ -47,6 +48,7 @@ class OtherStore:
     match: MatchBy = "name"
     device: str = "auto"
     limit: int | None = None
+    threads: int | None = None
 
     @cached_property
     def attributes(self) -> Mapping[str, Any]:
@@ -89,7 +91,7 @@ class OtherStore:
         limit = "" if self.limit is None else f"-{self.limit}"
         # Stores that differ in the names of their categories alone have one digest.
         names = json.dumps(self.attributes.get("categories", []), sort_keys=True)
-        label = f"{self.name}-{xxhash.xxh3_64_hexdigest(self.digest + names)[:8]}"
+        label = f"{self.name}-{xxhash.xxh3_64_hexdigest((self.digest + names).encode())[:8]}"
         return folder / "evaluations" / label / f"{self.chosen or ALL}{limit}"
 
     def keep(self, run: Run, **values: Any) -> None:

@@ -6,7 +6,7 @@ Features are those of the regions as they are; mirror images are for training.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from workbench.runs import Run
 from workbench.runs.finding import resolved_path
 from workbench.runs.plain import plain
 from workbench.training.building import trained_model
-from workbench.training.devices import device_of
+from workbench.training.devices import device_of, threads
 from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.pooled_vectors import PooledFeatures
 from workbench.training.training_data import TrainingData, categories_of, data_of
@@ -118,9 +118,7 @@ def evaluate_regions_elsewhere(paths: Sequence[Path], other: OtherStore) -> Reco
     methods: dict[str, list[Outcomes]] = {}
     names: dict[str, str] = {}
     for run, scored in zip(runs, found, strict=True):
-        other.keep(
-            run, match=other.match, said=list(scored.said), outcomes=plain(scored.outcomes)
-        )
+        other.keep(run, match=other.match, said=list(scored.said), outcomes=plain(scored.outcomes))
         training = essence(RegionConfig.from_dict(run.config)) | {"seed": None}
         name = names.setdefault(f"{training}", f"{run.path}")
         methods.setdefault(name, []).append(scored.outcomes)
@@ -210,16 +208,16 @@ class _Work:
                     "write them with the runs' weights, or leave --cache out",
                 )
 
-    def score(
-        self, runs: Sequence[Run], cache: str | None, categories: Categories
-    ) -> list[Scored]:
+    def score(self, runs: Sequence[Run], cache: str | None, categories: Categories) -> list[Scored]:
         """Outcomes of runs that pool alike."""
         models = [trained_model(run, RegionConfig).to(self.device) for run in runs]
         matched = regions_elsewhere(self.other, categories, models[0].config.masked)
         regions = matched.regions
         features = None if cache is None else self._features(cache, models[0], regions)
         title = f"scoring {runs[0].path.name}" + f" and {len(runs) - 1} more" * (len(runs) > 1)
-        scores = score_together(models, regions, features, title)
+        config = replace(RegionConfig.from_dict(runs[0].config), threads=self.other.threads)
+        with threads(config.threads_chosen):
+            scores = score_together(models, regions, features, title)
         return [
             Scored(
                 Outcomes.of_scores(

@@ -35,6 +35,7 @@ from workbench.runs.files import read_json_object
 from workbench.runs.finding import find_runs, is_store, resolved_path
 from workbench.runs.provenance import provenance
 from workbench.runs.questions import QUESTION, digest_of
+from workbench.training.devices import threads
 from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.parts import parts_of
 from workbench.training.training_data import categories_of
@@ -106,7 +107,8 @@ class Table1(Table[RegionColumn, RegionResult, Table1Request]):
             return evaluate_sift(request.parts, asked, vectors, request.workers)
         config = _config(request, column, seed, request.passes)
         runs = _trained(request, column, seed, config)
-        return evaluate_run(runs, parts_of(config), config, asked)
+        with threads(config.threads_chosen):
+            return evaluate_run(runs, parts_of(config), config, asked)
 
     def question_elsewhere(
         self, found: Sequence[Finished[RegionColumn, RegionResult]], other: OtherStore
@@ -188,6 +190,7 @@ def _config(
         seed=seed,
         device=request.device,  # type: ignore[arg-type]
         precision=request.precision,
+        threads=request.threads,
     )
 
 

@@ -18,17 +18,18 @@ from workbench.models.regions import RegionNetwork
 from workbench.probe.capture import named_layers
 from workbench.probe.geometry.live import LiveGeometry
 from workbench.runs import Run
-from workbench.runs.finding import is_store, resolved_path
 from workbench.runs.files import atomic_write, to_json
+from workbench.runs.finding import is_store, resolved_path
 from workbench.runs.plain import plain
 from workbench.training.building import fresh_model, trained_model
 from workbench.training.devices import device_of
+from workbench.training.devices import threads as using_threads
 from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.parts import parts_of
 from workbench.training.regions.task import RegionTask, opened_features
 from workbench.training.run_folders import train_into
-from workbench.training.training_data import record_data
 from workbench.training.trainer import Trainer
+from workbench.training.training_data import record_data
 
 PARTS = ("train", "held", "test", ALL)
 """Names of the parts of a run's regions, see `data.region_split`, and of all together."""
@@ -45,6 +46,7 @@ def score_run(
     store: str | None = None,
     cache: str | None = None,
     device: str = "auto",
+    threads: int | None = None,
 ) -> RegionScores:
     """Scores of one part of the regions by a run's network.
 
@@ -55,6 +57,7 @@ def score_run(
         cache: store of the frozen backbone's features; None: the one of the training, if it is
             still there; otherwise they are computed.
         device: "auto", "cpu" or "cuda".
+        threads: number of torch's threads on the CPU; None: as `LoopConfig` chooses.
 
     Raises:
         PipelineError, WorkbenchError: the run or a store is not there, or there is no such part.
@@ -68,11 +71,12 @@ def score_run(
     if cache is None and config.cache is not None:
         there = resolved_path(run, config.cache)
         cache = str(there) if is_store(there) else None
-    config = replace(config, cache=cache)
+    config = replace(config, cache=cache, threads=threads)
     parts = parts_of(config)
     regions: Regions = parts.whole if part == ALL else getattr(parts, part)
     model = trained_model(run, RegionConfig).to(device_of(device))
-    return score_regions(model, regions, opened_features(config, regions, mirrored=False))
+    with using_threads(config.threads_chosen):
+        return score_regions(model, regions, opened_features(config, regions, mirrored=False))
 
 
 def fit_regions(
@@ -140,12 +144,13 @@ def evaluate_regions(
     store: str | None = None,
     cache: str | None = None,
     device: str = "auto",
+    threads: int | None = None,
 ) -> RecognitionSummary:
     """Errors and calibration of a run's network on one part of the regions of its own store.
 
     The outcomes are also kept in the run. Arguments and errors as in `score_run`.
     """
-    scores = score_run(path, split, store=store, cache=cache, device=device)
+    scores = score_run(path, split, store=store, cache=cache, device=device, threads=threads)
     run = Run.open(path)
     names = Regions.open(store or run.config["store"], fields=("image",)).names
     outcomes = Outcomes.of_scores(

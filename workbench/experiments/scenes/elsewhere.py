@@ -6,7 +6,7 @@ a frozen one, and the untrained features beside them) share its features of the 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from workbench.runs import Run
 from workbench.runs.finding import resolved_path
 from workbench.segmentation import CutConfig
 from workbench.training.building import trained_model
-from workbench.training.devices import device_of
+from workbench.training.devices import device_of, threads
 from workbench.training.scenes.config import DeepNCutsConfig
 
 Maps = Sequence[Tensor]
@@ -79,12 +79,13 @@ def evaluate_scenes_elsewhere(
         source.add(model, of_run)
     source.refuse_idle()
     scores: dict[str, dict[str, PoolScores]] = {name: {} for name in models}
-    for scene in tqdm(scenes, desc=f"evaluating {other.words}", unit="scene"):
-        source.begin(scene)
-        for name, model in models.items():
-            with torch.inference_mode():
-                found = model.predict(source.features(model), scene.size)
-            scores[name][scene.id], _ = look_at_prediction(found, scene, pool)
+    with threads(other.threads):
+        for scene in tqdm(scenes, desc=f"evaluating {other.words}", unit="scene"):
+            source.begin(scene)
+            for name, model in models.items():
+                with torch.inference_mode():
+                    found = model.predict(source.features(model), scene.size)
+                scores[name][scene.id], _ = look_at_prediction(found, scene, pool)
     methods = {name: MethodScores(name, found) for name, found in scores.items()}
     for i, (name, run) in enumerate(zip(names, runs, strict=True)):
         own = [methods[baselines[i]]] if untrained else []

@@ -37,6 +37,7 @@ from workbench.runs import Run
 from workbench.runs.questions import digest_of
 from workbench.segmentation import HierarchyConfig
 from workbench.training.building import fresh_model, trained_model
+from workbench.training.devices import threads
 from workbench.training.scenes.config import DeepNCutsConfig
 
 HELD = 20
@@ -120,7 +121,8 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
                 trained_model(runs[-1], DeepNCutsConfig),
             )
         _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
-        found = evaluate_network(column, model, scenes, held, asked, request.device, kept)
+        with threads(request.threads):
+            found = evaluate_network(column, model, scenes, held, asked, request.device, kept)
         if not runs:
             return found
         before = fresh_model(DeepNCutsConfig.from_dict(runs[0].config))
@@ -154,14 +156,18 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
                 continue
             column_there = _with_heights_of(column, result)
             none_held = scenes.first(0)
-            again = evaluate_network(
-                column_there, network[0], scenes, none_held, result.question, other.device,
-                source=source,
-            )  # fmt: skip
-            yield column, replace(
-                again,
-                effective_rank_before=result.effective_rank_before,
-                effective_rank_after=result.effective_rank_after,
+            with threads(other.threads):
+                again = evaluate_network(
+                    column_there, network[0], scenes, none_held, result.question, other.device,
+                    source=source,
+                )  # fmt: skip
+            yield (
+                column,
+                replace(
+                    again,
+                    effective_rank_before=result.effective_rank_before,
+                    effective_rank_after=result.effective_rank_after,
+                ),
             )
 
     def summarise(
@@ -218,6 +224,7 @@ def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
             start=str(runs[-1].path) if runs else None,
             cache=request.features_of(column) if stage.frozen else None,
             device=request.device,  # type: ignore[arg-type]
+            threads=request.threads,
         )
         label = f"{column.name}, seed {seed}, {path.name}"
         runs.append(finished_run(config, path, label, train_deep_ncuts))

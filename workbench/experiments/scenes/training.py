@@ -25,6 +25,7 @@ from workbench.runs.files import atomic_write
 from workbench.segmentation import CutConfig
 from workbench.training.building import fresh_model, trained_model
 from workbench.training.devices import device_of
+from workbench.training.devices import threads as using_threads
 from workbench.training.run_folders import train_into
 from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.training.scenes.task import SegmentationTask
@@ -104,6 +105,7 @@ def evaluate_deep_ncuts(
     limit: int | None = None,
     untrained: bool = True,
     device: str = "auto",
+    threads: int | None = None,
     pool: CutConfig | None = None,
 ) -> BenchmarkTable:
     """Segment a split with a run's network and score it; the table is also written into the run.
@@ -115,6 +117,7 @@ def evaluate_deep_ncuts(
         limit: number of scenes, from the first; None: all.
         untrained: whether NCuts on the backbone's own features are added as the baseline.
         device: "auto", "cpu" or "cuda".
+        threads: number of torch's threads on the CPU; None: torch's own choice.
         pool: how scenes are cut; default: as usual for each network's prediction (`usual_cut`).
 
     Raises:
@@ -129,7 +132,10 @@ def evaluate_deep_ncuts(
     models["trained"] = trained_model(run, DeepNCutsConfig)
     step = run.step
     methods = []
-    with tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar:
+    with (
+        using_threads(threads),
+        tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar,
+    ):
         for method, model in models.items():
             scores = {}
             model.to(device_of(device)).eval()

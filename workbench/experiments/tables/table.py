@@ -76,6 +76,7 @@ class TableRequest:
         limit: largest number of items; None: all.
         device: "auto", "cpu" or "cuda".
         precision: precision of convolutions in training, see `LoopConfig`.
+        threads: number of torch's threads; None: each column's own choice, see `LoopConfig`.
     """
 
     store: Path
@@ -86,6 +87,7 @@ class TableRequest:
     limit: int | None = None
     device: str = "auto"
     precision: Precision = "32-true"
+    threads: int | None = None
 
     def features_of(self, column: TableColumn) -> str | None:
         """Store of features for a column; None without one."""
@@ -197,7 +199,7 @@ class Table(ABC, Generic[C, R, Q]):
             other: what is evaluated.
 
         Raises:
-            PipelineError, WorkbenchError: the store is not there, or nothing in it can be evaluated.
+            PipelineError, WorkbenchError: the store or a run is not there.
         """
         raise NotImplementedError
 
