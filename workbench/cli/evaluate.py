@@ -9,23 +9,15 @@ from typing import Any, get_args
 import click
 
 from workbench.cli.options import decorated, options_of
-from workbench.cli.tables import write_table
 from workbench.data.categories import MatchBy
 from workbench.errors import WorkbenchError
 from workbench.experiments.other_store import USUAL, OtherStore, is_own_store
-from workbench.experiments.regions.summary import picture_of
-from workbench.experiments.regions.table1 import TABLE1
-from workbench.experiments.scenes.table2 import TABLE2
-from workbench.experiments.tables.assemble import assemble, finished
-from workbench.experiments.tables.elsewhere import evaluate_table, is_table
-from workbench.experiments.tables.table import Table
+from workbench.experiments.tables.elsewhere import is_table
 from workbench.probe.affinities import CHOICES, Choice
 from workbench.runs import Run
 from workbench.segmentation import CutConfig, HierarchyConfig, PoolConfig
 from workbench.training.config import LoopConfig
 from workbench.training.kinds import Kind, kind_of
-from workbench.views.regions.table1 import table_view as regions_view
-from workbench.views.scenes.table2 import table_view as scenes_view
 
 CUTS: dict[str, type[CutConfig]] = {"flat": PoolConfig, "hierarchy": HierarchyConfig}
 
@@ -90,7 +82,9 @@ def evaluate(
         None if store is None else OtherStore(store, split, caches, match, device, limit, threads)
     )
     if any(is_table(path) for path in paths):
-        _evaluate_table(paths, other, as_json)
+        from workbench.cli.evaluate_table import show_table  # with all that draws pictures
+
+        show_table(paths, other, as_json)
         return
     pool = None if cut is None else CUTS[cut]()
     runs = [Run.open(path) for path in paths]
@@ -139,33 +133,3 @@ def _called(function: Any, arguments: tuple[Any, ...], **options: Any) -> Any:
 
 def _show(scores: Any, as_json: bool) -> None:
     click.echo(json.dumps(scores.to_dict(), indent=1) if as_json else scores.to_text())
-
-
-def _evaluate_table(paths: Sequence[Path], other: OtherStore | None, as_json: bool) -> None:
-    """Evaluate the columns of a table on another store, and write the table of these."""
-    if len(paths) > 1 or other is None:
-        raise WorkbenchError(
-            "one folder of a table with --store, the store to evaluate it on",
-            "several folders" if len(paths) > 1 else "no store",
-            "its own test figures are in its files; give one folder and --store",
-        )
-    folder = paths[0]
-    names = {path.name for path in (folder / "results").iterdir()}
-    tables: tuple[Table[Any, Any, Any], ...] = (TABLE1, TABLE2)
-    table = next((t for t in tables if names & {c.name for c in t.with_variants()}), None)
-    if table is None:
-        raise WorkbenchError(
-            f"a folder of table1 or table2 with results in {folder}",
-            f"results of {', '.join(sorted(names)) or 'no column'}",
-            "give the folder that --out had",
-        )
-    out = evaluate_table(table, folder, other)
-    values = assemble(table, out)
-    if table is TABLE1:
-        view = regions_view(values, picture_of(finished(TABLE1, out)))
-    else:
-        view = scenes_view(values)
-    written = write_table(table.name, values, view, out)
-    click.echo(json.dumps(values, indent=1) if as_json else view.to_text(tests=True))
-    for path in written:
-        click.echo(f"wrote {path}", err=True)

@@ -204,7 +204,7 @@ def difference_of(
         known.standard_error,
         known.low,
         known.high,
-        p=min(1.0, 2 * (1 + side) / (1 + resampled.size)),  # the sample itself is a resample
+        p=float(min(1.0, (1 + 2 * side) / (1 + resampled.size))),  # the sample itself is a resample
         images=images,
     )
 

@@ -65,6 +65,8 @@ def data_of(run: Run) -> TrainingData | None:
         return TrainingData(
             found["digest"], Categories(names, ids) if names else None, found["frame"]
         )
+    if "store" not in run.config:
+        return None
     try:
         return TrainingData.of(open_store(resolved_path(run, run.config["store"])).attrs)
     except UserError:

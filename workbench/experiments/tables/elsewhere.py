@@ -4,6 +4,7 @@ The results make a folder of a table of their own, below the first one's: its co
 and pictures are those of any table. What is done is kept, as in `experiments.tables.run`.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -20,13 +21,16 @@ def is_table(folder: Path) -> bool:
     return (folder / QUESTION).is_file() and (folder / "results").is_dir()
 
 
-def evaluate_table(table: Table[C, R, Q], folder: Path, other: OtherStore) -> Path:
+def evaluate_table(
+    table: Table[C, R, Q], folder: Path, other: OtherStore, columns: Iterable[C] | None = None
+) -> Path:
     """Evaluate all finished columns of a table on another store.
 
     Args:
         table: table of the folder.
         folder: folder of the table; its own results stay as they are.
         other: what is evaluated.
+        columns: columns that may be in it; None: all of the table's.
 
     Returns:
         Folder of the new table.
@@ -35,7 +39,7 @@ def evaluate_table(table: Table[C, R, Q], folder: Path, other: OtherStore) -> Pa
         PipelineError, WorkbenchError: the table, a run, the store or its split is not there, or
             the columns cannot be evaluated on it.
     """
-    found = finished(table, folder)
+    found = finished(table, folder, columns)
     out = other.place(folder)
     agree_on_question(out, table.question_elsewhere(found, other), "the table")
     wanted = {
