@@ -41,7 +41,7 @@ class TrainingData:
         parameters = attributes.get("parameters", {})
         return cls(
             str(attributes["digest"]),
-            Categories.of(attributes) if "categories" in attributes else None,
+            Categories.of(attributes) if attributes.get("categories") else None,
             {name: int(parameters[name]) for name in FRAME if name in parameters},
         )
 

@@ -71,7 +71,7 @@ class RegionConfig(NetworkConfig[RegionNetwork]):
 
     @property
     def threads_chosen(self) -> int | None:
-        """One thread where second-order matrices are pooled: they are small, and of each region."""
+        """A single thread where second-order matrices are pooled: they are small, one a region."""
         small = self.architecture.pooling in ("log", "power")
         return 1 if self.threads is None and small else self.threads
 

@@ -70,7 +70,7 @@ class DeepNCutsConfig(NetworkConfig[DeepNCuts]):
 
     @property
     def threads_chosen(self) -> int | None:
-        """One thread where stored features leave only the head and matrices of its features."""
+        """A single thread where features are stored: the head and its small matrices remain."""
         return 1 if self.threads is None and self.cache is not None else self.threads
 
     def network(self) -> DeepNCuts:
