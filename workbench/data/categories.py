@@ -4,7 +4,7 @@ A network's outputs have the numbers that its training store gave the categories
 numbers its own, by their ids: equal numbers need not be the same category.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -96,7 +96,8 @@ def match_categories(regions: Regions, known: Categories, by: MatchBy = "name") 
         raise WorkbenchError(
             "the ids of the run's categories", "their names alone", "give --categories name"
         )
-    keys, wanted = (theirs.names, known.names) if by == "name" else (theirs.ids, known.ids)
+    keys: Sequence[str | int] = theirs.names if by == "name" else theirs.ids
+    wanted: Sequence[str | int] = known.names if by == "name" else known.ids
     numbers: dict[str | int, int] = {}
     for number, key in enumerate(wanted):
         numbers.setdefault(key, number)
@@ -131,6 +132,6 @@ def match_categories(regions: Regions, known: Categories, by: MatchBy = "name") 
     )  # fmt: skip
 
 
-def _listed(words: Any) -> str:
+def _listed(words: Sequence[str | int]) -> str:
     shown = ", ".join(str(word) for word in words[:SHOWN])
     return f"{shown} and {len(words) - SHOWN} others" if len(words) > SHOWN else shown

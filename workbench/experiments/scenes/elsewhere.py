@@ -31,7 +31,7 @@ from workbench.training.building import trained_model
 from workbench.training.devices import device_of, threads
 from workbench.training.scenes.config import DeepNCutsConfig
 
-Maps = Sequence[Tensor]
+Maps = tuple[Tensor, ...]
 """Maps of a backbone at its taps, see `DeepNCuts.features`."""
 
 

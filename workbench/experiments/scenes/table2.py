@@ -201,7 +201,7 @@ def _network(
 def _with_heights_of(column: Column, result: ColumnResult) -> Column:
     """Column that cuts hierarchies at the heights of a result."""
     cuts = tuple(
-        (name, replace(config, heights=result.cuts[name].heights))
+        (name, replace(config, heights=result.cuts[name].heights or config.heights))
         if isinstance(config, HierarchyConfig)
         else (name, config)
         for name, config in column.cuts
