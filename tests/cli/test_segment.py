@@ -124,12 +124,24 @@ def test_a_bad_photo_is_named_and_the_others_are_done(
     photos = (tmp_path / "b.jpg", tmp_path / "a.png", tmp_path / "other")  # a folder: its images
     assert workbench("segment", *photos, "--model", run, "--out", tmp_path / "out") == 2
     said = capsys.readouterr()
-    assert "b.jpg" in said.err
+    assert said.err.count("b.jpg") == 1
     assert "Traceback" not in said.err
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "a-2"}
     (tmp_path / "empty").mkdir()
     assert workbench("segment", tmp_path / "empty", "--model", run) == 2
     assert "images in" in capsys.readouterr().err
+
+
+def test_fewer_segments_than_asked_for_are_explained(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (96, 64), (90, 120, 60)).save(tmp_path / "flat.png")
+    ask = ("segment", tmp_path / "flat.png", "--model", run, "--out", tmp_path / "out")
+    assert workbench(*ask, "--segments", 5000) == 0
+    said = capsys.readouterr()
+    found = int(labels_in(tmp_path / "out/flat").max())
+    assert found < 5000
+    assert f"{found} of 5000 segments: the contours of the image have" in said.err
 
 
 def test_an_exported_model_cuts_at_the_height_that_suited_held_out_scenes(

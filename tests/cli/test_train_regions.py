@@ -107,6 +107,16 @@ def test_a_run_is_made_with_the_columns_configuration(store: Path, tmp_path: Pat
     wrong = workbench("evaluate", tmp_path / "run", "--split", "val")
     assert wrong.returncode == 2
     assert "out of train, held, test" in wrong.stderr
+    assert workbench("report", tmp_path / "run").returncode == 0
+    for asked in (
+        ("ranks", tmp_path / "run"),
+        ("cuts", tmp_path / "run"),
+        ("export", tmp_path / "run", tmp_path / "model.safetensors"),
+        ("segment", tmp_path / "photo.jpg", "--model", tmp_path / "run"),
+    ):
+        refused = workbench(*asked)
+        assert refused.returncode == 2
+        assert "a run of scenes, found one of regions" in refused.stderr
 
 
 def test_what_a_network_costs_is_said_without_a_store() -> None:

@@ -174,6 +174,16 @@ def test_a_difference_is_that_of_the_figures_whatever_the_order(measure: str) ->
     assert [again.mean, again.low, again.p] == pytest.approx([-found.mean, -found.high, found.p])
 
 
+def test_the_interval_and_the_probability_of_a_difference_agree() -> None:
+    """Both come from one resampling: the probability is below 5 % where the interval leaves 0."""
+    for seed in range(12):
+        method, baseline = draw(seed, images=14, noise=1), draw(seed, images=14, noise=2)
+        for measure in ("error", "balanced_error"):
+            found = compare([method], [baseline], measure)
+            outside = found.low > 0 or found.high < 0
+            assert outside == (found.p < 0.05), (measure, seed, found)
+
+
 def test_a_clear_lead_is_told_from_none() -> None:
     same, better = [draw(images=80)], [draw(images=80, noise=1)]
     assert compare(same, same).p == 1

@@ -1,5 +1,6 @@
 """The main job in small: it learns, resumes exactly, and says what is wrong."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -19,10 +20,12 @@ from pipelines.task import write_unit
 from workbench.data import Scenes
 from workbench.errors import WorkbenchError
 from workbench.experiments import evaluate_deep_ncuts, train_deep_ncuts
+from workbench.experiments.other_store import OtherStore, is_own_store
 from workbench.experiments.scenes.choose_cuts import choose_cuts
+from workbench.experiments.scenes.elsewhere import evaluate_scenes_elsewhere
 from workbench.experiments.scenes.ranks import follow_ranks
 from workbench.experiments.scenes.training import middles
-from workbench.models import ArchitectureConfig, Backbone
+from workbench.models import ArchitectureConfig, Backbone, DeepNCuts
 from workbench.runs import Run, Status
 from workbench.segmentation import HierarchyConfig, PoolConfig, Price
 from workbench.training.building import fresh_model, trained_model
@@ -282,3 +285,40 @@ def test_the_geometry_of_layers_is_measured_on_scenes_of_any_shape(
     portrait, landscape = torch.zeros(3, 9, 4), torch.arange(30.0).view(1, 5, 6).expand(3, 5, 6)
     assert middles([portrait, landscape]).shape == (2, 3, 5, 4)
     assert middles([portrait, landscape])[1, 0, 0, 0] == 1
+
+
+def test_runs_are_scored_on_another_store_together(
+    config: DeepNCutsConfig, sample_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another store of the same scenes; runs of one backbone compute its features once a scene."""
+    other = tmp_path / "other.zarr"
+    shutil.copytree(sample_store, other)
+    paths = [tmp_path / "seed0", tmp_path / "seed1"]
+    for seed, path in enumerate(paths):
+        frozen = replace(config, frozen=True, passes=1, seed=seed, start=None)
+        train_deep_ncuts(replace(frozen, weights=_tiny(tmp_path)), path, progress=False)
+    own = evaluate_deep_ncuts(paths[0], "test", device="cpu")
+    kept = (paths[0] / "evaluations/test.json").read_bytes()
+    assert is_own_store(Run.open(paths[0]), str(other))
+    seen: list[int] = []
+    features = DeepNCuts.features
+    monkeypatch.setattr(
+        DeepNCuts, "features", lambda self, image: seen.append(1) or features(self, image)
+    )
+    table = evaluate_scenes_elsewhere(paths, OtherStore(str(other), "all", device="cpu"))
+    assert [each.method for each in table.methods] == ["untrained", *map(str, paths)]
+    assert len(seen) == len(Scenes.open(other))
+    ids = own.methods[1].images.keys()
+    assert {id: table.methods[1].images[id].best for id in ids} == {
+        id: scores.best for id, scores in own.methods[1].images.items()
+    }
+    assert (paths[0] / "evaluations/test.json").read_bytes() == kept
+    assert len(list((paths[1] / "evaluations").glob("other-*/all.json"))) == 1
+
+
+def _tiny(folder: Path) -> str:
+    path = folder / "tiny.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        save_file(Backbone("tiny", "relu3").state_dict(), path)
+    return str(path)

@@ -1,5 +1,7 @@
 """Region classifiers in small: they learn, resume exactly, share steps, and say what is wrong."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +19,16 @@ from pipelines.execute import store_digest
 from pipelines.jobs import begin
 from pipelines.ledger import Ledger
 from pipelines.sources.sample import write_sample
-from pipelines.store import layout
+from pipelines.store import layout, open_store
 from pipelines.task import write_unit
 from workbench.data import Regions, region_parts
 from workbench.errors import WorkbenchError
+from workbench.experiments.other_store import OtherStore
 from workbench.experiments.regions.columns import REGION_COLUMNS
-from workbench.experiments.regions.training import score_run, train_regions
+from workbench.experiments.regions.elsewhere import evaluate_regions_elsewhere
+from workbench.experiments.regions.training import evaluate_regions, score_run, train_regions
 from workbench.models import Backbone
-from workbench.models.regions import RegionArchitecture
+from workbench.models.regions import RegionArchitecture, RegionNetwork
 from workbench.runs import Run, Status
 from workbench.training.building import trained_model
 from workbench.training.regions.config import RegionConfig
@@ -297,3 +301,98 @@ def test_the_geometry_of_layers_is_measured_while_a_classifier_trains(
     with pytest.raises(WorkbenchError, match="a layer of RegionNetwork"):
         train_regions(replace(config, geometry=("head.1",)), tmp_path / "none")
     assert not (tmp_path / "none").exists()
+
+
+def listed_otherwise(raw: Path, folder: Path, names: dict[str, str]) -> Path:
+    """The dataset with the ids of its categories in reverse, and some of their names changed."""
+    shutil.copytree(raw, folder)
+    for file in (folder / "annotations").glob("instances_*.json"):
+        values = json.loads(file.read_text())
+        ids = [each["id"] for each in values["categories"]]
+        turned = dict(zip(ids, ids[::-1], strict=True))
+        for each in values["categories"]:
+            each["id"] = turned[each["id"]]
+            each["name"] = names.get(each["name"], each["name"])
+        for each in values["annotations"]:
+            each["category_id"] = turned[each["category_id"]]
+        file.write_text(json.dumps(values))
+    return folder
+
+
+def test_another_store_is_scored_by_the_names_of_its_categories(
+    config: RegionConfig, weights: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.features.entry_points", lambda group: [_Backbone()])
+    raw = tmp_path / "other"
+    write_sample(raw, train=5, test=3, seed=4, size=(60, 80), layout="coco")
+    other = write(raw, tmp_path / "other.zarr", unit=20)
+    names = Regions.open(other).names
+    rest = {name: f"x{name}" for name in names}
+    stores = {
+        "turned": listed_otherwise(raw, tmp_path / "raw-turned", {}),
+        "strange": listed_otherwise(raw, tmp_path / "raw-strange", {names[0]: "zebra"}),
+        "foreign": listed_otherwise(raw, tmp_path / "raw-foreign", rest),
+    }
+    stores = {n: Path(write(root, tmp_path / f"{n}.zarr", unit=20)) for n, root in stores.items()}
+    config = replace(config, weights=weights, frozen=True, jitter=0)
+    runs = [tmp_path / f"seed{seed}" for seed in (0, 1)]
+    for seed, path in enumerate(runs):
+        train_regions(replace(config, seed=seed), path, progress=False)
+    evaluate_regions(runs[0], "test", device="cpu")
+    own = (runs[0] / "evaluations/test-outcomes.json").read_bytes()
+
+    pooled: list[int] = []
+    pool = RegionNetwork.pool
+    monkeypatch.setattr(
+        RegionNetwork,
+        "pool",
+        lambda self, maps, *a: pooled.append(len(maps)) or pool(self, maps, *a),
+    )
+    found = evaluate_regions_elsewhere(runs, OtherStore(other, device="cpu"))
+    (seeds,) = found.methods.values()
+    count = len(Regions.open(other))
+    assert [len(each) for each in seeds] == [count, count]
+    assert sum(pooled) == count, "pooled once for both seeds"
+    turned = evaluate_regions_elsewhere(runs, OtherStore(str(stores["turned"]), "all"))
+    (again,) = turned.methods.values()
+    assert [each.rank.tolist() for each in again] == [each.rank.tolist() for each in seeds]
+    assert f"{len(names)} categories have other numbers" in turned.to_text()
+    assert found.said == ()
+    part = evaluate_regions_elsewhere(runs[:1], OtherStore(other, "val", device="cpu"))
+    assert len(next(iter(part.methods.values()))[0]) < count
+    strange = evaluate_regions_elsewhere(runs[:1], OtherStore(str(stores["strange"])))
+    unknown = int((Regions.open(other).categories == 0).sum())
+    assert f"{unknown} regions are left out" in strange.to_text()
+    assert len(next(iter(strange.methods.values()))[0]) == count - unknown
+    with pytest.raises(WorkbenchError, match="a category of the run, by its name"):
+        evaluate_regions_elsewhere(runs, OtherStore(str(stores["foreign"])))
+    with pytest.raises(WorkbenchError, match="a split out of train, val"):
+        evaluate_regions_elsewhere(runs, OtherStore(other, "test"))
+
+    asked = {"features": "tiny:relu3", "weights": weights, "mirrored": False, "unit": 16}
+    cache = write(raw, tmp_path / "features.zarr", **asked)
+    cached = evaluate_regions_elsewhere(runs, OtherStore(other, caches=(cache,), device="cpu"))
+    (stored,) = cached.methods.values()
+    for one, two in zip(stored, seeds, strict=True):  # half precision of the features
+        np.testing.assert_allclose(one.surprise, two.surprise, atol=0.05)
+    foreign = train_regions(replace(config, frozen=False), tmp_path / "end", progress=False)
+    with pytest.raises(WorkbenchError, match="that a run's backbone computes"):
+        evaluate_regions_elsewhere([foreign.path], OtherStore(other, caches=(cache,)))
+    assert (runs[0] / "evaluations/test-outcomes.json").read_bytes() == own
+    kept = sorted(path for path in (runs[0] / "evaluations").glob("*/*.json"))
+    digests = {json.loads(path.read_text())["digest"] for path in kept}
+    assert len(kept) == 4  # all and val of one store, all of two
+    assert open_store(other).attrs["digest"] in digests
+
+
+def test_a_store_without_a_valid_region_says_so(raw: Path, tmp_path: Path) -> None:
+    shutil.copytree(raw, tmp_path / "raw")
+    for file in (tmp_path / "raw/annotations").glob("instances_*.json"):
+        values = json.loads(file.read_text())
+        for each in values["annotations"]:
+            each["bbox"] = [0, 0, 0, 0]
+            each["segmentation"] = []
+        file.write_text(json.dumps(values))
+    store = write(tmp_path / "raw", tmp_path / "none.zarr")
+    with pytest.raises(WorkbenchError, match="valid regions in"):
+        Regions.open(store)

@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 from safetensors.torch import save_file
 
+from workbench.data import Regions
 from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.scores import ErrorMonitor
 from workbench.evaluation.statistics import holm
+from workbench.experiments.other_store import OtherStore
 from workbench.experiments.regions import evaluate as region_evaluation
 from workbench.experiments.regions.columns import RegionColumn
 from workbench.experiments.regions.results import RegionResult
@@ -25,6 +27,7 @@ from workbench.experiments.regions.sift_o2p import SiftO2PConfig
 from workbench.experiments.regions.summary import picture_of
 from workbench.experiments.regions.table1 import TABLE1, Table1Request
 from workbench.experiments.tables.assemble import assemble, finished
+from workbench.experiments.tables.elsewhere import evaluate_table
 from workbench.experiments.tables.run import result_path, run_columns
 from workbench.models import Backbone
 from workbench.models.regions import RegionArchitecture
@@ -230,3 +233,45 @@ def test_the_table_is_written_with_pictures_and_limits(whole: Path, tmp_path: Pa
     assert means[best] == min(means.values())
     with pytest.raises(WorkbenchError, match="out of sift-o2p, plain, deep"):
         picture_of(found, "wide")
+
+
+def test_a_table_is_evaluated_on_another_store_whose_categories_have_another_order(
+    sample_regions: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training store itself, its categories numbered from the end: another digest, same scores.
+
+    All of its regions are scored here, those of the table's own test among them.
+    """
+    own = {path: path.read_bytes() for path in whole.rglob("results/*/*.json")}
+    opened, categories = Regions.open(sample_regions), Regions.open(sample_regions).names
+    last = len(categories) - 1
+
+    def reversed_regions(*arguments: Any) -> Regions:
+        table = opened.table.assign(category=("region", (last - opened.categories)))
+        listed = opened.table.attrs["categories"][::-1]
+        return Regions(
+            table.assign_attrs(categories=listed), opened.items, [c["name"] for c in listed]
+        )
+
+    other = OtherStore(str(sample_regions), "all", device="cpu")
+    monkeypatch.setattr(Regions, "open", reversed_regions)
+    out = evaluate_table(TABLE1, whole, other, ALL[1:])
+    monkeypatch.undo()
+    assert out.parent.parent == whole / "evaluations"
+    values = assemble(TABLE1, out, ALL)
+    assert values["regions"] == len(opened)
+    assert [row["key"] for row in values["rows"]] == ["plain", "deep"]
+    (test,) = values["tests"]
+    assert (test["against"], test["images"]) == ("Plain", values["rows"][0]["summary"]["images"])
+    assert test["low"] <= test["mean"] <= test["high"]
+    assert "have other numbers in the store" in table_view(values).to_markdown()
+    for column in ("plain", "deep"):
+        before, after = (
+            RegionResult.read(result_path(place, column, 1)).outcomes for place in (whole, out)
+        )
+        there = dict(zip(after.regions, after.rank, strict=True))
+        assert [there[region] for region in before.regions] == before.rank.tolist()
+    assert all(path.read_bytes() == content for path, content in own.items())
+    evaluate_table(TABLE1, whole, OtherStore(str(sample_regions), "val", device="cpu"), ALL)
+    results = "results/sift-o2p/seed0.json"
+    assert RegionResult.read(out.with_name("val") / results).error <= 1

@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from workbench.data import Scenes
 from workbench.errors import WorkbenchError
 from workbench.evaluation.scenes.monitor import CoveringMonitor
+from workbench.experiments.other_store import OtherStore
 from workbench.experiments.scenes.columns import COLUMNS, Column, Figures
 from workbench.experiments.scenes.table2 import TABLE2, Table2Request
 from workbench.experiments.tables.assemble import assemble
+from workbench.experiments.tables.elsewhere import evaluate_table
 from workbench.experiments.tables.run import result_path, run_columns
 from workbench.models import ArchitectureConfig
 from workbench.runs import Run, Status
@@ -264,3 +267,15 @@ def test_every_column_says_what_it_is() -> None:
         assert sum(kinds) == 1, column.name
         assert set(column.against) <= set(COLUMNS)
         assert column.shown in dict(column.cuts)
+
+
+def test_a_table_is_evaluated_on_another_store(sample_store: Path, whole: Path) -> None:
+    """The training scenes as the other store: cut at the heights that the table's results have."""
+    out = evaluate_table(TABLE2, whole, OtherStore(str(sample_store), "train", device="cpu"), ALL)
+    values = assemble(TABLE2, out, ALL)
+    assert values["images"] == len(Scenes.open(sample_store, "train"))
+    assert "train of" in table_view(values).heading
+    first, again = (assemble(TABLE2, place, ALL)["rows"] for place in (whole, out))
+    assert [row["key"] for row in again] == [row["key"] for row in first]
+    assert [row["heights"] for row in again] == [row["heights"] for row in first]
+    assert not any("gPb" in test["against"] for test in values["tests"])

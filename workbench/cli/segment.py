@@ -65,6 +65,10 @@ def segment(
             continue
         page = write_photo(found, folder, photo.name, segmenter.name)
         click.echo(f"{page}  {found.segments} segments, {sum(found.seconds.values()):.1f} s")
+        if found.shortfall:
+            click.echo(f"{photo}: {found.shortfall}", err=True)
+    if len(photos) > 1 and refused:
+        click.get_current_context().exit(2)  # each was named in its turn
     if refused:
         raise refused[0]
 

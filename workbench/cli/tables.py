@@ -1,7 +1,7 @@
 """Command of any table: its options, and running, assembling and writing it."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -69,9 +69,7 @@ def table_command(
             run_columns(table, request, columns)
         values = assemble(table, out)
         view, pictures = look(out, values, **options)
-        content = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
-        paths = write_files(out, {f"{table.name}.json": content.encode()})
-        paths += [*view.write(out), *pictures]
+        paths = [*write_table(table.name, values, view, out), *pictures]
         click.echo(view.to_text())
         for path in paths:
             click.echo(f"wrote {path}", err=True)
@@ -85,6 +83,19 @@ def table_command(
         own = (_training_options(table.items), *own)
     decorate = _options(table.columns, table.items, *own)
     return click.command(table.name, help=text, epilog=epilog)(decorate(command))
+
+
+def write_table(name: str, values: Mapping[str, Any], view: TableView, out: Path) -> list[Path]:
+    """Write the values of a table and its view; the files that were written.
+
+    Args:
+        name: name of the table.
+        values: result of `experiments.tables.assemble`.
+        view: view of them.
+        out: folder.
+    """
+    content = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    return [*write_files(out, {f"{name}.json": content.encode()}), *view.write(out)]
 
 
 def _options(columns: Collection[str], items: str, *own: Decorator) -> Decorator:
@@ -123,6 +134,8 @@ def _training_options(items: str) -> Decorator:
                help="Store of a frozen backbone's features, to train a column on."),
         option("--passes", type=click.IntRange(min=1),
                help=f"Over the training {items}. [default: each column's own]"),
+        option("--threads", type=click.IntRange(min=1),
+               help="Of torch on the CPU. [default: one where small matrices take the time]"),
         option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto",
                show_default=True),
     )  # fmt: skip

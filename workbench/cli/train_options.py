@@ -11,7 +11,7 @@ from workbench.training.config import LoopConfig
 
 LOOP = (
     "passes", "batch", "optimizer", "learning_rate", "head_multiplier", "weight_decay", "warmup",
-    "clip", "seed", "device", "precision", "processes", "geometry", "geometry_samples",
+    "clip", "seed", "device", "precision", "threads", "processes", "geometry", "geometry_samples",
 )  # fmt: skip
 """Fields of `LoopConfig` that are options."""
 WEIGHTS = click.option(

@@ -49,11 +49,12 @@ class FeatureCache:
         mirrored = " and of their mirror images" if self.mirrored else ""
         return f"{', '.join(self.taps)} of {len(self._rows)} scenes{mirrored}, in {self.path}"
 
-    def check(self, scenes: Scenes, **expected: str | float) -> None:
+    def check(self, scenes: Scenes, *, mirrored: bool = True, **expected: str | float) -> None:
         """Make sure that these are the features that a network would compute of scenes.
 
         Args:
             scenes: scenes that will be asked for.
+            mirrored: whether their mirror images will be asked for too.
             expected: required attributes of the store: backbone, taps, enlarge, weights_sha256.
 
         Raises:
@@ -67,11 +68,11 @@ class FeatureCache:
                     "write them for this network: python -m pipelines run … --features",
                 )
         missing = [each for each in scenes.ids if each not in self._rows]
-        if missing or not self.mirrored:
+        if missing or mirrored > self.mirrored:
             raise WorkbenchError(
-                f"features of all scenes and their mirror images in {self.path}",
+                f"features of all scenes{' and their mirror images' * mirrored} in {self.path}",
                 f"none of {missing[0]}" if missing else "none of mirror images",
-                "write them from the same dataset, with --mirrored",
+                f"write them from the same dataset{', with --mirrored' * mirrored}",
             )
 
     def maps(self, scene_id: str, mirrored: bool) -> tuple[Float[Tensor, "_ _ _"], ...]:
@@ -133,11 +134,12 @@ class RegionFeatures:
         mirrored = " and of their mirror images" if self.mirrored else ""
         return f"{self.attributes['taps']} of {len(self)} regions{mirrored}, in {self.path}"
 
-    def check(self, regions: Regions, **expected: str | float) -> None:
+    def check(self, regions: Regions, *, mirrored: bool = True, **expected: str | float) -> None:
         """Make sure that these are the features that a network would compute of regions.
 
         Args:
             regions: regions that will be asked for.
+            mirrored: whether their mirror images will be asked for too.
             expected: required attributes of the store: backbone, taps, enlarge, weights_sha256.
 
         Raises:
@@ -154,9 +156,9 @@ class RegionFeatures:
                     f"features with {name} {value} in {self.path}", f"{found}", REMEDY
                 )
         missing = ~np.isin(regions.table["annotation_id"].values, self._ids)
-        if missing.any() or not self.mirrored:
+        if missing.any() or mirrored > self.mirrored:
             raise WorkbenchError(
-                f"features of all regions and their mirror images in {self.path}",
+                f"features of all regions{' and their mirror images' * mirrored} in {self.path}",
                 f"none of {missing.sum()} regions" if missing.any() else "none of mirror images",
                 REMEDY,
             )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import xarray as xr
 
 from workbench.data.regions import Regions
 from workbench.errors import WorkbenchError
@@ -43,6 +44,15 @@ class RegionParts:
             return regions.select(np.sort(chosen))
 
         return RegionParts(some(self.train), some(self.held), some(self.test))
+
+    @property
+    def whole(self) -> Regions:
+        """Regions of all parts, in the store's order."""
+        parts = [part.table for part in (self.train, self.held, self.test)]
+        table = xr.concat(parts, "region", data_vars="minimal", combine_attrs="override")
+        return Regions(table, self.test.items, self.test.names).select(
+            np.argsort(table["slot"].values)
+        )
 
 
 def region_parts(

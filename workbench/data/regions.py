@@ -67,7 +67,7 @@ class Regions(Samples):
 
         Raises:
             pipelines.errors.PipelineError: there is no finished store at that path.
-            WorkbenchError: the store holds something else, or has no such split.
+            WorkbenchError: the store holds something else, no valid region, or no such split.
         """
         dataset = open_store(store)
         if "region" not in dataset.dims:
@@ -81,12 +81,18 @@ class Regions(Samples):
                 "the fields image, or image and mask", ", ".join(fields), "name these"
             )
         splits = dataset["split"].values
+        if not len(splits):
+            raise WorkbenchError(
+                f"valid regions in {store}",
+                "none: every annotation was left out or in quarantine",
+                f"see why: python -m pipelines status --store {store}",
+            )
         rows = np.flatnonzero(splits == split) if split is not None else np.arange(len(splits))
         if not len(rows):
             raise WorkbenchError(
                 f"a split out of {', '.join(sorted(set(splits.tolist())))} in {store}",
                 repr(split),
-                "name one of them, or None for all",
+                "name one of them, or take all",
             )
         table = dataset.drop_vars(FIELDS).assign(slot=("region", valid_slots(store)))
         items = {name: open_items(store, name) for name in fields}

@@ -119,7 +119,7 @@ class Scenes:
             raise WorkbenchError(
                 f"a split out of {', '.join(sorted(set(splits.tolist())))} in {store}",
                 repr(split),
-                "name one of them with --split",
+                "name one of them with --split, or all",
             )
         return cls(dataset, indices)
 

@@ -205,16 +205,21 @@ def estimate_of(found: float, resampled: Float[np.ndarray, "resamples"], images:
 def difference_of(
     found: float, resampled: Float[np.ndarray, "resamples"], images: int
 ) -> Difference:
-    """Estimate as `estimate_of`, with the two-sided probability of a difference so far from 0."""
+    """Estimate as `estimate_of`, with the two-sided probability that agrees with its interval.
+
+    Both come from the same resamples: the probability is the largest level at which the percentile
+    interval would not reach 0 (§13.3, inverted). A resample may lack whole categories, so that the
+    mean of the resamples is not the figure itself, and a translated test would not agree.
+    """
     known = estimate_of(found, resampled, images)
     resampled = resampled[~np.isnan(resampled)]
-    extreme = int(np.count_nonzero(np.abs(resampled - found) >= abs(found)))
+    side = min(np.count_nonzero(resampled <= 0), np.count_nonzero(resampled >= 0))
     return Difference(
         known.mean,
         known.standard_error,
         known.low,
         known.high,
-        p=(1 + extreme) / (1 + resampled.size),  # the sample itself is one of the resamples
+        p=float(min(1.0, (1 + 2 * side) / (1 + resampled.size))),  # the sample itself is a resample
         images=images,
     )
 

@@ -32,6 +32,7 @@ class PhotoSegmentation:
             each border falls; None of flat clusterings.
         height: height of the cut; None where it was cut into a number of segments.
         seconds: seconds by stage of the work.
+        shortfall: reason why there are fewer segments than were asked for; empty: there are not.
     """
 
     pixels: UInt8[np.ndarray, "height width 3"]
@@ -43,6 +44,7 @@ class PhotoSegmentation:
     contours: Float[np.ndarray, "contour_rows contour_columns"] | None
     height: float | None
     seconds: dict[str, float]
+    shortfall: str = ""
 
     @property
     def segments(self) -> int:

@@ -38,6 +38,8 @@ class LoopConfig:
         seed: of weights, order, augmentation and dropout.
         device: "auto" is CUDA where there is one.
         precision: of the convolutions, as Fabric names it; structured layers keep float64.
+        threads: of torch on the CPU; None: one where small matrices take the time, because threads
+            wait for each other there, otherwise torch's own choice.
         processes: of this machine that share each batch: on CUDA one a GPU.
         geometry: names of layers, or patterns, whose geometry is measured while they train.
         geometry_samples: samples on which the geometry is measured, at most 256.
@@ -56,6 +58,7 @@ class LoopConfig:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "32-true"
+    threads: int | None = None
     processes: int = 1
     geometry: tuple[str, ...] = ()
     geometry_samples: int = 64
@@ -67,6 +70,8 @@ class LoopConfig:
                 raise WorkbenchError(
                     f"a positive {name.replace('_', ' ')}", f"{getattr(self, name)}", "raise it"
                 )
+        if self.threads is not None and self.threads < 1:
+            raise WorkbenchError("at least one thread", f"{self.threads}", "raise --threads")
         if not 2 <= self.geometry_samples <= MOST:
             raise WorkbenchError(
                 f"2 to {MOST} samples to measure the geometry on",
@@ -79,6 +84,11 @@ class LoopConfig:
                 f"{self.batch}",
                 "correct --batch or --processes",
             )
+
+    @property
+    def threads_chosen(self) -> int | None:
+        """Number of torch's threads; None: torch's own choice. Derived classes choose."""
+        return self.threads
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values and the kind, for JSON."""

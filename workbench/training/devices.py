@@ -1,6 +1,11 @@
-"""Devices by the word for them: "auto", "cpu" or "cuda"."""
+"""Devices by the word for them, "auto", "cpu" or "cuda", and the number of threads on the CPU."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from tqdm.auto import tqdm
 
 from workbench.errors import WorkbenchError
 
@@ -19,3 +24,22 @@ def device_of(word: str) -> torch.device:
     if word == "auto":
         word = "cuda" if there else "cpu"
     return torch.device(word)
+
+
+@contextmanager
+def threads(count: int | None, said: bool = True) -> Iterator[None]:
+    """Number of torch's threads for as long as the block runs, and as it was afterwards.
+
+    Args:
+        count: number of threads; None: torch's own choice.
+        said: whether the number is stated on stderr.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(before if count is None else count)
+    try:
+        if said:
+            number = torch.get_num_threads()
+            tqdm.write(f"{number} thread{'s' * (number > 1)} of torch (--threads)", sys.stderr)
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from workbench.errors import WorkbenchError
 
-Part = Literal["config", "train", "evaluate", "report"]
+Part = Literal["config", "train", "evaluate", "elsewhere", "report"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Kind:
         config: class of the configurations, a `LoopConfig`; None of what is not trained.
         train: `train(config, path, *, resume, overwrite, progress, began)` gives the run.
         evaluate: `evaluate(path, **options)` gives scores with `to_dict` and `to_text`.
+        elsewhere: `elsewhere(paths, other, **options)` gives such scores of several runs on a store
+            that they did not train on, an `experiments.other_store.OtherStore`.
         mark: a setting that no other kind has, which identifies runs of versions that recorded no
             kind; None for newer kinds.
     """
@@ -35,6 +37,7 @@ class Kind:
     config: str | None = None
     train: str | None = None
     evaluate: str | None = None
+    elsewhere: str | None = None
     mark: str | None = None
 
     def find(self, part: Part) -> Any:
@@ -45,7 +48,12 @@ class Kind:
         """
         place: str | None = getattr(self, part)
         if place is None:
-            wanted = {"config": "read as a training", "train": "trained", "evaluate": "evaluated"}
+            wanted = {
+                "config": "read as a training",
+                "train": "trained",
+                "evaluate": "evaluated",
+                "elsewhere": "evaluated on another store",
+            }
             raise WorkbenchError(
                 f"a run that can be {wanted.get(part, part)}",
                 f"one of kind {self.name}",
@@ -63,6 +71,7 @@ KINDS = {
             config="workbench.training.scenes.config:DeepNCutsConfig",
             train="workbench.experiments.scenes.training:train_deep_ncuts",
             evaluate="workbench.experiments.scenes.training:evaluate_deep_ncuts",
+            elsewhere="workbench.experiments.scenes.elsewhere:evaluate_scenes_elsewhere",
             report="workbench.views.scenes.report:content",
             mark="objective",
         ),
@@ -71,6 +80,7 @@ KINDS = {
             config="workbench.training.regions.config:RegionConfig",
             train="workbench.experiments.regions.training:train_regions",
             evaluate="workbench.experiments.regions.training:evaluate_regions",
+            elsewhere="workbench.experiments.regions.elsewhere:evaluate_regions_elsewhere",
             report="workbench.views.regions.report:content",
             mark="protocol",
         ),

@@ -10,7 +10,7 @@ from typing import TypeVar
 from workbench.errors import WorkbenchError
 from workbench.runs import Run
 from workbench.training.config import LoopConfig
-from workbench.training.devices import device_of
+from workbench.training.devices import device_of, threads
 from workbench.training.processes import ranks
 
 Began = Callable[[Run], None]
@@ -41,7 +41,7 @@ def train_into(
         prepare: function that opens everything the training needs, before there is a run; every
             process calls it and `fit`, so both must be functions of a module.
         fit: function that trains.
-        config: configuration; a resumed run's own may differ in the device only.
+        config: configuration; a resumed run's own may differ in the device and threads only.
         path: path of the run folder.
         resume: continue the existing run.
         overwrite: delete the existing run first.
@@ -54,12 +54,14 @@ def train_into(
             diverged.
     """
     prepared = prepare(config)
-    run = _run_to_train(path, config, resume=resume, overwrite=overwrite)
-    if began is not None:
-        began(run)
-    others = partial(_train_as_rank, config, prepare, fit, run.path, resume)
-    with failures_on_record(run), ranks(config.processes, device_of(config.device).type, others):
-        fit(prepared, config, run, resume, progress)
+    with threads(config.threads_chosen, said=progress):
+        run = _run_to_train(path, config, resume=resume, overwrite=overwrite)
+        if began is not None:
+            began(run)
+        others = partial(_train_as_rank, config, prepare, fit, run.path, resume)
+        device = device_of(config.device).type
+        with failures_on_record(run), ranks(config.processes, device, others):
+            fit(prepared, config, run, resume, progress)
     return run
 
 
@@ -86,9 +88,9 @@ def _run_to_train(path: Path | str, config: LoopConfig, *, resume: bool, overwri
 def _run_to_resume(path: Path | str, config: LoopConfig) -> Run:
     run = Run.open(path)
     before = type(config).from_dict(run.config)
-    if replace(before, device=config.device) != config:
+    if replace(before, device=config.device, threads=config.threads) != config:
         now, then = config.to_dict(), before.to_dict()
-        changed = ", ".join(k for k in now if now[k] != then[k] and k != "device")
+        changed = ", ".join(k for k in now if now[k] != then[k] and k not in ("device", "threads"))
         raise WorkbenchError(
             f"the configuration of {path}, to resume it",
             f"another {changed}",

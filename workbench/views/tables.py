@@ -65,10 +65,16 @@ class TableView:
     named: bool = True
     close_up: CloseUp | None = None
 
-    def to_text(self) -> str:
-        """First table for a terminal."""
-        first = as_text(next(iter(self.tables.values())))
-        return "\n".join([self.heading, first, *self.remarks.values(), *origin(self.values)])
+    def to_text(self, tests: bool = False) -> str:
+        """First table for a terminal.
+
+        Args:
+            tests: whether the table of tests, if there is one, follows.
+        """
+        shown = [as_text(next(iter(self.tables.values())))]
+        if tests and len(self.tables["Tests"]) > 1:
+            shown += ["", as_text(self.tables["Tests"]), ""]
+        return "\n".join([self.heading, *shown, *self.remarks.values(), *origin(self.values)])
 
     def to_markdown(self) -> str:
         """All tables and notes."""

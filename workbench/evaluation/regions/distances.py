@@ -111,7 +111,7 @@ class RegionSpace:
         self.model = trained_model(self.run, RegionConfig)
         assert isinstance(self.model.pooling, SecondOrderPooling)  # as `_resolved_config` made sure
         self.pooling = self.model.pooling
-        self._features = opened_features(self.config, self.regions)
+        self._features = opened_features(self.config, self.regions, mirrored=False)
         count = len(self.regions)
         self.done, self.seconds = 0, 0.0
         self._vectors = np.empty((count, self.model.entries), np.float32)

@@ -101,10 +101,8 @@ class RecognitionSummary:
         common = [each for each in self.categories if each.regions >= 10]
         worst = sorted(common, key=lambda each: -each.error.mean)[:5]
         named = ", ".join(f"{each.name} {each.error.mean:.2f}" for each in worst)
-        return (
-            f"{self.regions} regions in {self.images} images\n{as_text(rows)}\n"
-            f"hardest categories with ten regions or more: {named}"
-        )
+        hardest = f"\nhardest categories with ten regions or more: {named}" if named else ""
+        return f"{self.regions} regions in {self.images} images\n{as_text(rows)}{hardest}"
 
 
 def summarise(seeds: Sequence[Outcomes], seed: int = 0) -> RecognitionSummary:

@@ -41,7 +41,7 @@ def evaluate_run(
         StoreError: a region is missing or damaged.
     """
     model = trained_model(runs[-1], RegionConfig).to(device_of(config.device))
-    features = opened_features(config, parts.test)
+    features = opened_features(config, parts.test, mirrored=False)
 
     def scores(regions: Regions) -> RegionScores:
         return score_regions(model, regions, features)

@@ -60,12 +60,14 @@ class Picture:
 def summarise_columns(found: Sequence[Row], question: Mapping[str, Any]) -> dict[str, Any]:
     """Values of Table 1 from its finished columns.
 
-    Keys: protocol, limit, regions, images, rows, tests, orderings.
+    Keys: protocol, limit, said (differences of another store), regions, images, rows, tests,
+    orderings.
     """
     rows = [_row_values(row) for row in found]
     return {
         "protocol": question["protocol"],
         "limit": question["limit"],
+        "said": question.get("said", []),
         "regions": question["regions"],
         "images": rows[0]["summary"]["images"],
         "rows": rows,

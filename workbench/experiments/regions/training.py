@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,22 +13,26 @@ from workbench.errors import WorkbenchError
 from workbench.evaluation.regions.outcomes import Outcomes
 from workbench.evaluation.regions.scores import ErrorMonitor, RegionScores, score_regions
 from workbench.evaluation.regions.summary import RecognitionSummary, summarise
+from workbench.experiments.other_store import ALL
 from workbench.models.regions import RegionNetwork
 from workbench.probe.capture import named_layers
 from workbench.probe.geometry.live import LiveGeometry
 from workbench.runs import Run
 from workbench.runs.files import atomic_write, to_json
+from workbench.runs.finding import is_store, resolved_path
 from workbench.runs.plain import plain
 from workbench.training.building import fresh_model, trained_model
 from workbench.training.devices import device_of
+from workbench.training.devices import threads as using_threads
 from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.parts import parts_of
 from workbench.training.regions.task import RegionTask, opened_features
 from workbench.training.run_folders import train_into
 from workbench.training.trainer import Trainer
+from workbench.training.training_data import record_data
 
-PARTS = ("train", "held", "test")
-"""Names of the parts of a run's regions, see `data.region_split`."""
+PARTS = ("train", "held", "test", ALL)
+"""Names of the parts of a run's regions, see `data.region_split`, and of all together."""
 Watch = Callable[[int, Mapping[str, float]], None]
 """Function that is called with a step and the values measured there."""
 Prepared = tuple[RegionNetwork, RegionParts]
@@ -35,28 +40,43 @@ Prepared = tuple[RegionNetwork, RegionParts]
 
 
 def score_run(
-    path: Path | str, part: str = "test", *, store: str | None = None, device: str = "auto"
+    path: Path | str,
+    part: str = "test",
+    *,
+    store: str | None = None,
+    cache: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
 ) -> RegionScores:
     """Scores of one part of the regions by a run's network.
 
     Args:
         path: path of the run folder.
-        part: part of the regions under the run's configuration: train, held or test.
-        store: path of a store of regions; None: the one that the run trained on.
+        part: part of the regions under the run's configuration: train, held, test or all.
+        store: present path of the store that the run trained on; None: the path that it had.
+        cache: store of the frozen backbone's features; None: the one of the training, if it is
+            still there; otherwise they are computed.
         device: "auto", "cpu" or "cuda".
+        threads: number of torch's threads on the CPU; None: as `LoopConfig` chooses.
 
     Raises:
         PipelineError, WorkbenchError: the run or a store is not there, or there is no such part.
     """
     run = Run.open(path)
-    config = RegionConfig.from_dict(run.config | ({"store": store} if store else {}))
     if part not in PARTS:
         raise WorkbenchError(
             f"a part out of {', '.join(PARTS)} of the regions", repr(part), "correct --split"
         )
-    regions: Regions = getattr(parts_of(config), part)
+    config = RegionConfig.from_dict(run.config | ({"store": store} if store else {}))
+    if cache is None and config.cache is not None:
+        there = resolved_path(run, config.cache)
+        cache = str(there) if is_store(there) else None
+    config = replace(config, cache=cache, threads=threads)
+    parts = parts_of(config)
+    regions: Regions = parts.whole if part == ALL else getattr(parts, part)
     model = trained_model(run, RegionConfig).to(device_of(device))
-    return score_regions(model, regions, opened_features(config, regions))
+    with using_threads(config.threads_chosen):
+        return score_regions(model, regions, opened_features(config, regions, mirrored=False))
 
 
 def fit_regions(
@@ -95,6 +115,8 @@ def fit_regions(
 
         geometry = partial(_geometry, task)
         trainer = Trainer(task, config, run, monitor, geometry=geometry, progress=progress)
+        if not resume:
+            record_data(run, parts.train.table.attrs)
         if not resume and config.start is None:
             task.calibrate(trainer.fabric.device)
         return trainer.fit(resume)
@@ -116,13 +138,19 @@ def _geometry(task: RegionTask, layers: Sequence[str]) -> LiveGeometry:
 
 
 def evaluate_regions(
-    path: Path | str, split: str = "test", *, store: str | None = None, device: str = "auto"
+    path: Path | str,
+    split: str = "test",
+    *,
+    store: str | None = None,
+    cache: str | None = None,
+    device: str = "auto",
+    threads: int | None = None,
 ) -> RecognitionSummary:
-    """Errors and calibration of a run's network on one split; also kept in the run.
+    """Errors and calibration of a run's network on one part of the regions of its own store.
 
-    Arguments and errors as in `score_run`.
+    The outcomes are also kept in the run. Arguments and errors as in `score_run`.
     """
-    scores = score_run(path, split, store=store, device=device)
+    scores = score_run(path, split, store=store, cache=cache, device=device, threads=threads)
     run = Run.open(path)
     names = Regions.open(store or run.config["store"], fields=("image",)).names
     outcomes = Outcomes.of_scores(

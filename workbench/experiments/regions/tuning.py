@@ -31,6 +31,7 @@ from workbench.runs import Run, Status
 from workbench.runs.files import read_json_object
 from workbench.runs.questions import QUESTION, agree_on_question
 from workbench.training.building import fresh_model
+from workbench.training.devices import threads
 from workbench.training.regions.config import RegionConfig
 from workbench.training.regions.parts import parts_of
 from workbench.training.run_folders import failures_on_record
@@ -139,7 +140,10 @@ def run_search(search: Search) -> dict[str, Any]:
     study = _study(search)
     for stale in study.get_trials(states=(TrialState.RUNNING,)):
         _give_up(search, study, stale)
-    with tqdm(total=search.trials, initial=len(_done(study)), desc="trials", unit="trial") as bar:
+    with (
+        threads(search.config.threads_chosen),
+        tqdm(total=search.trials, initial=len(_done(study)), desc="trials", unit="trial") as bar,
+    ):
         while len(_done(study)) < search.trials:
             if not _done(study) and not study.get_trials(states=(TrialState.WAITING,)):
                 study.enqueue_trial(_own_values(search))

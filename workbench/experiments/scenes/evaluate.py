@@ -19,6 +19,7 @@ from workbench.data.sheet import evenly_spaced
 from workbench.evaluation.scenes.cut_heights import choose_heights, held_out_curves
 from workbench.evaluation.scenes.pool import PoolScores, evaluate_pool
 from workbench.experiments.scenes.columns import FLAT, Column
+from workbench.experiments.scenes.elsewhere import FeatureSource
 from workbench.experiments.scenes.results import ColumnResult, CutResult
 from workbench.models import DeepNCuts
 from workbench.runs.provenance import provenance
@@ -43,6 +44,7 @@ def evaluate_network(
     question: dict[str, Any],
     device: str = "auto",
     kept: Path | None = None,
+    source: FeatureSource | None = None,
 ) -> ColumnResult:
     """Cut and score every scene in all ways of a column.
 
@@ -54,6 +56,7 @@ def evaluate_network(
         question: question that the result answers.
         device: "auto", "cpu" or "cuda".
         kept: folder of the table, to keep a few scenes in; None: none are kept.
+        source: source of features that knows the network; None: the network computes them.
     """
     model.to(device_of(device)).eval()
     ways = {name: _with_heights(column, config, model, held) for name, config in column.cuts}
@@ -62,7 +65,11 @@ def evaluate_network(
     for scene in tqdm(scenes, desc=f"evaluating {column.name}", unit="scene"):
         with torch.inference_mode():
             image = scene.image.to(next(model.parameters()).device)
-            features, seconds = _timed(model.features, image)
+            if source is None:
+                features, seconds = _timed(model.features, image)
+            else:
+                source.begin(scene)
+                features, seconds = _timed(source.features, model)
             backbone.append(seconds)
             found, seconds = _timed(model.predict, features, scene.size)
             head.append(seconds)

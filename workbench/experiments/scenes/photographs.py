@@ -86,6 +86,10 @@ class Segmenter:
             return None
         return self.height if choice.height is None else choice.height
 
+    def count_of(self, choice: CutChoice) -> int | None:
+        """Number of segments that is asked for; None: the height decides."""
+        return (choice.segments or SEGMENTS) if self.height_of(choice) is None else None
+
     def pool(self, pixels: Pixels, choice: CutChoice) -> Pool:
         """Segmentation of an image, as a pool of one.
 
@@ -222,7 +226,23 @@ def segment_photo(
         contours=None if hierarchy is None else hierarchy.contours,
         height=segmenter.height_of(choice),
         seconds=clock.laps,
+        shortfall=_shortfall(pool, int(labels.max()), segmenter.count_of(choice)),
     )
+
+
+def _shortfall(pool: Pool, found: int, asked: int | None) -> str:
+    """Reason why a cut has fewer segments than were asked for; empty where it has not."""
+    if asked is None or found >= asked:
+        return ""
+    basins = asked if pool.hierarchy is None else pool.hierarchy.regions
+    rank = pool.embedding.spectrum.rank
+    if basins < asked:
+        why = f"the contours of the image have {basins} basins, and a hierarchy merges these"
+    elif rank < asked:
+        why = f"the affinity has rank {rank}, and tells no more parts of the image apart"
+    else:
+        why = "neighbouring clusters are alike, or parts too small to be kept"
+    return f"{found} of {asked} segments: {why}"
 
 
 class _Clock:

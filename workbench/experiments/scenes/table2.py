@@ -6,14 +6,20 @@ DIR/results/<column>/scenes.safetensors  segmentations of the scenes of Figure 3
 DIR/scenes.safetensors                   images and human segmentations of these scenes
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from workbench.data import Scenes
+from workbench.experiments.other_store import OtherStore
 from workbench.experiments.scenes.columns import COLUMNS, Column
+from workbench.experiments.scenes.elsewhere import (
+    FeatureSource,
+    resolved_config,
+    scenes_elsewhere,
+)
 from workbench.experiments.scenes.evaluate import (
     evaluate_contours,
     evaluate_network,
@@ -24,11 +30,14 @@ from workbench.experiments.scenes.summary import summarise
 from workbench.experiments.scenes.training import train_deep_ncuts
 from workbench.experiments.tables.table import Finished, Table, TableRequest
 from workbench.experiments.tables.trainings import essence, finished_run
+from workbench.models import DeepNCuts
 from workbench.models.backbones import backbone_entry
 from workbench.models.weights import known_weights
 from workbench.runs import Run
 from workbench.runs.questions import digest_of
+from workbench.segmentation import HierarchyConfig
 from workbench.training.building import fresh_model, trained_model
+from workbench.training.devices import threads
 from workbench.training.scenes.config import DeepNCutsConfig
 
 HELD = 20
@@ -112,7 +121,8 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
                 trained_model(runs[-1], DeepNCutsConfig),
             )
         _, held = Scenes.open(request.store, "train").hold_out(config.holdout, seed)
-        found = evaluate_network(column, model, scenes, held, asked, request.device, kept)
+        with threads(request.threads):
+            found = evaluate_network(column, model, scenes, held, asked, request.device, kept)
         if not runs:
             return found
         before = fresh_model(DeepNCutsConfig.from_dict(runs[0].config))
@@ -122,6 +132,44 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
             effective_rank_after=mean_effective_rank(model, held, request.device),
         )
 
+    def question_elsewhere(
+        self, found: Sequence[Finished[Column, ColumnResult]], other: OtherStore
+    ) -> dict[str, Any]:
+        """Question of the scenes of another store; its split is never that of BSDS300's test."""
+        images = len(scenes_elsewhere(other))
+        return {"store": other.digest, "split": other.words, "images": images}
+
+    def evaluate_elsewhere(
+        self, folder: Path, found: Sequence[tuple[Column, ColumnResult]], other: OtherStore
+    ) -> Iterator[tuple[Column, ColumnResult]]:
+        """Results on another store, hierarchies cut at the heights of the table's own results."""
+        scenes = scenes_elsewhere(other)
+        source = FeatureSource(other, scenes)
+        work = [(c, result, _network(folder, c, result)) for c, result in found]
+        for _, _, network in work:
+            if network is not None:
+                source.add(*network)
+        source.refuse_idle()
+        for column, result, network in work:
+            if network is None:
+                yield column, evaluate_contours(column, scenes, result.question)
+                continue
+            column_there = _with_heights_of(column, result)
+            none_held = scenes.first(0)
+            with threads(other.threads):
+                again = evaluate_network(
+                    column_there, network[0], scenes, none_held, result.question, other.device,
+                    source=source,
+                )  # fmt: skip
+            yield (
+                column,
+                replace(
+                    again,
+                    effective_rank_before=result.effective_rank_before,
+                    effective_rank_after=result.effective_rank_after,
+                ),
+            )
+
     def summarise(
         self, found: Sequence[Finished[Column, ColumnResult]], question: Mapping[str, Any]
     ) -> dict[str, Any]:
@@ -130,6 +178,35 @@ class Table2(Table[Column, ColumnResult, Table2Request]):
 
 
 TABLE2 = Table2()
+
+
+def _network(
+    folder: Path, column: Column, result: ColumnResult
+) -> tuple[DeepNCuts, DeepNCutsConfig] | None:
+    """Network of a result and its configuration; None of a classical column."""
+    if column.contours is not None:
+        return None
+    if not column.stages:
+        assert column.architecture is not None
+        weights = _weights(column.architecture.backbone)
+        config = DeepNCutsConfig(store="", architecture=column.architecture, weights=weights)
+        return fresh_model(config).eval(), config
+    place = folder / "runs" / column.family / f"seed{result.question['seed']}"
+    stage = column.stages[-1]
+    kind = "frozen" if stage.frozen else "end-to-end"
+    run = Run.open(place / f"{len(column.stages)}-{kind}")
+    return trained_model(run, DeepNCutsConfig), resolved_config(run)
+
+
+def _with_heights_of(column: Column, result: ColumnResult) -> Column:
+    """Column that cuts hierarchies at the heights of a result."""
+    cuts = tuple(
+        (name, replace(config, heights=result.cuts[name].heights or config.heights))
+        if isinstance(config, HierarchyConfig)
+        else (name, config)
+        for name, config in column.cuts
+    )
+    return replace(column, cuts=cuts, choose_heights=False)
 
 
 def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
@@ -147,6 +224,7 @@ def _train(request: Table2Request, column: Column, seed: int) -> list[Run]:
             start=str(runs[-1].path) if runs else None,
             cache=request.features_of(column) if stage.frozen else None,
             device=request.device,  # type: ignore[arg-type]
+            threads=request.threads,
         )
         label = f"{column.name}, seed {seed}, {path.name}"
         runs.append(finished_run(config, path, label, train_deep_ncuts))

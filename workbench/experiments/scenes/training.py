@@ -16,6 +16,7 @@ from workbench.evaluation.scenes.monitor import CoveringMonitor
 from workbench.evaluation.scenes.scores import MethodScores
 from workbench.evaluation.scenes.snapshots import look_at_scene
 from workbench.evaluation.scenes.table import BenchmarkTable
+from workbench.experiments.other_store import ALL
 from workbench.models import DeepNCuts
 from workbench.probe.capture import named_layers
 from workbench.probe.geometry.live import LiveGeometry
@@ -24,10 +25,12 @@ from workbench.runs.files import atomic_write
 from workbench.segmentation import CutConfig
 from workbench.training.building import fresh_model, trained_model
 from workbench.training.devices import device_of
+from workbench.training.devices import threads as using_threads
 from workbench.training.run_folders import train_into
 from workbench.training.scenes.config import DeepNCutsConfig
 from workbench.training.scenes.task import SegmentationTask
 from workbench.training.trainer import Trainer
+from workbench.training.training_data import record_data
 
 SNAPSHOTS = 4
 """Number of scenes of an evaluated split whose snapshots are kept."""
@@ -55,6 +58,8 @@ def _fit(
     geometry = partial(_geometry, model, train, config.geometry_samples)
     trainer = Trainer(task, config, run, monitor, geometry=geometry, progress=progress)
     monitor.stopping = trainer.asked_to_stop
+    if not resume:
+        record_data(run, train.dataset.attrs)
     trainer.fit(resume)
 
 
@@ -100,17 +105,19 @@ def evaluate_deep_ncuts(
     limit: int | None = None,
     untrained: bool = True,
     device: str = "auto",
+    threads: int | None = None,
     pool: CutConfig | None = None,
 ) -> BenchmarkTable:
     """Segment a split with a run's network and score it; the table is also written into the run.
 
     Args:
         path: path of the run folder.
-        split: name of the split in the store.
-        store: path of a store of scenes; None: the one that the run trained on.
+        split: name of the split in the store; "all": every split.
+        store: present path of the store that the run trained on; None: the path that it had.
         limit: number of scenes, from the first; None: all.
         untrained: whether NCuts on the backbone's own features are added as the baseline.
         device: "auto", "cpu" or "cuda".
+        threads: number of torch's threads on the CPU; None: torch's own choice.
         pool: how scenes are cut; default: as usual for each network's prediction (`usual_cut`).
 
     Raises:
@@ -119,12 +126,16 @@ def evaluate_deep_ncuts(
     """
     run = Run.open(path)
     config = DeepNCutsConfig.from_dict(run.config)
-    scenes = Scenes.open(store or config.store, split).annotated().first(limit)
+    chosen = None if split == ALL else split
+    scenes = Scenes.open(store or config.store, chosen).annotated().first(limit)
     models = {"untrained": untrained_model(config)} if untrained else {}
     models["trained"] = trained_model(run, DeepNCutsConfig)
     step = run.step
     methods = []
-    with tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar:
+    with (
+        using_threads(threads),
+        tqdm(total=len(models) * len(scenes), desc=f"evaluating {split}", unit="scene") as bar,
+    ):
         for method, model in models.items():
             scores = {}
             model.to(device_of(device)).eval()

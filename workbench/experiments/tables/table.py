@@ -6,12 +6,13 @@ result that is kept (`TableResult`), and how a column is evaluated and all are s
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from workbench.errors import WorkbenchError
+from workbench.experiments.other_store import OtherStore
 from workbench.experiments.tables.results import Own, TableResult
 from workbench.training.config import Precision
 
@@ -75,6 +76,7 @@ class TableRequest:
         limit: largest number of items; None: all.
         device: "auto", "cpu" or "cuda".
         precision: precision of convolutions in training, see `LoopConfig`.
+        threads: number of torch's threads; None: each column's own choice, see `LoopConfig`.
     """
 
     store: Path
@@ -85,6 +87,7 @@ class TableRequest:
     limit: int | None = None
     device: str = "auto"
     precision: Precision = "32-true"
+    threads: int | None = None
 
     def features_of(self, column: TableColumn) -> str | None:
         """Store of features for a column; None without one."""
@@ -166,6 +169,39 @@ class Table(ABC, Generic[C, R, Q]):
             found: finished columns, at least one.
             question: question of the folder.
         """
+
+    def question_elsewhere(
+        self, found: Sequence[Finished[C, R]], other: OtherStore
+    ) -> dict[str, Any]:
+        """Question of a folder whose columns were trained on another store, see `question`.
+
+        Args:
+            found: finished columns.
+            other: what is evaluated.
+
+        Raises:
+            WorkbenchError: columns of this table cannot be evaluated on another store.
+        """
+        raise WorkbenchError(
+            "a table of trainings on regions or scenes, to evaluate it on another store",
+            f"{self.name}",
+            f"run it on that store: workbench {self.name} --store {other.store}",
+        )
+
+    def evaluate_elsewhere(
+        self, folder: Path, found: Sequence[tuple[C, R]], other: OtherStore
+    ) -> Iterator[tuple[C, R]]:
+        """Results of columns on another store, in any order; those left out are said.
+
+        Args:
+            folder: folder of the table, with its runs.
+            found: columns, each with the result of one seed.
+            other: what is evaluated.
+
+        Raises:
+            PipelineError, WorkbenchError: the store or a run is not there.
+        """
+        raise NotImplementedError
 
     def with_variants(self, columns: Iterable[C] | None = None) -> list[C]:
         """Columns, by default all of the table's, each followed by its variant if it has one."""

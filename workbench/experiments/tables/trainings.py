@@ -13,7 +13,7 @@ from workbench.runs.questions import refuse_other
 from workbench.training.checkpoints import LATEST
 from workbench.training.config import LoopConfig
 
-PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "processes")
+PLACES = ("store", "weights", "start", "cache", "device", "micro_batch", "threads", "processes")
 """Settings of a training that do not decide its outcome: they may change when it continues."""
 
 

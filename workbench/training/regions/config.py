@@ -69,6 +69,12 @@ class RegionConfig(NetworkConfig[RegionNetwork]):
                 "leave --frozen out, or --from-scratch",
             )
 
+    @property
+    def threads_chosen(self) -> int | None:
+        """A single thread where second-order matrices are pooled: they are small, one a region."""
+        small = self.architecture.pooling in ("log", "power")
+        return 1 if self.threads is None and small else self.threads
+
     def network(self) -> RegionNetwork:
         """Network with random weights."""
         return RegionNetwork(self.architecture)

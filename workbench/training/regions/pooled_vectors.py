@@ -36,10 +36,16 @@ class PooledFeatures:
         self._known: dict[tuple[str, bool], Float32[np.ndarray, "regions entries"]] = {}
 
     @staticmethod
-    def suits(model: RegionNetwork, regions: int) -> bool:
-        """Whether a network's vectors never change, are costly to compute, and fit in memory."""
+    def suits(model: RegionNetwork, regions: int, sides: int = 2) -> bool:
+        """Whether a network's vectors never change, are costly to compute, and fit in memory.
+
+        Args:
+            model: the network.
+            regions: number of regions.
+            sides: 2 where mirror images are pooled too, otherwise 1.
+        """
         config = model.config
-        needed = 2 * regions * model.entries * 4
+        needed = sides * regions * model.entries * 4
         return config.pooling in ("log", "power") and config.reduce is None and needed <= LIMIT
 
     def maps(

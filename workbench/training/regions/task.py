@@ -155,8 +155,15 @@ class RegionTask:
             self._reader.close()
 
 
-def opened_features(config: RegionConfig, regions: Regions) -> RegionFeatures | None:
+def opened_features(
+    config: RegionConfig, regions: Regions, *, mirrored: bool = True
+) -> RegionFeatures | None:
     """Store of features, after a check that it fits the network; None without one.
+
+    Args:
+        config: configuration with the path of the store.
+        regions: regions that will be asked for.
+        mirrored: whether their mirror images will be asked for too.
 
     Raises:
         WorkbenchError: the store belongs to another network, or the weights are not known.
@@ -164,5 +171,5 @@ def opened_features(config: RegionConfig, regions: Regions) -> RegionFeatures | 
     if config.cache is None:
         return None
     expected, features = expected_features(config), RegionFeatures(config.cache)
-    features.check(regions, **expected)
+    features.check(regions, mirrored=mirrored, **expected)
     return features

@@ -68,6 +68,11 @@ class DeepNCutsConfig(NetworkConfig[DeepNCuts]):
                 "give --frozen without --scales and --crop, or leave --cache out",
             )
 
+    @property
+    def threads_chosen(self) -> int | None:
+        """A single thread where features are stored: the head and its small matrices remain."""
+        return 1 if self.threads is None and self.cache is not None else self.threads
+
     def network(self) -> DeepNCuts:
         """Network with random weights."""
         return DeepNCuts(self.architecture)

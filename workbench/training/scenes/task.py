@@ -138,5 +138,5 @@ def _opened(config: DeepNCutsConfig, scenes: Scenes) -> FeatureCache | None:
             "leave --cache out",
         )
     expected, cache = expected_features(config), FeatureCache(config.cache)
-    cache.check(scenes, **expected)
+    cache.check(scenes, mirrored=True, **expected)
     return cache

@@ -170,7 +170,8 @@ def confusions(values: Mapping[str, Any], key: str) -> Rows:
 
 def heading(values: Mapping[str, Any]) -> str:
     """Heading: number of regions and images, and part of the data."""
-    part = "COCO's val" if values["protocol"] == "official" else "a fifth of the images"
+    known = {"official": "COCO's val", "pooled": "a fifth of the images"}
+    part = known.get(values["protocol"], values["protocol"])
     limit = f", {values['limit']} regions a part" if values["limit"] else ""
     return f"Table 1 on {values['regions']} regions of {values['images']} images ({part}{limit})"
 
@@ -209,7 +210,7 @@ def table_view(values: Mapping[str, Any], picture: Picture | None = None) -> Tab
         [LEAD],
         values,
         tables,
-        NOTES,
+        [*(f"{each}." for each in values.get("said", ())), *NOTES],
         error_chart(values),
         remarks={"The paper's orderings": verdicts(values)},
         close_up=_close_up(values, picture) if picture else None,
