@@ -32,14 +32,17 @@ def threads(count: int | None, said: bool = True) -> Iterator[None]:
 
     Args:
         count: number of threads; None: torch's own choice.
-        said: whether the number is stated on stderr.
+        said: whether the number is stated, on stderr; in a notebook, which shows that like an
+            error, on stdout.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(before if count is None else count)
     try:
         if said:
             number = torch.get_num_threads()
-            tqdm.write(f"{number} thread{'s' * (number > 1)} of torch (--threads)", sys.stderr)
+            notebook = type(sys.stderr).__module__.startswith("ipykernel")
+            stream = sys.stdout if notebook else sys.stderr
+            tqdm.write(f"{number} thread{'s' * (number > 1)} of torch (--threads)", stream)
         yield
     finally:
         torch.set_num_threads(before)
