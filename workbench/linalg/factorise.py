@@ -19,7 +19,7 @@ from workbench.linalg.outcomes import (
     check_finite,
     rounding_tolerance,
 )
-from workbench.linalg.transforms import batch_in_front
+from workbench.linalg.transforms import batch_in_front, constant
 
 INDEFINITE = 1e-4
 """Fraction of the largest eigenvalue beyond which a negative one is no rounding of float32."""
@@ -121,7 +121,7 @@ def watch_gauge(
         eps: rounding error of the gradient; four times it must not bring a warning.
     """
     tolerance = max(1e-4, 4 * eps)
-    watched: Tensor = torch.ops.workbench.watch_gauge(turning.detach(), scale.detach(), tolerance)
+    watched: Tensor = torch.ops.workbench.watch_gauge(constant(turning), constant(scale), tolerance)
     return watched
 
 

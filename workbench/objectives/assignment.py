@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from workbench.linalg.gram import pixel_chunks
+from workbench.linalg.gram import pixel_chunks, rows
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class Assignment:
         """Product EᵀX, summed in float64; differentiable, preferably with X in float64."""
         total = x.new_zeros(self.segments, x.shape[1], dtype=torch.float64)
         for part in pixel_chunks(x):
-            self.add_chunk(total, part, x[part].double())
+            for column in self.columns:
+                total = total.index_add(0, column[part], rows(x, part).double())
         return total
 
     def add_chunk(
@@ -62,10 +63,10 @@ class Assignment:
             total.index_add_(0, column[part], block)
 
     def scatter(
-        self, rows: Float64[Tensor, "segments features"], part: slice = slice(None)
+        self, values: Float64[Tensor, "segments features"], part: slice = slice(None)
     ) -> Float64[Tensor, "chunk features"]:
-        """Product E · rows for a chunk of the pixels: for each the sum of its segments' rows."""
-        total = rows[self.columns[0, part]]
+        """Product E · values for a chunk of the pixels: for each the sum of its segments' rows."""
+        total = values[self.columns[0, part]]
         for column in self.columns[1:, part]:
-            total += rows[column]
+            total = total + values[column]
         return total
