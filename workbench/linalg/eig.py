@@ -18,7 +18,8 @@ eigenvalues, |λ_i − λ_j| ≤ τ.
     `GaugeWarning` says so during backward;
   * finite, but in general not right for L that pairs tied eigenvalues and vectors, as U f(Λ) Uᵀ
     does: there the true entry is a limit 0/0 that no gradient with respect to (Λ, U) can tell. Such
-    L are functions of the matrix: `matrix_function` has their gradients right at every tie.
+    L are functions of the matrix: `matrix_function` has their gradients right at every tie. A
+    `GaugeWarning` says where values and vectors of one eigenspace both carry a gradient.
 Just above τ such an L has a relative error of rounding/gap.
 
 In forward mode dU = U (K̃ᵀ ∘ (UᵀdAU)) and dΛ = (UᵀdAU)_diag, with the same reciprocals: at a tie U
@@ -31,7 +32,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from workbench.linalg.factorise import eigh, watch_gauge
+from workbench.linalg.factorise import eigh, watch_gauge, watch_pairs
 from workbench.linalg.outcomes import (
     check_square,
     neighbour_gap,
@@ -89,7 +90,9 @@ class _Eig(BothModes):
         with uncast(values):
             m = vectors.mT @ to_vectors
             if ctx.stable:
-                inner = _stable(m, gaps, tau[..., None, None], ctx.eps)
+                tied = tau[..., None, None]
+                watch_pairs(to_values, m, gaps.abs() <= tied, ctx.eps)
+                inner = _stable(m, gaps, tied, ctx.eps)
             else:
                 inner = _unguarded(gaps) * m
                 inner = (inner + inner.mT) / 2

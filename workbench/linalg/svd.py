@@ -22,7 +22,7 @@ values that are not above τ count as zero, which means:
     zero, and the gradient right, for L that depends on the space as a whole (projectors, UVᵀ);
     for L that depends on the choice of vectors the gradient is not defined, this part of it is
     taken as zero, and a `GaugeWarning` says so in backward. L that pairs tied singular values
-    and vectors, as U f(Σ) Vᵀ does, is finite but in general not right: see `eig`;
+    and vectors, as U f(Σ) Vᵀ does, is finite but in general not right, with a warning: see `eig`;
   * **at zero singular values** the vectors are arbitrary, and the derivative is that along
     matrices of the same rank.
 Forward mode has the same reciprocals, and no warning: see `eig`.
@@ -36,7 +36,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.factorise import svd as factorise
-from workbench.linalg.factorise import watch_gauge
+from workbench.linalg.factorise import watch_gauge, watch_pairs
 from workbench.linalg.outcomes import (
     neighbour_gap,
     reciprocal,
@@ -132,6 +132,7 @@ def _stable(
     a, b = (turn_u - turn_u.mT) / 2, (turn_v - turn_v.mT) / 2
     gaps, sums = (sigma[..., None, :] + sign * sigma[..., :, None] for sign in (-1, 1))
     scale, square_tau = turn_u.abs() + turn_v.abs(), tau[..., None]
+    watch_pairs(to_sigma, scale, gaps.abs() <= square_tau, eps)
     watch_gauge(torch.where(gaps.abs() > square_tau, 0.0, a + b), scale, eps)
     together = reciprocal(gaps, square_tau) * without_rounding(a + b, scale, eps)
     apart = reciprocal(sums, square_tau) * (a - b)

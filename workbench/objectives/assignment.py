@@ -6,7 +6,24 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from workbench.errors import WorkbenchError
 from workbench.linalg.gram import pixel_chunks, rows
+
+
+def check_labels(labels: Tensor) -> None:
+    """Refuse label maps that say nothing.
+
+    Raises:
+        WorkbenchError: there is no annotator or no pixel, or the labels are not integers.
+    """
+    if labels.is_floating_point() or labels.is_complex():
+        raise WorkbenchError("labels as integers", f"{labels.dtype}", "convert them with .long()")
+    if labels.numel() == 0:
+        raise WorkbenchError(
+            "labels of at least one pixel, by at least one annotator",
+            f"labels of shape {tuple(labels.shape)}",
+            "leave images whose mask is empty, and images without annotators, out",
+        )
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,12 @@ class Assignment:
 
     @classmethod
     def of(cls, labels: Int[Tensor, "*annotators pixels"]) -> "Assignment":
-        """Assignment from label maps of any values, (pixels,) or (annotators, pixels)."""
+        """Assignment from label maps of any values, (pixels,) or (annotators, pixels).
+
+        Raises:
+            WorkbenchError: there is no annotator or no pixel, or the labels are not integers.
+        """
+        check_labels(labels)
         rows, offset = [], 0
         for row in torch.atleast_2d(labels):
             names, column = torch.unique(row, return_inverse=True)

@@ -32,7 +32,7 @@ from workbench.linalg.affinity import Affinity, checked_degrees, within_range
 from workbench.linalg.gram import inverse_root, pixel_chunks
 from workbench.linalg.outcomes import reciprocal, rsqrt, warn_of_rank
 from workbench.linalg.transforms import BothModes, applied, is_differentiated, one_by_one
-from workbench.objectives.assignment import Assignment
+from workbench.objectives.assignment import Assignment, check_labels
 from workbench.objectives.curvature import Inversion, misalignment_gradient
 
 
@@ -182,7 +182,8 @@ def j1(
             grows like 1/σ_min(X).
 
     Raises:
-        WorkbenchError: the shapes do not fit, X or Λ is not finite, or a degree is negative.
+        WorkbenchError: labels of no pixel or annotator, not integers, or of other pixels; X or Λ is
+            not finite, or a degree is negative.
 
     Warns:
         RankCollapseWarning: every feature of every pixel is zero.
@@ -213,6 +214,7 @@ def _objective(
     labels: Int[Tensor, "..."],
     inversion: Inversion,
 ) -> ProjectorObjective:
+    check_labels(labels)
     if labels.shape[-1] != affinity.pixels:
         raise WorkbenchError(
             f"a label for each of the affinity's {affinity.pixels} pixels",
