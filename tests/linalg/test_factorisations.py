@@ -62,7 +62,7 @@ def test_a_gradient_that_depends_on_the_choice_is_said_to() -> None:
 
 
 def test_functions_of_the_matrix_are_for_matrix_function() -> None:
-    """U log(Λ) Uᵀ at a tie: finite from EIG, with a warning, but right only from matrix_function."""
+    """U log(Λ) Uᵀ at a tie: EIG is finite, with a warning; right is only matrix_function."""
     a = with_values([1, 2, 5, 5]).requires_grad_()
     upstream = torch.randn(4, 4, dtype=torch.float64)
     values, vectors = eig(a)[:2]

@@ -1,7 +1,7 @@
 """Rules for `torch.func` and `torch.autograd` beside plain gradients: vmap, and forward mode."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -14,25 +14,21 @@ class BothModes(Function):
 
     Called by `applied`. It has no `jvp`, since torch.compile refuses a function that has one; a
     subclass of it, `dual`, has.
+
+    Attributes:
+        tangents: static method (ctx, saved, *along) ↦ tangents of the outputs, in differentiable
+            operations: `saved` is what `ctx.save_for_forward` was given, `along` the tangents of
+            the inputs, None for those that are not tensors.
+        dual: the subclass.
     """
 
-    dual: type[Function]
+    tangents: ClassVar[Callable[..., Any]]
+    dual: ClassVar[type[Function]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "jvp" not in vars(cls):
+        if "jvp" not in vars(cls) and hasattr(cls, "tangents"):
             cls.dual = type(cls)(cls.__name__, (cls,), {"jvp": staticmethod(_jvp(cls.tangents))})
-
-    @staticmethod
-    def tangents(ctx: Any, saved: tuple[Any, ...], *along: Any) -> Any:
-        """Tangents of the outputs, in differentiable operations.
-
-        Args:
-            ctx: torch's context.
-            saved: what `ctx.save_for_forward` was given.
-            along: tangents of the inputs, None for those that are not tensors.
-        """
-        raise NotImplementedError
 
 
 def applied(function: type[BothModes], *args: Any) -> Any:

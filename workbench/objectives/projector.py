@@ -111,7 +111,7 @@ class _Misalignment(BothModes):
         assignment = Assignment(columns, len(sums))
         of_x, of_delta = misalignment_gradient(x, delta, assignment, ctx.inversion)
         tangent = (of_x * along_x.double()).sum()
-        if of_delta is not None:
+        if of_delta is not None and along_delta is not None:
             tangent = tangent + (of_delta * along_delta).sum()
         return tangent / assignment.annotators
 
