@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.forward_ad import _set_fwd_grad_enabled, unpack_dual
+from torch.autograd.function import FunctionMeta
 
 
 class BothModes(Function):
@@ -23,12 +24,13 @@ class BothModes(Function):
     """
 
     tangents: ClassVar[Callable[..., Any]]
-    dual: ClassVar[type[Function]]
+    dual: ClassVar[Any]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "jvp" not in vars(cls) and hasattr(cls, "tangents"):
-            cls.dual = type(cls)(cls.__name__, (cls,), {"jvp": staticmethod(_jvp(cls.tangents))})
+            rules = {"jvp": staticmethod(_jvp(cls.tangents))}
+            cls.dual = FunctionMeta(cls.__name__, (cls,), rules)
 
 
 def applied(function: type[BothModes], *args: Any) -> Any:
