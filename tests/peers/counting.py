@@ -71,5 +71,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     return report
 
 
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.failed:
+        why = str(report.longrepr).strip().splitlines()[-1]
+        OUTCOMES[report.nodeid] = {"outcome": "not read", "why": why[:300]}
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     Path(os.environ["PEERS_REPORT"]).write_text(json.dumps(OUTCOMES))
