@@ -23,7 +23,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 from workbench import linalg
 
 Outputs = tuple[Tensor, ...]
-LARGE = 60
+LARGE = 12
 """Entries of an input from which derivatives are checked in one random direction alone."""
 
 
@@ -136,10 +136,12 @@ TRIALS = {
 
 
 def samples(trial: Trial) -> Iterator[Tensor]:
-    """Inputs in float64, each shape and content once."""
+    """Inputs in float64, one of each shape: others differ in options that ours does not have."""
+    shapes = set()
     (operator,) = (op for op in op_db if (op.name, op.variant_test_name) == (trial.operator, ""))
     for sample in operator.sample_inputs("cpu", torch.float64, requires_grad=False):
-        if not sample.kwargs.get("full_matrices") and not sample.args:
+        if sample.input.shape not in shapes:
+            shapes.add(sample.input.shape)
             yield trial.prepare(sample.input.detach())
 
 

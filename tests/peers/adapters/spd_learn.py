@@ -46,6 +46,7 @@ FUNCTIONS = {
     "matrix_power": lambda x, p: linalg.power(x, float(p)).value,
     "clamp_eigvals": raised,
 }
+their_power = core.matrix_power.apply
 for name, function in FUNCTIONS.items():
     getattr(core, name).apply = staticmethod(counted(real(function)))
 
@@ -57,20 +58,31 @@ def both_roots(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 core.matrix_sqrt_inv.apply = staticmethod(both_roots)
+our_power = core.matrix_power.apply
+
+
+def power(x: Tensor, exponent: float | Tensor) -> Tensor:
+    """Exponents that are trained, or several at a time, are the peer's own."""
+    if isinstance(exponent, Tensor) and (exponent.requires_grad or exponent.numel() > 1):
+        return their_power(x, exponent)
+    return our_power(x, exponent)
+
+
+core.matrix_power.apply = staticmethod(power)
 vectorise, unvectorise = counted(linalg.vectorise), counted(linalg.unvectorise)
 to_upper, to_symmetric = functional.sym_to_upper, functional.vec_to_sym
 
 
 def sym_to_upper(x: Tensor, preserve_norm: bool = True, upper: bool = True) -> Tensor:
-    """Ours is the isometry of the upper triangle; the other three are the peer's own."""
-    if preserve_norm and upper:
+    """Ours is the isometry of the upper triangle of real matrices; others are the peer's own."""
+    if preserve_norm and upper and not x.is_complex():
         return vectorise(x)
     return to_upper(x, preserve_norm=preserve_norm, upper=upper)
 
 
 def vec_to_sym(v: Tensor, preserve_norm: bool = True, upper: bool = True) -> Tensor:
     """As `sym_to_upper`."""
-    if preserve_norm and upper:
+    if preserve_norm and upper and not v.is_complex():
         return unvectorise(v)
     return to_symmetric(v, preserve_norm=preserve_norm, upper=upper)
 
