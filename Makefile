@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 # others when it is through; each takes a gigabyte or two.
 WORKERS ?= 2
 
-.PHONY: help demo test browser check gpu lab lock clean
+.PHONY: help demo test browser check peers gpu lab lock clean
 
 help:  ## say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
@@ -44,6 +44,10 @@ check: $(STAMP)  ## linter, formatter's check, type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+# Not part of `make test`: it needs a package index, and takes a quarter of an hour.
+peers: $(STAMP)  ## peers' own tests against our functions, on record in notebooks/results/peers.md
+	@$(BIN)/python -m tests.peers
 
 # With another Python where .venv cannot be built: workbench/bench/gpu.py says how.
 GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)

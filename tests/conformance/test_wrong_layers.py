@@ -40,6 +40,41 @@ class WrongDerivative(torch.autograd.Function):
         return x * upstream
 
 
+class WrongTangent(WrongDerivative):
+    """x², whose tangent has half of the factor."""
+
+    @staticmethod
+    def forward(x):
+        return x * x
+
+    @staticmethod
+    def setup_context(context, inputs, output):
+        context.save_for_backward(*inputs)
+        context.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(context, upstream):
+        return 2 * context.saved_tensors[0] * upstream
+
+    @staticmethod
+    def jvp(context, along):
+        return context.saved_tensors[0] * along
+
+
+class InPlace(torch.autograd.Function):
+    """x², whose gradient is written into a tensor of one upstream gradient's shape."""
+
+    @staticmethod
+    def forward(context, x):
+        context.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(context, upstream):
+        (x,) = context.saved_tensors
+        return torch.empty_like(x).copy_(2 * x * upstream)
+
+
 def detached_slope(x: Tensor) -> Tensor:
     """x³/3 whose gradient is right, and knows nothing of x."""
 
@@ -167,6 +202,11 @@ FAULTS: dict[str, tuple[Case, list[Case]]] = {
     ),
     "symmetry": (RIGHT, [RIGHT.but(symmetries=(DOUBLING,))]),
     "vmap": (EASY, [EASY.but(function=by_value)]),
+    "forward mode": (
+        RIGHT,
+        [RIGHT.but(function=WrongDerivative.apply), RIGHT.but(function=WrongTangent.apply)],
+    ),
+    "batched gradients": (RIGHT, [RIGHT.but(function=InPlace.apply)]),
     "compile": (EASY, [EASY.but(function=lambda x: gram(x) * (1 + torch.compiler.is_compiling()))]),
     "cuda": (RIGHT, [RIGHT.but(function=on_cpu)]),
     "evaluation": (running(), [running("fits in evaluation"), running("random")]),

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from workbench import linalg
 from workbench.errors import WorkbenchError
 from workbench.layers import MatrixConvolution, NormalizedCuts, SecondOrderPooling
+from workbench.objectives import contour_loss
+from workbench.objectives.regularised import squared
 
 torch.manual_seed(0)
 torch.set_num_threads(1)
@@ -82,6 +84,11 @@ def refused() -> None:
             lambda a=a: linalg.projector(a),
             lambda a=a: linalg.pseudo_inverse(a),
             lambda a=a: linalg.vectorise(a),
+            lambda a=a: linalg.Affinity(torch.eye(2)) @ a,
+            lambda maps=maps: linalg.PatchOperator(3, 4, 4, (1, 1))(maps),
+            lambda maps=maps: linalg.PatchOperator(3, 4, 4, (1, 1)).adjoint(maps[0].flatten(1)),
+            lambda a=a: contour_loss(torch.eye(2), a),
+            lambda a=a: squared(a, torch.tensor([0, 1])),
             lambda a=a: linalg.Affinity(a),
             lambda a=a: linalg.Affinity(torch.eye(2), a),
             lambda maps=maps: SecondOrderPooling(centre=True)(maps),

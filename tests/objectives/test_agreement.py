@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from workbench.errors import WorkbenchError
 from workbench.linalg import Affinity
 from workbench.objectives import Agreement, contour_loss, drawn_contours
 from workbench.objectives.agreement import draw_pairs
@@ -78,3 +79,17 @@ def test_contours_are_drawn_where_labels_change() -> None:
     sure = torch.where(drawn > 0, 20.0, -20.0)
     assert float(contour_loss(sure, (drawn > 0).float())) < 1e-6
     assert float(contour_loss(-sure, (drawn > 0).float())) > 10
+
+
+def test_nothing_to_compare_is_named() -> None:
+    """Where there is no pixel, no annotator, or no pair of cells, the mean would be NaN."""
+    alone = torch.zeros(1, 1, dtype=torch.long)
+    for call in (
+        lambda: Agreement()(Affinity(torch.ones(1, 2)), alone, (1, 1)),
+        lambda: Agreement()(Affinity(torch.ones(0, 2)), alone[:, :0], (0, 0)),
+        lambda: drawn_contours(torch.zeros(2, 0, 4, dtype=torch.long), 2),
+        lambda: drawn_contours(torch.zeros(0, 4, 4, dtype=torch.long), 2),
+        lambda: contour_loss(torch.zeros(0, 4), torch.zeros(0, 4)),
+    ):
+        with pytest.raises(WorkbenchError, match="at least"):
+            call()

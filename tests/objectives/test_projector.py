@@ -278,6 +278,10 @@ def test_chunks_of_pixels_change_nothing(objective, monkeypatch: pytest.MonkeyPa
 def test_bad_input_is_named(objective) -> None:
     with pytest.raises(WorkbenchError, match="a label for each of the affinity's 10 pixels"):
         objective(Affinity(features(10, 3)), torch.zeros(9, dtype=torch.long))
+    for pixels, annotators in ((0, 1), (0, 2), (10, 0)):
+        empty = torch.zeros(annotators, pixels, dtype=torch.long)
+        with pytest.raises(WorkbenchError, match="at least one pixel, by at least one annotator"):
+            objective(Affinity(features(pixels, 3)), empty)
     x = features(10, 3)
     x[4, 1] = torch.nan
     with pytest.raises(WorkbenchError, match="NaN or Inf"):

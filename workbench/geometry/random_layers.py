@@ -19,6 +19,7 @@ Results are float64, of any shape, and differentiable. Which layers these formul
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import factorial, isfinite, pi
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from torch.nn.functional import conv2d
 
 from workbench.errors import WorkbenchError
 from workbench.geometry.checked import Array, angles, float64
+from workbench.linalg.transforms import BothModes, applied
 
 Pair = tuple[int, int]
 
@@ -115,19 +117,30 @@ def _angle_map(
     return 2 * torch.atan2(sine, cosine.sqrt())
 
 
-class _PsiOfCosine(torch.autograd.Function):
+class _PsiOfCosine(BothModes):
     """Composition ψ(arccos t), whose derivative −arccos(t)/π is finite also at t = ±1."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, cosine: Tensor) -> Tensor:
-        ctx.save_for_backward(cosine)
+    def forward(cosine: Tensor) -> Tensor:
         return psi(cosine.acos())
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *upstream: Tensor) -> Tensor:
-        (cosine,) = ctx.saved_tensors  # type: ignore[attr-defined]
-        result: Tensor = -upstream[0] * cosine.acos() / pi
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Tensor:
+        result: Tensor = -upstream * ctx.saved_tensors[0].acos() / pi
         return result
+
+    @staticmethod
+    def tangents(ctx: Any, saved: tuple[Tensor], along: Tensor) -> Tensor:
+        return -along * saved[0].acos() / pi
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int], cosine: Tensor) -> tuple[Tensor, int]:
+        return applied(_PsiOfCosine, cosine), in_dims[0]
 
 
 def cosine_after(
@@ -155,7 +168,7 @@ def cosine_after(
         )
     for _ in range(layers):
         value = value.clamp(-1, 1)
-        value = value + factor * _PsiOfCosine.apply(value)
+        value = value + factor * applied(_PsiOfCosine, value)
     return value
 
 

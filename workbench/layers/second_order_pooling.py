@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from torch.nn.utils.rnn import pad_sequence
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.gram_log import GramFunction, Normalisation, gram_log, gram_power
@@ -134,7 +133,9 @@ class SecondOrderPooling(nn.Module):
         )
 
     def _bucket(self, regions: list[Tensor]) -> GramFunction:
-        x = pad_sequence(regions, batch_first=True)
+        longest = max(len(region) for region in regions)
+        # pad_sequence writes in place, which is_grads_batched does not take
+        x = torch.stack([pad(region, (0, 0, 0, longest - len(region))) for region in regions])
         lengths = torch.tensor([len(region) for region in regions], device=x.device)
         return self._pooled(x, torch.arange(x.shape[1], device=x.device) < lengths[:, None])
 

@@ -68,8 +68,14 @@ class Affinity:
         return degrees(self.single, self.coupling)
 
     def __matmul__(self, v: Float[Tensor, "pixels columns"]) -> Float[Tensor, "pixels columns"]:
-        """Product Wv, in O(pixels · features · columns)."""
-        x, wide = widened(self.x), widened(v)
+        """Product Wv, in O(pixels · features · columns), in the dtype of v.
+
+        Raises:
+            WorkbenchError: v is not real.
+        """
+        check_real(v, "matrix to multiply")
+        dtype = torch.promote_types(widened(self.x).dtype, widened(v).dtype)
+        x, wide = self.x.to(dtype), v.to(dtype)
         with uncast(x):
             inner = x.T @ wide
             return (x @ (inner if self.coupling is None else self.coupling.to(x) @ inner)).to(v)

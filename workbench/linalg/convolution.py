@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
-from workbench.linalg.precision import widened
+from workbench.linalg.precision import check_real, widened
 
 Pair = tuple[int, int]
 
@@ -119,7 +119,12 @@ class PatchOperator:
     def __call__(
         self, maps: Float[Tensor, "*batch channels height width"]
     ) -> Float[Tensor, "*batch patch places"]:
-        """Patches φ(Z)."""
+        """Patches φ(Z).
+
+        Raises:
+            WorkbenchError: the maps are not real, or of another size.
+        """
+        check_real(maps, "feature map")
         if maps.shape[-3:] != (self.channels, self.height, self.width):
             raise WorkbenchError(
                 f"maps of {self.channels}×{self.height}×{self.width}",
@@ -133,7 +138,12 @@ class PatchOperator:
     def adjoint(
         self, patches: Float[Tensor, "*batch patch places"]
     ) -> Float[Tensor, "*batch channels height width"]:
-        """Adjoint P_φᵀ: each entry of the patches added to the pixel that it was read from."""
+        """Adjoint P_φᵀ: each entry of the patches added to the pixel that it was read from.
+
+        Raises:
+            WorkbenchError: the patches are not real.
+        """
+        check_real(patches, "matrix of patches")
         wide = widened(patches)
         into = wide.new_zeros(*wide.shape[:-2], self.shape[1] + 1)
         sources = self.sources.to(patches.device).flatten()

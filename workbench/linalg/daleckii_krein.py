@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
-from torch.autograd import Function
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.factorise import eigh, finite, smallest_allowed
 from workbench.linalg.scalar_function import Domain, ScalarFunction
-from workbench.linalg.transforms import batch_in_front
+from workbench.linalg.transforms import BothModes, applied, batch_in_front
 
 OVERFLOW = "scale the matrix, so that f of its eigenvalues stays within float64's range"
 
@@ -25,11 +24,11 @@ def spectral_function(
     a: Float64[Tensor, "*batch n n"], f: ScalarFunction, floor: float | None
 ) -> tuple[Float64[Tensor, "*batch n n"], Float64[Tensor, "*batch n"], Float64[Tensor, "*batch"]]:
     """Value f(A), twice differentiable, the eigenvalues of A, and τ; see `matrix_function`."""
-    value, eigenvalues, _, tau = _Spectral.apply(a, f, floor)
+    value, eigenvalues, _, tau = applied(_Spectral, a, f, floor)
     return value, eigenvalues, tau
 
 
-class _Spectral(Function):
+class _Spectral(BothModes):
     """A ↦ f(A), eigenvalues, eigenvectors, τ; only the first has a gradient."""
 
     @staticmethod
@@ -48,17 +47,25 @@ class _Spectral(Function):
         a, ctx.f, ctx.floor = inputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(a, *output[1:])
+        ctx.save_for_forward(a, *output[1:])
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor, *_: Any) -> tuple[Tensor, None, None]:
-        return _Adjoint.apply(upstream, *ctx.saved_tensors, ctx.f, ctx.floor), None, None
+        return applied(_Adjoint, upstream, *ctx.saved_tensors, ctx.f, ctx.floor), None, None
+
+    @staticmethod
+    def tangents(
+        ctx: Any, saved: tuple[Tensor, ...], along: Tensor, *_: Any
+    ) -> tuple[Tensor, None, None, None]:
+        tangent = applied(_Adjoint, along, *saved, ctx.f, ctx.floor)  # self-adjoint
+        return tangent, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
-        return _Spectral.apply(*batch_in_front(info, in_dims, args)), (0, 0, 0, 0)
+        return applied(_Spectral, *batch_in_front(info, in_dims, args)), (0, 0, 0, 0)
 
 
-class _Adjoint(Function):
+class _Adjoint(BothModes):
     """(G, A) ↦ V (L ∘ (VᵀGV)) Vᵀ; the eigenpairs of A come with it, as constants."""
 
     @staticmethod
@@ -78,24 +85,44 @@ class _Adjoint(Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         *tensors, ctx.f, ctx.floor = inputs
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, upstream: Tensor | None) -> tuple[Tensor | None, ...]:
         g, *spectrum = ctx.saved_tensors
         along_g = along_a = None
+        if upstream is None:
+            return (None,) * 7
         if ctx.needs_input_grad[0]:
-            along_g = _Adjoint.apply(upstream, *spectrum, ctx.f, ctx.floor)
+            along_g = applied(_Adjoint, upstream, *spectrum, ctx.f, ctx.floor)
         if ctx.needs_input_grad[1]:
-            along_a = _Second.apply(upstream, g, *spectrum, ctx.f, ctx.floor)
+            along_a = applied(_Second, upstream, g, *spectrum, ctx.f, ctx.floor)
         return along_g, along_a, None, None, None, None, None
 
     @staticmethod
+    def tangents(
+        ctx: Any,
+        saved: tuple[Tensor, ...],
+        along_g: Tensor | None,
+        along_a: Tensor | None,
+        *_: Any,
+    ) -> Tensor:
+        g, *spectrum = saved
+        tangent = torch.zeros_like(g)
+        if along_g is not None:
+            tangent = tangent + applied(_Adjoint, along_g, *spectrum, ctx.f, ctx.floor)
+        if along_a is not None:
+            tangent = tangent + applied(_Second, along_a, g.mT, *spectrum, ctx.f, ctx.floor)
+        return tangent
+
+    @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
-        return _Adjoint.apply(*batch_in_front(info, in_dims, args)), 0
+        return applied(_Adjoint, *batch_in_front(info, in_dims, args)), 0
 
 
-class _Second(Function):
+class _Second(BothModes):
     """(H, G, A) ↦ V T Vᵀ, see `matrix_function`; it has no further derivative."""
 
     @staticmethod
@@ -118,16 +145,18 @@ class _Second(Function):
         pass
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> None:
+    def backward(ctx: Any, *_: Any) -> None:
         raise WorkbenchError(
             "at most two derivatives of a matrix function",
             "a third",
             "take it by finite differences of the second",
         )
 
+    tangents = backward
+
     @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
-        return _Second.apply(*batch_in_front(info, in_dims, args)), 0
+        return applied(_Second, *batch_in_front(info, in_dims, args)), 0
 
 
 def _raises(domain: Domain, floor: float | None) -> bool:
@@ -199,13 +228,14 @@ def second_derivative(
     rows = levels.each(lambda t: t[..., :, None, None])
     columns = levels.each(lambda t: t[..., None, None, :])
     for start in range(0, n, step):
-        part = slice(start, start + step)
-        between = levels.each(lambda t, part=part: t[..., None, part, None])  # type: ignore[misc]
+        size = min(step, n - start)
+        between = levels.each(
+            lambda t, start=start, size=size: t.narrow(-1, start, size)[..., None, :, None]  # type: ignore[misc]
+        )
         differences = _second(f, rows, between, columns)
-        for left, right in ((h, g), (g, h)):
-            total += torch.einsum(
-                "...ikj,...ik,...kj->...ij", differences, left[..., part], right[..., part, :]
-            )
+        left_h, left_g = (t.narrow(-1, start, size)[..., None] for t in (h, g))
+        right_h, right_g = (t.narrow(-2, start, size)[..., None, :, :] for t in (h, g))
+        total = total + (differences * (left_h * right_g + left_g * right_h)).sum(-2)
     return total
 
 

@@ -18,8 +18,12 @@ eigenvalues, |λ_i − λ_j| ≤ τ.
     `GaugeWarning` says so during backward;
   * finite, but in general not right for L that pairs tied eigenvalues and vectors, as U f(Λ) Uᵀ
     does: there the true entry is a limit 0/0 that no gradient with respect to (Λ, U) can tell. Such
-    L are functions of the matrix: `matrix_function` has their gradients right at every tie.
+    L are functions of the matrix: `matrix_function` has their gradients right at every tie. A
+    `GaugeWarning` says where values and vectors of one eigenspace both carry a gradient.
 Just above τ such an L has a relative error of rounding/gap.
+
+In forward mode dU = U (K̃ᵀ ∘ (UᵀdAU)) and dΛ = (UᵀdAU)_diag, with the same reciprocals: at a tie U
+is taken not to turn within the eigenspace, without a warning, since what follows is not known.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -28,7 +32,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from workbench.linalg.factorise import eigh, watch_gauge
+from workbench.linalg.factorise import eigh, watch_gauge, watch_pairs
 from workbench.linalg.outcomes import (
     check_square,
     neighbour_gap,
@@ -37,7 +41,7 @@ from workbench.linalg.outcomes import (
     without_rounding,
 )
 from workbench.linalg.precision import check_real, uncast, widened
-from workbench.linalg.transforms import batch_in_front
+from workbench.linalg.transforms import BothModes, applied, batch_in_front
 
 
 class Eigenpairs(NamedTuple):
@@ -56,7 +60,7 @@ class Eigenpairs(NamedTuple):
     tolerance: Float[Tensor, "*batch"]
 
 
-class _Eig(torch.autograd.Function):
+class _Eig(BothModes):
     """A ↦ Λ, U, gap, τ. The backward pass is written in differentiable operations."""
 
     @staticmethod
@@ -75,27 +79,50 @@ class _Eig(torch.autograd.Function):
         ctx.stable, ctx.eps = inputs[2:]
         ctx.mark_non_differentiable(gap, tau)
         ctx.save_for_backward(values, vectors, tau)
+        ctx.save_for_forward(values, vectors, tau)
 
     @staticmethod
     def backward(
         ctx: Any, to_values: Tensor, to_vectors: Tensor, *_: Any
     ) -> tuple[Tensor, None, None, None]:
         values, vectors, tau = ctx.saved_tensors
-        gaps = values[..., None, :] - values[..., :, None]  # 1/gaps is K̃ᵀ
+        gaps = _gaps(values)
         with uncast(values):
             m = vectors.mT @ to_vectors
             if ctx.stable:
-                inner = _stable(m, gaps, tau[..., None, None], ctx.eps)
+                tied = tau[..., None, None]
+                watch_pairs(to_values, m, gaps.abs() <= tied, ctx.eps)
+                inner = _stable(m, gaps, tied, ctx.eps)
             else:
-                # equation (13): nothing on the diagonal
-                inner = 1 / (gaps + torch.diag_embed(torch.full_like(values, torch.inf))) * m
+                inner = _unguarded(gaps) * m
                 inner = (inner + inner.mT) / 2
             inner = inner + torch.diag_embed(to_values)
             return vectors @ inner @ vectors.mT, None, None, None
 
     @staticmethod
+    def tangents(
+        ctx: Any, saved: tuple[Tensor, ...], along: Tensor, *_: Any
+    ) -> tuple[Tensor, Tensor, None, None]:
+        values, vectors, tau = saved
+        gaps = _gaps(values)
+        with uncast(values):
+            turned = vectors.mT @ along @ vectors
+            k = reciprocal(gaps, tau[..., None, None]) if ctx.stable else _unguarded(gaps)
+            return turned.diagonal(dim1=-2, dim2=-1).clone(), vectors @ (k * turned), None, None
+
+    @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
-        return _Eig.apply(*batch_in_front(info, in_dims, args)), (0, 0, 0, 0)
+        return applied(_Eig, *batch_in_front(info, in_dims, args)), (0, 0, 0, 0)
+
+
+def _gaps(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n n"]:
+    """Gaps λ_j − λ_i: their reciprocals are K̃ᵀ."""
+    return values[..., None, :] - values[..., :, None]
+
+
+def _unguarded(gaps: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
+    """Matrix K̃ᵀ of equation (13), with nothing on the diagonal."""
+    return 1 / (gaps + torch.diag_embed(torch.full_like(gaps[..., 0], torch.inf)))
 
 
 def _stable(
@@ -131,5 +158,5 @@ def eig(
     stable = method == "stable"
     work = a.double() if stable else widened(a)
     eps = torch.finfo(a.dtype).eps
-    values, vectors, gap, tau = _Eig.apply((work + work.mT) / 2, tolerance, stable, eps)
+    values, vectors, gap, tau = applied(_Eig, (work + work.mT) / 2, tolerance, stable, eps)
     return Eigenpairs(values.to(a.dtype), vectors.to(a.dtype), gap, tau)

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
@@ -19,7 +19,7 @@ from workbench.linalg.outcomes import (
     check_finite,
     rounding_tolerance,
 )
-from workbench.linalg.transforms import batch_in_front
+from workbench.linalg.transforms import batch_in_front, constant
 
 INDEFINITE = 1e-4
 """Fraction of the largest eigenvalue beyond which a negative one is no rounding of float32."""
@@ -32,12 +32,24 @@ class EpsilonWarning(IllConditionedWarning):
 LARGEST_GRAM = 1e80
 """Eigenvalue past which divided differences of log(ε + t) and (ε + t)^p leave float64's range."""
 
+CHOSEN = (
+    "the gradient depends on which vectors were chosen in the space of a repeated value, "
+    "so it is not defined: that part of it is taken as zero. Use a function of the whole "
+    "space (its projector), or linalg.matrix_function"
+)
+PAIRED = (
+    "the gradient reaches both a repeated value and the vectors of its space: it is right for a "
+    "sum of a symmetric function of the values and a function of the whole space, and not for a "
+    "function that pairs values with vectors, as U f(Λ) Uᵀ does. Use linalg.matrix_function for "
+    "that, or linalg.gram_log and gram_power for singular values"
+)
+
 _LIBRARY = torch.library.Library("workbench", "DEF")
 _LIBRARY.define("eigh(Tensor a) -> (Tensor, Tensor)")
 _LIBRARY.define("svd(Tensor x) -> (Tensor, Tensor, Tensor)")
 _LIBRARY.define("smallest_allowed(Tensor values, bool positive) -> Tensor")
 _LIBRARY.define("gram_eigh(Tensor a, float shift) -> (Tensor, Tensor)")
-_LIBRARY.define("watch_gauge(Tensor turning, Tensor scale, float tolerance) -> Tensor")
+_LIBRARY.define("watch_gauge(Tensor turning, Tensor scale, float tolerance, bool paired) -> Tensor")
 _LIBRARY.define("finite(Tensor x, str what, str remedy) -> Tensor")
 
 
@@ -111,7 +123,10 @@ def finite(x: Float[Tensor, "*shape"], what: str, remedy: str) -> Float[Tensor, 
 
 
 def watch_gauge(
-    turning: Float[Tensor, "*batch n n"], scale: Float[Tensor, "*batch n n"], eps: float
+    turning: Float[Tensor, "*batch n n"],
+    scale: Float[Tensor, "*batch n n"],
+    eps: float,
+    paired: bool = False,
 ) -> Float[Tensor, "*batch n n"]:
     """Tensor `turning`, after a `GaugeWarning` where it is over 1e-4 of the largest of `scale`.
 
@@ -119,10 +134,41 @@ def watch_gauge(
         turning: the part of a gradient that turns vectors of one eigenspace into each other.
         scale: reference for its size: small against this, the function does not depend on them.
         eps: rounding error of the gradient; four times it must not bring a warning.
+        paired: the warning is of `watch_pairs`.
     """
     tolerance = max(1e-4, 4 * eps)
-    watched: Tensor = torch.ops.workbench.watch_gauge(turning.detach(), scale.detach(), tolerance)
+    watched: Tensor = torch.ops.workbench.watch_gauge(
+        constant(turning), constant(scale), tolerance, paired
+    )
     return watched
+
+
+def watch_pairs(
+    to_values: Float[Tensor, "*batch n"],
+    to_vectors: Float[Tensor, "*batch n n"],
+    tied: Bool[Tensor, "*batch n n"],
+    eps: float,
+) -> None:
+    """Warn where values and vectors of one eigenspace both carry a gradient.
+
+    Args:
+        to_values: gradient with respect to the values.
+        to_vectors: gradient with respect to the vectors, in their basis.
+        tied: pairs of equal values.
+        eps: as `watch_gauge` has it.
+
+    Warns:
+        GaugeWarning: both parts of the gradient are above 1e-4 of their largest at a tied pair.
+    """
+    sizes = to_values.abs()
+    between = torch.maximum(sizes[..., :, None], sizes[..., None, :])
+    shares = []
+    for part in (between, to_vectors.abs()):
+        largest = part.amax((-2, -1), keepdim=True) if part.shape[-1] else part
+        shares.append(part / torch.where(largest > 0, largest, 1.0))
+    pairs = tied & ~torch.eye(tied.shape[-1], dtype=torch.bool, device=tied.device)
+    both = torch.where(pairs, torch.minimum(*shares), 0.0)
+    watch_gauge(both, torch.ones_like(both), eps, paired=True)
 
 
 @torch.library.impl(_LIBRARY, "eigh", "CompositeExplicitAutograd")
@@ -198,15 +244,9 @@ def _finite(x: Tensor, what: str, remedy: str) -> Tensor:
 
 
 @torch.library.impl(_LIBRARY, "watch_gauge", "CompositeExplicitAutograd")
-def _watch_gauge(turning: Tensor, scale: Tensor, tolerance: float) -> Tensor:
+def _watch_gauge(turning: Tensor, scale: Tensor, tolerance: float, paired: bool) -> Tensor:
     if turning.numel() and bool(turning.abs().max() > tolerance * scale.abs().max()):
-        warnings.warn(
-            "the gradient depends on which vectors were chosen in the space of a repeated value, "
-            "so it is not defined: that part of it is taken as zero. Use a function of the whole "
-            "space (its projector), or linalg.matrix_function",
-            GaugeWarning,
-            stacklevel=1,
-        )
+        warnings.warn(PAIRED if paired else CHOSEN, GaugeWarning, stacklevel=1)
     return turning.clone()
 
 
@@ -228,7 +268,7 @@ def _smallest_allowed_shapes(values: Tensor, positive: bool) -> Tensor:
     return values.new_empty(values.shape[:-1])
 
 
-def _watch_gauge_shapes(turning: Tensor, scale: Tensor, tolerance: float) -> Tensor:
+def _watch_gauge_shapes(turning: Tensor, scale: Tensor, tolerance: float, paired: bool) -> Tensor:
     return torch.empty_like(turning)
 
 

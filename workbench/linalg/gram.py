@@ -39,6 +39,11 @@ def pixel_chunks(x: Float[Tensor, "pixels features"]) -> Iterator[slice]:
         yield slice(start, min(start + rows, len(x)))
 
 
+def rows(x: Float[Tensor, "pixels *rest"], part: slice) -> Float[Tensor, "chunk *rest"]:
+    """Rows of one of the `pixel_chunks`; unlike x[part], also in a batched backward pass."""
+    return x.narrow(0, part.start, part.stop - part.start)
+
+
 def gram(
     x: Float[Tensor, "pixels features"],
     weight: Float64[Tensor, "pixels"] | None = None,

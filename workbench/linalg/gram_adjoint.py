@@ -28,7 +28,7 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.linalg.factorise import gram_eigh
 from workbench.linalg.stieltjes import Shifted
-from workbench.linalg.transforms import batch_in_front
+from workbench.linalg.transforms import BothModes, applied, batch_in_front, is_differentiated
 
 
 def function_of_gram(
@@ -40,13 +40,13 @@ def function_of_gram(
         WorkbenchError: XᵀX is not finite; in a double backward at ε = 0, X is rank-deficient.
     """
     if x.shape[-2] < x.shape[-1]:
-        value, t, *_ = _Wide.apply(x, function)
+        value, t, *_ = applied(_Wide, x, function)
         return value, t
-    value, t, _ = _Spectral.apply(x.mT @ x, function, False)
+    value, t, _ = applied(_Spectral, x.mT @ x, function, False)
     return value, t
 
 
-class _Wide(torch.autograd.Function):
+class _Wide(BothModes):
     """X ↦ f(0)·I + Xᵀq(XXᵀ)X, and t, U, W: the eigenpairs of XXᵀ and UᵀX."""
 
     @staticmethod
@@ -63,6 +63,7 @@ class _Wide(torch.autograd.Function):
         x, ctx.function = inputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(x, *output[1:])
+        ctx.save_for_forward(x)
 
     @staticmethod
     def backward(
@@ -70,20 +71,31 @@ class _Wide(torch.autograd.Function):
     ) -> tuple[Tensor, None]:
         x, t, u, w = ctx.saved_tensors
         s = upstream + upstream.mT  # 2 sym(∂L/∂C)
-        if torch.is_grad_enabled():  # the same in steps that are differentiable once more
+        if is_differentiated(x):  # the same in steps that are differentiable once more
             b, xs = x @ x.mT, x @ s
-            q, t, u = _Spectral.apply(b, ctx.function, True)
-            return q @ xs + _Derivative.apply(b, xs @ x.mT, t, u, ctx.function, True) @ x, None
+            q, t, u = applied(_Spectral, b, ctx.function, True)
+            return q @ xs + applied(_Derivative, b, xs @ x.mT, t, u, ctx.function, True) @ x, None
         ws = w @ s
         mixed = ctx.function.resolvents(t).first(anchored=True) * (ws @ w.mT)
         return u @ torch.addcmul(mixed @ w, ws, ctx.function.slope(t)[..., None]), None
 
     @staticmethod
+    def tangents(
+        ctx: Any, saved: tuple[Tensor, ...], along: Tensor, *_: Any
+    ) -> tuple[Tensor, None, None, None]:
+        (x,) = saved
+        b, cross = x @ x.mT, along @ x.mT
+        q, t, u = applied(_Spectral, b, ctx.function, True)
+        turned = applied(_Derivative, b, cross + cross.mT, t, u, ctx.function, True)
+        half = x.mT @ (q @ along + turned @ x / 2)
+        return half + half.mT, None, None, None
+
+    @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
-        return _Wide.apply(*batch_in_front(info, in_dims, arguments)), (0, 0, 0, 0)
+        return applied(_Wide, *batch_in_front(info, in_dims, arguments)), (0, 0, 0, 0)
 
 
-class _Spectral(torch.autograd.Function):
+class _Spectral(BothModes):
     """A ↦ f(A), or anchored q(A), of a symmetric A ≥ 0, and its eigenpairs t, U."""
 
     @staticmethod
@@ -100,6 +112,7 @@ class _Spectral(torch.autograd.Function):
         a, ctx.function, ctx.anchored = inputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(a, *output[1:])
+        ctx.save_for_forward(a, *output[1:])
 
     @staticmethod
     def backward(
@@ -107,14 +120,21 @@ class _Spectral(torch.autograd.Function):
     ) -> tuple[Tensor, None, None]:
         a, t, u = ctx.saved_tensors
         s = (upstream + upstream.mT) / 2
-        return _Derivative.apply(a, s, t, u, ctx.function, ctx.anchored), None, None
+        return applied(_Derivative, a, s, t, u, ctx.function, ctx.anchored), None, None
+
+    @staticmethod
+    def tangents(
+        ctx: Any, saved: tuple[Tensor, ...], along: Tensor, *_: Any
+    ) -> tuple[Tensor, None, None]:
+        a, t, u = saved
+        return applied(_Derivative, a, along, t, u, ctx.function, ctx.anchored), None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
-        return _Spectral.apply(*batch_in_front(info, in_dims, arguments)), (0, 0, 0)
+        return applied(_Spectral, *batch_in_front(info, in_dims, arguments)), (0, 0, 0)
 
 
-class _Derivative(torch.autograd.Function):
+class _Derivative(BothModes):
     """(A, K) ↦ the derivative of `_Spectral` at A along a symmetric K: self-adjoint in K."""
 
     @staticmethod
@@ -133,19 +153,42 @@ class _Derivative(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         *tensors, ctx.function, ctx.anchored = inputs
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Float64[Tensor, "*batch n n"]) -> tuple[Tensor | None, ...]:
-        along = _SecondDerivative.apply(upstream, *ctx.saved_tensors, ctx.function, ctx.anchored)
+    def backward(
+        ctx: Any, upstream: Float64[Tensor, "*batch n n"] | None
+    ) -> tuple[Tensor | None, ...]:
+        if upstream is None:
+            return (None,) * 6
+        along = applied(_SecondDerivative, upstream, *ctx.saved_tensors, ctx.function, ctx.anchored)
         return *along, None, None, None, None
 
     @staticmethod
+    def tangents(
+        ctx: Any,
+        saved: tuple[Tensor, ...],
+        along_a: Tensor | None,
+        along_k: Tensor | None,
+        *_: Any,
+    ) -> Tensor:
+        a, k, *pairs = saved
+        tangent = torch.zeros_like(k)
+        if along_k is not None:
+            tangent = tangent + applied(_Derivative, a, along_k, *pairs, ctx.function, ctx.anchored)
+        if along_a is not None:  # the second derivative is symmetric in its two directions
+            second = applied(_SecondDerivative, along_a, a, k, *pairs, ctx.function, ctx.anchored)
+            tangent = tangent + second[0]
+        return tangent
+
+    @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
-        return _Derivative.apply(*batch_in_front(info, in_dims, arguments)), 0
+        return applied(_Derivative, *batch_in_front(info, in_dims, arguments)), 0
 
 
-class _SecondDerivative(torch.autograd.Function):
+class _SecondDerivative(BothModes):
     """Adjoint of `_Derivative` in A and K, for an upstream E.
 
     Not `once_differentiable`: under `torch.autograd.grad` with named inputs that gives, without an
@@ -185,9 +228,11 @@ class _SecondDerivative(torch.autograd.Function):
             "at most two derivatives", "a third", "take finite differences of the second"
         )
 
+    tangents = backward
+
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *arguments: Any) -> tuple[Any, Any]:
-        return _SecondDerivative.apply(*batch_in_front(info, in_dims, arguments)), (0, 0)
+        return applied(_SecondDerivative, *batch_in_front(info, in_dims, arguments)), (0, 0)
 
 
 def _raised(a: Float64[Tensor, "*batch n n"], by: float) -> Float64[Tensor, "*batch n n"]:

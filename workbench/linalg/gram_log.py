@@ -157,6 +157,10 @@ def _gram_function(
     if normalisation not in get_args(Normalisation):
         raise WorkbenchError("normalisation sum or mean", f"{normalisation}", "choose one")
     check_real(x, "matrix of features")
+    if lengths is not None and (lengths.is_floating_point() or lengths.is_complex()):
+        raise WorkbenchError(
+            "numbers of rows as integers", f"{lengths.dtype}", "pass lengths.long()"
+        )
     rows, features = x.shape[-2:]
     precise = x.double()
     if normalisation == "mean" and lengths is None:

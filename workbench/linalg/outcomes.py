@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from workbench.errors import WorkbenchError
+from workbench.linalg.transforms import constant
 
 
 class IllConditionedWarning(UserWarning):
@@ -63,10 +64,11 @@ def without_rounding(
     rounding/gap; leaving them out has no larger error.
     """
     n = scale.shape[-1]
-    largest = scale.detach().abs().amax((-2, -1), keepdim=True) if n else scale
+    held = constant(turning)
+    largest = constant(scale).abs().amax((-2, -1), keepdim=True) if n else scale
     eps = min(eps, torch.finfo(torch.float32).eps)
-    noise = turning.detach().abs() <= n * eps * largest
-    return turning - torch.where(noise, turning.detach(), 0.0)
+    noise = held.abs() <= n * eps * largest
+    return turning - torch.where(noise, held, 0.0)
 
 
 def check_finite(

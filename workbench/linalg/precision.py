@@ -17,14 +17,16 @@ LARGEST_ROOT = 2.0**100
 """Bound of safe entries, between 1/LARGEST_ROOT and LARGEST_ROOT, 1.3e30: the products in adjoints
 (fourth powers, and the e^185 of the tails of `stieltjes`) stay within float64's range."""
 
+REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def check_real(x: Tensor, what: str) -> None:
     """Refuse a tensor that is not real floating.
 
     Raises:
-        WorkbenchError: x is complex, of integers or boolean.
+        WorkbenchError: x is complex, of integers, boolean or of eight bits.
     """
-    if not x.is_floating_point():
+    if x.dtype not in REAL:
         raise WorkbenchError(
             f"a real {what}, float16, bfloat16, float32 or float64",
             f"{str(x.dtype).removeprefix('torch.')}",

@@ -25,6 +25,7 @@ from torch import Tensor
 from workbench.errors import WorkbenchError
 from workbench.linalg.outcomes import UncertainRankWarning, check_finite
 from workbench.linalg.precision import check_real, rounding_unit, unit_of
+from workbench.linalg.transforms import BothModes, applied, batch_in_front
 
 UNCERTAIN = 10.0
 """Factor above the tolerance within which a singular value makes the rank uncertain."""
@@ -70,7 +71,7 @@ def projector(
     """
     wide, factors = _factors(a, relative_tolerance)
     inverse = _inverse(wide, factors)
-    value: Tensor = _Projector.apply(wide, inverse, factors.left)
+    value: Tensor = applied(_Projector, wide, inverse, factors.left)
     return factors.result(value.to(a.dtype))
 
 
@@ -132,7 +133,7 @@ def _factors(
     unit = unit_of(wide)
     wide = wide / unit[..., None, None]
     with torch.no_grad():
-        left, values, right = torch.linalg.svd(wide, full_matrices=False)
+        left, values, right = torch.linalg.svd(wide.detach(), full_matrices=False)
         tolerance = relative_tolerance * torch.nn.functional.pad(values, (0, 1))[..., 0]
         kept = values > tolerance[..., None]
         rank = kept.sum(-1)
@@ -157,26 +158,28 @@ def _inverse(
     ranks = factors.rank
     full = tuple(bool((ranks == size).all()) for size in a.shape[-2:])
     if a.shape[-2] >= a.shape[-1]:
-        inverse: Tensor = _PseudoInverse.apply(a, value, full)
+        inverse: Tensor = applied(_PseudoInverse, a, value, full)
         return inverse
-    transposed: Tensor = _PseudoInverse.apply(a.mT, value.mT, full[::-1])
+    transposed: Tensor = applied(_PseudoInverse, a.mT, value.mT, full[::-1])
     return transposed.mT
 
 
-class _PseudoInverse(torch.autograd.Function):
+class _PseudoInverse(BothModes):
     """A ↦ A⁺ for rows ≥ columns; `full` says whether all rows, all columns are independent."""
 
     @staticmethod
     def forward(
-        ctx: Any,
         a: Float64[Tensor, "*batch rows columns"],
         value: Float64[Tensor, "*batch columns rows"],
         full: tuple[bool, bool],
     ) -> Float64[Tensor, "*batch columns rows"]:
-        inverse = value.clone()
-        ctx.save_for_backward(a, inverse)
-        ctx.full = full
-        return inverse
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.full = inputs[2]
+        ctx.save_for_backward(inputs[0], output)
+        ctx.save_for_forward(inputs[0], output)
 
     @staticmethod
     def backward(
@@ -193,20 +196,39 @@ class _PseudoInverse(torch.autograd.Function):
             gradient = gradient + outer - outer @ (inverse @ a)
         return gradient, None, None
 
+    @staticmethod
+    def tangents(ctx: Any, saved: tuple[Tensor, ...], along: Tensor, *_: Any) -> Tensor:
+        a, inverse = saved
+        full_rows, full_columns = ctx.full
+        tangent = -inverse @ (along @ inverse)
+        if not full_rows:
+            outer = (inverse @ inverse.mT) @ along.mT
+            tangent = tangent + outer - (outer @ a) @ inverse
+        if not full_columns:
+            outer = (along.mT @ inverse.mT) @ inverse
+            tangent = tangent + outer - inverse @ (a @ outer)
+        return tangent
 
-class _Projector(torch.autograd.Function):
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        return applied(_PseudoInverse, *batch_in_front(info, in_dims, args)), 0
+
+
+class _Projector(BothModes):
     """A ↦ Π_A, given A⁺ (whose own graph serves the second derivative) and a basis."""
 
     @staticmethod
     def forward(
-        ctx: Any,
         a: Float64[Tensor, "*batch rows columns"],
         inverse: Float64[Tensor, "*batch columns rows"],
         basis: Float64[Tensor, "*batch rows least"],
     ) -> Float64[Tensor, "*batch rows rows"]:
-        value = basis @ basis.mT
-        ctx.save_for_backward(inverse, value)
-        return value
+        return basis @ basis.mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1], output)
+        ctx.save_for_forward(inputs[1], output)
 
     @staticmethod
     def backward(
@@ -215,3 +237,14 @@ class _Projector(torch.autograd.Function):
         inverse, value = ctx.saved_tensors
         pulled = (upstream + upstream.mT) @ inverse.mT
         return pulled - value @ pulled, None, None
+
+    @staticmethod
+    def tangents(ctx: Any, saved: tuple[Tensor, ...], along: Tensor, *_: Any) -> Tensor:
+        inverse, value = saved
+        moved = along @ inverse
+        moved = moved - value @ moved
+        return moved + moved.mT
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        return applied(_Projector, *batch_in_front(info, in_dims, args)), 0

@@ -70,7 +70,7 @@ class Resolvents:
         for node in range(self.factor.shape[-1]):
             f = self.factor[..., node]
             scaled = f[..., :, None] * left * f[..., None, :]
-            total += (scaled * weight[..., node, None]) @ (right * f[..., None, :])
+            total = total + (scaled * weight[..., node, None]) @ (right * f[..., None, :])
         return total + total.mT
 
 

@@ -22,9 +22,10 @@ values that are not above τ count as zero, which means:
     zero, and the gradient right, for L that depends on the space as a whole (projectors, UVᵀ);
     for L that depends on the choice of vectors the gradient is not defined, this part of it is
     taken as zero, and a `GaugeWarning` says so in backward. L that pairs tied singular values
-    and vectors, as U f(Σ) Vᵀ does, is finite but in general not right: see `eig`;
+    and vectors, as U f(Σ) Vᵀ does, is finite but in general not right, with a warning: see `eig`;
   * **at zero singular values** the vectors are arbitrary, and the derivative is that along
     matrices of the same rank.
+Forward mode has the same reciprocals, and no warning: see `eig`.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -35,7 +36,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.factorise import svd as factorise
-from workbench.linalg.factorise import watch_gauge
+from workbench.linalg.factorise import watch_gauge, watch_pairs
 from workbench.linalg.outcomes import (
     neighbour_gap,
     reciprocal,
@@ -43,7 +44,7 @@ from workbench.linalg.outcomes import (
     without_rounding,
 )
 from workbench.linalg.precision import check_real, uncast, widened
-from workbench.linalg.transforms import batch_in_front
+from workbench.linalg.transforms import BothModes, applied, batch_in_front
 
 
 class SingularTriplets(NamedTuple):
@@ -66,7 +67,7 @@ class SingularTriplets(NamedTuple):
     rank: Int[Tensor, "*batch"]
 
 
-class _SVD(torch.autograd.Function):
+class _SVD(BothModes):
     """X ↦ U, σ, V, gap, τ, rank. The backward pass is written in differentiable operations."""
 
     @staticmethod
@@ -85,6 +86,7 @@ class _SVD(torch.autograd.Function):
         ctx.stable, ctx.eps = inputs[2:]
         ctx.mark_non_differentiable(*rest)
         ctx.save_for_backward(u, sigma, v, rest[1])
+        ctx.save_for_forward(u, sigma, v, rest[1])
 
     @staticmethod
     def backward(
@@ -99,8 +101,20 @@ class _SVD(torch.autograd.Function):
         return result, None, None, None
 
     @staticmethod
+    def tangents(
+        ctx: Any, saved: tuple[Tensor, ...], along: Tensor, *_: Any
+    ) -> tuple[Tensor | None, ...]:
+        u, sigma, v, tau = saved
+        if ctx.stable:
+            tangents = _stable_tangents(u, sigma, v, along, tau[..., None])
+        else:
+            with uncast(u):
+                tangents = _paper_tangents(u, sigma, v, along)
+        return *tangents, None, None, None
+
+    @staticmethod
     def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Any, Any]:
-        return _SVD.apply(*batch_in_front(info, in_dims, args)), (0,) * 6
+        return applied(_SVD, *batch_in_front(info, in_dims, args)), (0,) * 6
 
 
 def _stable(
@@ -118,6 +132,7 @@ def _stable(
     a, b = (turn_u - turn_u.mT) / 2, (turn_v - turn_v.mT) / 2
     gaps, sums = (sigma[..., None, :] + sign * sigma[..., :, None] for sign in (-1, 1))
     scale, square_tau = turn_u.abs() + turn_v.abs(), tau[..., None]
+    watch_pairs(to_sigma, scale, gaps.abs() <= square_tau, eps)
     watch_gauge(torch.where(gaps.abs() > square_tau, 0.0, a + b), scale, eps)
     together = reciprocal(gaps, square_tau) * without_rounding(a + b, scale, eps)
     apart = reciprocal(sums, square_tau) * (a - b)
@@ -132,13 +147,44 @@ def _paper(
 ) -> Tensor:
     """Adjoint by equation (11), with U's first n columns: U₂ of (10) is not in the thin SVD."""
     d = to_u / sigma[..., None, :]
-    squares = sigma.square()
-    # equation (9), transposed: nothing on the diagonal
-    k = squares[..., None, :] - squares[..., :, None]
-    k = 1 / (k + torch.diag_embed(torch.full_like(sigma, torch.inf)))
-    turn = k * (v.mT @ to_v - d.mT @ (u * sigma[..., None, :]))
+    turn = _unguarded(sigma) * (v.mT @ to_v - d.mT @ (u * sigma[..., None, :]))
     diagonal = torch.diag_embed(to_sigma - (u * d).sum(-2))
     return d @ v.mT + u @ (diagonal + sigma[..., :, None] * (turn + turn.mT)) @ v.mT
+
+
+def _stable_tangents(
+    u: Tensor, sigma: Tensor, v: Tensor, along: Tensor, tau: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Tangents dU, dσ, dV of which `_stable` is the adjoint."""
+    right, left = along @ v, along.mT @ u
+    inner = u.mT @ right
+    gaps, sums = (sigma[..., None, :] + sign * sigma[..., :, None] for sign in (-1, 1))
+    together = reciprocal(gaps, tau[..., None]) * (inner + inner.mT) / 2
+    apart = reciprocal(sums, tau[..., None]) * (inner - inner.mT) / 2
+    inverse = reciprocal(sigma, tau)[..., None, :]
+    along_u = u @ (together + apart) + (right - u @ inner) * inverse
+    along_v = v @ (together - apart) + (left - v @ inner.mT) * inverse
+    return along_u, inner.diagonal(dim1=-2, dim2=-1).clone(), along_v
+
+
+def _paper_tangents(
+    u: Tensor, sigma: Tensor, v: Tensor, along: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Tangents dU, dσ, dV by equations (8) and (10), of the thin SVD as in `_paper`."""
+    right = along @ v
+    inner = u.mT @ right
+    along_sigma = inner.diagonal(dim1=-2, dim2=-1).clone()
+    scaled = sigma[..., :, None] * inner
+    turn = _unguarded(sigma) * (scaled + scaled.mT)  # dV = V turn
+    changed = torch.diag_embed(along_sigma) + sigma[..., :, None] * turn.mT
+    return (right - u @ changed) / sigma[..., None, :], along_sigma, v @ turn
+
+
+def _unguarded(sigma: Tensor) -> Tensor:
+    """Matrix Kᵀ of equation (9), with nothing on the diagonal."""
+    squares = sigma.square()
+    k = squares[..., None, :] - squares[..., :, None]
+    return 1 / (k + torch.diag_embed(torch.full_like(sigma, torch.inf)))
 
 
 def svd(
@@ -166,5 +212,5 @@ def svd(
             'transpose it, or use method="stable"',
         )
     work = x.double() if stable else widened(x)
-    u, sigma, v, gap, tau, rank = _SVD.apply(work, tolerance, stable, torch.finfo(x.dtype).eps)
+    u, sigma, v, gap, tau, rank = applied(_SVD, work, tolerance, stable, torch.finfo(x.dtype).eps)
     return SingularTriplets(u.to(x.dtype), sigma.to(x.dtype), v.to(x.dtype), gap, tau, rank)

@@ -19,7 +19,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from workbench.errors import WorkbenchError
 from workbench.linalg.affinity import Affinity
+from workbench.objectives.assignment import check_labels
 from workbench.segmentation.spectral import unit_rows
 
 NEAREST, FARTHEST = 2.0, 30.0
@@ -52,7 +54,18 @@ class Agreement(nn.Module):
             affinity: affinity of the cells of a map, row-major.
             labels: labels of those cells, a row for each annotator.
             shape: rows and columns of the map.
+
+        Raises:
+            WorkbenchError: there is no annotator, the labels are not integers, or there are not two
+                cells to compare.
         """
+        check_labels(labels)
+        if math.prod(shape) < 2 or math.prod(shape) != labels.shape[-1]:
+            raise WorkbenchError(
+                f"labels of the {shape[0]} × {shape[1]} cells of a map, at least two",
+                f"labels of shape {tuple(labels.shape)}",
+                "sample the label maps at the affinity's grid, and leave empty images out",
+            )
         first, second = draw_pairs(shape, self.pairs, labels.device)
         same = (labels[:, first] == labels[:, second]).float().mean(0)
         apart = torch.zeros_like(same)

@@ -6,7 +6,24 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from workbench.linalg.gram import pixel_chunks
+from workbench.errors import WorkbenchError
+from workbench.linalg.gram import pixel_chunks, rows
+
+
+def check_labels(labels: Tensor) -> None:
+    """Refuse label maps that say nothing.
+
+    Raises:
+        WorkbenchError: there is no annotator or no pixel, or the labels are not integers.
+    """
+    if labels.is_floating_point() or labels.is_complex():
+        raise WorkbenchError("labels as integers", f"{labels.dtype}", "convert them with .long()")
+    if labels.numel() == 0:
+        raise WorkbenchError(
+            "labels of at least one pixel, by at least one annotator",
+            f"labels of shape {tuple(labels.shape)}",
+            "leave images whose mask is empty, and images without annotators, out",
+        )
 
 
 @dataclass(frozen=True)
@@ -24,7 +41,12 @@ class Assignment:
 
     @classmethod
     def of(cls, labels: Int[Tensor, "*annotators pixels"]) -> "Assignment":
-        """Assignment from label maps of any values, (pixels,) or (annotators, pixels)."""
+        """Assignment from label maps of any values, (pixels,) or (annotators, pixels).
+
+        Raises:
+            WorkbenchError: there is no annotator or no pixel, or the labels are not integers.
+        """
+        check_labels(labels)
         rows, offset = [], 0
         for row in torch.atleast_2d(labels):
             names, column = torch.unique(row, return_inverse=True)
@@ -48,7 +70,8 @@ class Assignment:
         """Product EᵀX, summed in float64; differentiable, preferably with X in float64."""
         total = x.new_zeros(self.segments, x.shape[1], dtype=torch.float64)
         for part in pixel_chunks(x):
-            self.add_chunk(total, part, x[part].double())
+            for column in self.columns:
+                total = total.index_add(0, column[part], rows(x, part).double())
         return total
 
     def add_chunk(
@@ -62,10 +85,10 @@ class Assignment:
             total.index_add_(0, column[part], block)
 
     def scatter(
-        self, rows: Float64[Tensor, "segments features"], part: slice = slice(None)
+        self, values: Float64[Tensor, "segments features"], part: slice = slice(None)
     ) -> Float64[Tensor, "chunk features"]:
-        """Product E · rows for a chunk of the pixels: for each the sum of its segments' rows."""
-        total = rows[self.columns[0, part]]
+        """Product E · values for a chunk of the pixels: for each the sum of its segments' rows."""
+        total = values[self.columns[0, part]]
         for column in self.columns[1:, part]:
-            total += rows[column]
+            total = total + values[column]
         return total

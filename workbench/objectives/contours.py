@@ -5,7 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, max_pool2d
 
+from workbench.errors import WorkbenchError
 from workbench.linalg.precision import check_real, widened
+from workbench.objectives.assignment import check_labels
 
 DRAWN_WEIGHT = 3.0
 """Weight of blocks with a drawn contour: they are few."""
@@ -18,7 +20,11 @@ def drawn_contours(
 
     A pixel is on a contour if its right or lower neighbour has another label. Blocks at the lower
     and right edge may be smaller.
+
+    Raises:
+        WorkbenchError: there is no annotator or no pixel, or the labels are not integers.
     """
+    check_labels(labels)
     on = torch.zeros(labels.shape, device=labels.device)
     on[:, :, :-1] = (labels[:, :, 1:] != labels[:, :, :-1]).float()
     on[:, :-1] = torch.maximum(on[:, :-1], (labels[:, 1:] != labels[:, :-1]).float())
@@ -31,9 +37,16 @@ def contour_loss(
     """Weighted logistic loss, mean over blocks, nats, in the dtype of the logits.
 
     Raises:
-        WorkbenchError: the logits are not real.
+        WorkbenchError: logits or contours are not real, have different shapes, or have no block.
     """
     check_real(logits, "map of logits")
+    check_real(drawn, "map of drawn contours")
+    if logits.shape != drawn.shape or logits.numel() == 0:
+        raise WorkbenchError(
+            "logits and drawn contours of the same blocks, at least one",
+            f"shapes {tuple(logits.shape)} and {tuple(drawn.shape)}",
+            "draw the contours at the step of the logits, and leave empty images out",
+        )
     wide = widened(logits)
     weight = torch.where(drawn > 0, DRAWN_WEIGHT, 1.0)
     loss = binary_cross_entropy_with_logits(wide, drawn.to(wide.dtype), reduction="none")

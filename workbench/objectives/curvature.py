@@ -36,8 +36,10 @@ def misalignment_gradient(
     Differentiable to any order at constant rank: see `linalg.gram_solve`.
     """
     with torch.no_grad():
-        weight = None if delta is None else reciprocal(delta)
-        root = inverse_root(x, weight, relative_tolerance=inversion.relative_tolerance).root
+        weight = None if delta is None else reciprocal(delta.detach())
+        root = inverse_root(
+            x.detach(), weight, relative_tolerance=inversion.relative_tolerance
+        ).root
     share = inversion.ridge / x.shape[1]
     wide = x.double()
     half = wide if delta is None else wide * rsqrt(delta)[:, None]  # diag(δ)^-½X

@@ -29,9 +29,10 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.linalg.affinity import Affinity, checked_degrees, within_range
-from workbench.linalg.gram import InverseRoot, inverse_root, pixel_chunks
+from workbench.linalg.gram import inverse_root, pixel_chunks
 from workbench.linalg.outcomes import reciprocal, rsqrt, warn_of_rank
-from workbench.objectives.assignment import Assignment
+from workbench.linalg.transforms import BothModes, applied, is_differentiated, one_by_one
+from workbench.objectives.assignment import Assignment, check_labels
 from workbench.objectives.curvature import Inversion, misalignment_gradient
 
 
@@ -59,62 +60,107 @@ class ProjectorObjective:
     refined: bool
 
 
-class _Misalignment(torch.autograd.Function):
+class _Misalignment(BothModes):
     """Function −Tr(ẐᵀSv^-½) of X and δ (None: all ones), averaged over annotators.
 
     Adjoints (Y = diag(δ)⁻¹XẐ, c_j = (SᵀẐ)_jj v_j^(-3/2)):
         ∂/∂X = −2(Ev^-½ − Y)Ẑᵀ,   ∂/∂δ_i = c_label(i) − ‖Y_i‖².
     With a ridge ρ·tr(G)/d·I added to G, ẐẐᵀ becomes ẐẐᵀ + (ρ/d)‖Ẑ‖²I in both.
+
+    What follows from X and δ comes with them, as constants: the assignment's columns, the sums Sᵀ,
+    and the root of (G + ρ …)⁺.
     """
 
     @staticmethod
     def forward(
-        ctx: Any,
         x: Float[Tensor, "pixels features"],
         delta: Float64[Tensor, "pixels"] | None,
-        assignment: Assignment,
+        columns: Int[Tensor, "annotators pixels"],
         sums: Float64[Tensor, "segments features"],
-        inverse: InverseRoot,
+        root: Float64[Tensor, "features rank"],
         inversion: Inversion,
     ) -> Float64[Tensor, ""]:
-        scale = rsqrt(assignment.volumes(delta))  # v^-½; a segment of volume 0 has S = 0
-        p = (sums * scale) @ inverse.root  # v^-½SᵀR: Ẑᵀ = PRᵀ
-        power = p.square().sum(1, keepdim=True)  # the diagonal of v^-½SᵀẐ
-        ctx.save_for_backward(x, delta, p, scale, power * scale**2)
-        ctx.assignment, ctx.inverse, ctx.inversion = assignment, inverse, inversion
-        return -power.sum() / assignment.annotators
+        p, _ = _projected(delta, Assignment(columns, len(sums)), sums, root)
+        return -p.square().sum() / len(columns)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        *tensors, ctx.inversion = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
 
     @staticmethod
     def backward(
         ctx: Any, upstream: Float64[Tensor, ""]
     ) -> tuple[Tensor, Tensor | None, None, None, None, None]:
-        x, delta, p, scale, c = ctx.saved_tensors
-        assignment: Assignment = ctx.assignment
+        x, delta, columns, sums, root = ctx.saved_tensors
+        assignment, inversion = Assignment(columns, len(sums)), ctx.inversion
+        if is_differentiated(x, delta):
+            of_x, of_delta = misalignment_gradient(x, delta, assignment, inversion)
+        else:
+            of_x, of_delta = _fast_gradient(x, delta, assignment, sums, root, inversion)
         factor = upstream / assignment.annotators
-        if torch.is_grad_enabled():  # somebody will differentiate this gradient
-            of_x, of_delta = misalignment_gradient(x, delta, assignment, ctx.inversion)
-            of_delta = None if of_delta is None else factor * of_delta
-            return (factor * of_x).to(x.dtype), of_delta, None, None, None, None
-        root = ctx.inverse.root
-        z = p @ root.T
-        # ẐẐᵀ as left · right, as thin as can be; the root's columns make diag(δ)^-½X orthonormal
-        left, right = (z.T, z) if len(z) < root.shape[1] else (root, (p.T @ p) @ root.T)
-        lift = 2 * factor * (ctx.inversion.ridge / len(root)) * z.square().sum()
-        right, spread = 2 * factor * right, 2 * factor * scale * z
-        x_gradient = torch.empty_like(x)
-        delta_gradient = None if delta is None else torch.empty_like(delta)
-        for part in pixel_chunks(x):
-            block = x[part].double()
-            if delta is not None:
-                block = block * reciprocal(delta[part])[:, None]  # diag(δ)⁻¹X
-            pulled = (block @ left) @ right  # 2YẐᵀ
-            if ctx.inversion.ridge:
-                pulled += lift * block
-            if delta_gradient is not None:
-                squares = (block * pulled).sum(1) / 2
-                delta_gradient[part] = assignment.scatter(factor * c, part)[:, 0] - squares
-            x_gradient[part] = pulled.sub_(assignment.scatter(spread, part))
-        return x_gradient, delta_gradient, None, None, None, None
+        of_delta = None if of_delta is None else factor * of_delta
+        return (factor * of_x).to(x.dtype), of_delta, None, None, None, None
+
+    @staticmethod
+    def tangents(
+        ctx: Any, saved: tuple[Any, ...], along_x: Tensor, along_delta: Tensor | None, *_: Any
+    ) -> Tensor:
+        x, delta, columns, sums, _root = saved
+        assignment = Assignment(columns, len(sums))
+        of_x, of_delta = misalignment_gradient(x, delta, assignment, ctx.inversion)
+        tangent = (of_x * along_x.double()).sum()
+        if of_delta is not None and along_delta is not None:
+            tangent = tangent + (of_delta * along_delta).sum()
+        return tangent / assignment.annotators
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> tuple[Tensor, int]:
+        return one_by_one(partial(applied, _Misalignment), info, in_dims, args)
+
+
+def _projected(
+    delta: Float64[Tensor, "pixels"] | None,
+    assignment: Assignment,
+    sums: Float64[Tensor, "segments features"],
+    root: Float64[Tensor, "features rank"],
+) -> tuple[Float64[Tensor, "segments rank"], Float64[Tensor, "segments 1"]]:
+    """P = v^-½SᵀR, so that Ẑᵀ = PRᵀ, and v^-½; a segment of volume 0 has S = 0."""
+    scale = rsqrt(assignment.volumes(delta))
+    return (sums * scale) @ root, scale
+
+
+def _fast_gradient(
+    x: Float[Tensor, "pixels features"],
+    delta: Float64[Tensor, "pixels"] | None,
+    assignment: Assignment,
+    sums: Float64[Tensor, "segments features"],
+    root: Float64[Tensor, "features rank"],
+    inversion: Inversion,
+) -> tuple[Float[Tensor, "pixels features"], Float64[Tensor, "pixels"] | None]:
+    """Gradient as `misalignment_gradient` has it, in chunks and without a graph."""
+    p, scale = _projected(delta, assignment, sums, root)
+    c = p.square().sum(1, keepdim=True) * scale**2  # from the diagonal of v^-½SᵀẐ
+    z = p @ root.T
+    # ẐẐᵀ as left · right, as thin as can be; the root's columns make diag(δ)^-½X orthonormal
+    left, right = (z.T, z) if len(z) < root.shape[1] else (root, (p.T @ p) @ root.T)
+    lift = 2 * (inversion.ridge / len(root)) * z.square().sum()
+    right, spread = 2 * right, 2 * scale * z
+    x_gradient = torch.empty_like(x)
+    delta_gradient = None if delta is None else torch.empty_like(delta)
+    for part in pixel_chunks(x):
+        block = x[part].double()
+        if delta is not None:
+            block = block * reciprocal(delta[part])[:, None]  # diag(δ)⁻¹X
+        pulled = (block @ left) @ right  # 2YẐᵀ
+        if inversion.ridge:
+            pulled += lift * block
+        if delta_gradient is not None:
+            squares = (block * pulled).sum(1) / 2
+            delta_gradient[part] = assignment.scatter(c, part)[:, 0] - squares
+        x_gradient[part] = pulled.sub_(assignment.scatter(spread, part))
+    return x_gradient, delta_gradient
 
 
 def j1(
@@ -136,7 +182,8 @@ def j1(
             grows like 1/σ_min(X).
 
     Raises:
-        WorkbenchError: the shapes do not fit, X or Λ is not finite, or a degree is negative.
+        WorkbenchError: labels of no pixel or annotator, not integers, or of other pixels; X or Λ is
+            not finite, or a degree is negative.
 
     Warns:
         RankCollapseWarning: every feature of every pixel is zero.
@@ -167,6 +214,7 @@ def _objective(
     labels: Int[Tensor, "..."],
     inversion: Inversion,
 ) -> ProjectorObjective:
+    check_labels(labels)
     if labels.shape[-1] != affinity.pixels:
         raise WorkbenchError(
             f"a label for each of the affinity's {affinity.pixels} pixels",
@@ -177,14 +225,16 @@ def _objective(
     sums = x.new_zeros(assignment.segments, x.shape[1], dtype=torch.float64)  # Sᵀ
     with torch.no_grad():
         inverse = inverse_root(
-            x,
-            None if delta is None else reciprocal(delta),
+            x.detach(),
+            None if delta is None else reciprocal(delta.detach()),
             relative_tolerance=inversion.relative_tolerance,
             ridge=inversion.ridge,
             visit=partial(assignment.add_chunk, sums),
         )
     warn_of_rank(inverse.rank, inverse.condition)
-    misalignment: Tensor = _Misalignment.apply(x, delta, assignment, sums, inverse, inversion)
+    misalignment: Tensor = applied(
+        _Misalignment, x, delta, assignment.columns, sums, inverse.root, inversion
+    )
     segments = assignment.segments / assignment.annotators
     return ProjectorObjective(
         value=(inverse.rank + segments) / 2 + misalignment,

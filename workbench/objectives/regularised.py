@@ -23,7 +23,7 @@ def logistic(
     z: Float[Tensor, "samples classes"], y: Int[Tensor, "samples"]
 ) -> Float[Tensor, "samples"]:
     """Multinomial logistic loss, −log softmax(z)_y."""
-    return cross_entropy(widened(z), y, reduction="none").to(z.dtype)
+    return cross_entropy(_checked(z), y, reduction="none").to(z.dtype)
 
 
 def squared_hinge(
@@ -33,7 +33,7 @@ def squared_hinge(
 
     Σ_k max(0, 1 − t_k z_k)², t_k = 1 for k = y and −1 otherwise.
     """
-    wide = widened(z)
+    wide = _checked(z)
     sign = 2 * one_hot(y, z.shape[1]).to(wide.dtype) - 1
     return (1 - sign * wide).relu().square().sum(1).to(z.dtype)
 
@@ -42,8 +42,13 @@ def squared(
     z: Float[Tensor, "samples classes"], y: Int[Tensor, "samples"]
 ) -> Float[Tensor, "samples"]:
     """Squared loss ‖z − e_y‖², as in Lin's slides."""
-    wide = widened(z)
+    wide = _checked(z)
     return (wide - one_hot(y, z.shape[1]).to(wide.dtype)).square().sum(1).to(z.dtype)
+
+
+def _checked(z: Tensor) -> Tensor:
+    check_real(z, "output of the network")
+    return widened(z)
 
 
 LOSSES: dict[str, Loss] = {

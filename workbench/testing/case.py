@@ -99,6 +99,8 @@ class Case:
         batched: takes leading dimensions.
         second_order: double backward works.
         vmap: `torch.vmap` over the leading dimension works.
+        forward: forward mode works (`torch.func.jvp`), over reverse where `second_order` holds.
+        batched_gradients: several upstream gradients at a time work (`is_grads_batched`).
         compile: `torch.compile` works.
         one_graph: and finds no graph break.
         single: float32 inputs are taken; outputs and gradients come back in float32.
@@ -118,6 +120,8 @@ class Case:
     batched: bool = True
     second_order: bool = True
     vmap: bool = True
+    forward: bool = True
+    batched_gradients: bool = True
     compile: bool = True
     one_graph: bool = False
     single: bool = True
@@ -181,13 +185,19 @@ def derivatives(function: Function, inputs: Tensors, seed: int = 1) -> tuple[Ten
     """Outputs, and gradients with an upstream that depends on the seed and nothing else."""
     copies = leaves(inputs)
     outputs = as_tuple(function(*copies))
-    generator = torch.Generator().manual_seed(seed)
-    total = sum(
-        (y * torch.randn(y.shape, dtype=torch.float64, generator=generator).to(y)).sum()
-        for y in outputs
-    )
-    gradients = torch.autograd.grad(total, copies)  # type: ignore[arg-type]
+    gradients = torch.autograd.grad(inner(outputs, noise(outputs, seed)), copies)
     return tuple(y.detach() for y in outputs), gradients
+
+
+def noise(like: Tensors, seed: int) -> Tensors:
+    """Normal numbers of these shapes, that depend on the seed and nothing else."""
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn(y.shape, dtype=torch.float64, generator=generator).to(y) for y in like)
+
+
+def inner(one: Tensors, other: Tensors) -> Tensor:
+    """Inner product, over all entries of all tensors."""
+    return torch.stack([(x * y).sum() for x, y in zip(one, other, strict=True)]).sum()
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:

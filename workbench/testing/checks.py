@@ -12,7 +12,16 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from workbench.testing.case import Case, Tensors, as_tuple, derivatives, leaves, relative_error
+from workbench.testing.case import (
+    Case,
+    Tensors,
+    as_tuple,
+    derivatives,
+    inner,
+    leaves,
+    noise,
+    relative_error,
+)
 from workbench.testing.draw import Draw
 
 ORACLE_TOLERANCE = 1e-11
@@ -162,6 +171,43 @@ def vmap(case: Case) -> None:
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
+def forward_mode(case: Case) -> None:
+    """Tangents agree with gradients, ⟨u, Jv⟩ = ⟨Jᵀu, v⟩; those of gradients (Hessians) do too."""
+    for draw in _draws(case):
+        with noting(draw):
+            inputs = case.inputs(draw)
+            outputs, gradients = derivatives(case.function, inputs)
+            along, upstream = noise(inputs, 3), noise(outputs, 1)
+            tangents = _tangents(case.outputs, inputs, along)
+            _same_number(inner(upstream, tangents), inner(gradients, along))
+            if not case.second_order:
+                continue
+
+            def gradient(*xs: Tensor, upstream: Tensors = upstream) -> Tensors:
+                value = lambda *ys: inner(upstream, case.outputs(*ys))  # noqa: E731
+                found: Tensors = torch.func.grad(value, argnums=tuple(range(len(xs))))(*xs)
+                return found
+
+            curved, other = _tangents(gradient, inputs, along), noise(inputs, 4)
+            turned = torch.func.vjp(gradient, *inputs)[1]
+            _same_number(inner(curved, other), inner(turned(other), along))
+
+
+def batched_gradients(case: Case) -> None:
+    """Several upstream gradients at a time give what each gives alone: `is_grads_batched`."""
+    inputs = leaves(case.inputs(Draw(sizes=case.proper_sizes[0])))
+    outputs = case.outputs(*inputs)
+    upstreams = [noise(outputs, seed) for seed in range(3)]
+    stacked = tuple(torch.stack(each) for each in zip(*upstreams, strict=True))
+    together = torch.autograd.grad(
+        outputs, inputs, stacked, is_grads_batched=True, retain_graph=True
+    )
+    for index, upstream in enumerate(upstreams):
+        alone = torch.autograd.grad(outputs, inputs, upstream, retain_graph=True)
+        for whole, part in zip(together, alone, strict=True):
+            torch.testing.assert_close(whole[index], part, rtol=1e-10, atol=1e-12)
+
+
 def compiled(case: Case) -> None:
     """`torch.compile` changes neither value nor gradient."""
     torch.compiler.reset()
@@ -213,6 +259,17 @@ def _close(
 
 def _finite(tensors: Tensors) -> None:
     expect(all(bool(y.isfinite().all()) for y in tensors), "a value or a gradient is not finite")
+
+
+def _tangents(function: Callable[..., Tensors], inputs: Tensors, along: Tensors) -> Tensors:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's own, of torch.jit
+        tangents: Tensors = torch.func.jvp(function, inputs, along)[1]
+    return tangents
+
+
+def _same_number(one: Tensor, other: Tensor) -> None:
+    torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
 
 
 def _precise(tensors: Tensors, dtype: torch.dtype) -> None:

@@ -26,6 +26,8 @@ CHECKS: dict[str, tuple[Check, Callable[[Case], bool]]] = {
     "nan": (checks.nan_and_inf, lambda case: case.refuses is not None),
     "symmetry": (checks.symmetry, lambda case: bool(case.symmetries)),
     "vmap": (checks.vmap, lambda case: case.batched and case.vmap),
+    "forward mode": (checks.forward_mode, lambda case: case.forward),
+    "batched gradients": (checks.batched_gradients, lambda case: case.batched_gradients),
     "compile": (checks.compiled, lambda case: case.compile),
     "cuda": (checks.cuda, lambda case: True),
     "evaluation": (stateful.evaluation_is_fixed, lambda case: case.state is not None),
