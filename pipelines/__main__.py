@@ -22,6 +22,7 @@ from pipelines.interruption import keep_quiet
 from pipelines.ledger import Ledger
 from pipelines.sources import sample
 from pipelines.store import read_attributes
+from pipelines.task import units_with_holes
 from pipelines.verify import verify as verify_store
 
 DONE, FAILED, USAGE, QUARANTINED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -124,8 +125,11 @@ def status(store: Path) -> None:
     ledger = Ledger(store)
     made, marks = ledger.plan(), ledger.marks()
     click.echo(made.describe())
+    holes = units_with_holes(made, store, marks)
     click.echo(f"  done         {len(marks)} of {len(made.units)} units")
-    if len(marks) == len(made.units):
+    if holes:
+        click.echo(f"  damaged      {len(holes)} units have lost a chunk, unit {holes[0]} first")
+    if len(marks) == len(made.units) and not holes:
         click.echo(f"  digest       {store_digest(marks)}")
     else:
         click.echo(f"  to finish    python -m pipelines resume --store {store}")

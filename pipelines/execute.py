@@ -25,10 +25,10 @@ from pipelines.notices import notice
 from pipelines.plan import Plan, Unit
 from pipelines.store import layout
 from pipelines.store.attributes import read_attributes
-from pipelines.task import attempt_unit
+from pipelines.task import attempt_unit, units_with_holes
 
 SHOWN = 20
-"""Number of quarantined items that a summary lists; `status` lists them all."""
+"""Number of quarantined items, or of units, that are listed; `status` lists all items."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def execute(
     table: bool = False,
     progress: bool = True,
 ) -> Summary:
-    """Write what is missing of the plan's store.
+    """Write what is missing of the plan's store, units that have lost a chunk's file included.
 
     Args:
         plan: the plan that the store and its ledger were begun with.
@@ -119,6 +119,10 @@ def execute(
     ledger = Ledger(store)
     layout.sweep(plan, store)  # what a run that was killed has left
     done, again = ledger.done(), _checked(redo, plan)
+    if holes := units_with_holes(plan, store, done - again):
+        named = ", ".join(map(str, holes[:SHOWN])) + " …" * (len(holes) > SHOWN)
+        notice(f"{len(holes)} units have lost a chunk and are written again: {named}")
+        again |= set(holes)
     todo = [unit for unit in plan.units if unit.index not in done or unit.index in again]
     if progress and todo:
         notice(f"Dask dashboard: {client.dashboard_link}")

@@ -7,7 +7,7 @@ in the ledger is the last thing that it writes.
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from itertools import count
@@ -100,6 +100,15 @@ def _plan(store: str, fingerprint: str, root: str) -> Plan:
 def chunk_path(plan: Plan, field: Field, index: int) -> Path:
     """Path of a unit's chunk of a pixel array inside the store: zarr's default keys."""
     return Path(field.name, "c", str(index), *("0" for _ in field.shape))
+
+
+def units_with_holes(plan: Plan, store: Path, done: Iterable[int]) -> list[int]:
+    """Units out of those that are done of which a chunk's file is missing; none is read."""
+    return [
+        index
+        for index in sorted(done)
+        if not all((store / chunk_path(plan, each, index)).is_file() for each in plan.schema.pixels)
+    ]
 
 
 def _files(plan: Plan, index: int, ledger: Ledger) -> Iterator[ChunkFile]:

@@ -9,6 +9,7 @@ import zarr
 from distributed import Client
 
 from pipelines import jobs
+from pipelines.__main__ import entry
 from pipelines.errors import PipelineError
 from pipelines.files import atomic_write
 from pipelines.ledger import Ledger
@@ -50,6 +51,20 @@ def test_a_missing_chunk(finished: Path, client: Client, coco: Path) -> None:
     assert fault.startswith(f"unit 1, mask, from {coco}/train2017/0000000010")
     assert fault.endswith("its chunk is missing")
     mend(finished, client)
+
+
+@PROFILES
+def test_a_missing_chunk_is_seen_by_all_that_say_complete(
+    finished: Path, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chunk(finished).unlink()
+    assert entry(["status", "--store", str(finished)]) == 0
+    said = capsys.readouterr().out
+    assert "1 units have lost a chunk, unit 1 first" in said
+    assert f"resume --store {finished}" in said
+    done = jobs.resume(finished, client=client, progress=False)
+    assert (done.done, done.skipped) == (1, 7)
+    assert verify(finished, progress=False).ok
 
 
 @PROFILES
