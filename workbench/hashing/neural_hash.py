@@ -45,7 +45,7 @@ class NeuralHash(Hasher):
         self.mean = x.mean(0)
         self.deviation = x.std(0).clamp(min=1e-12)
         x = (x - self.mean) / self.deviation
-        labels = torch.from_numpy(labelled.labels)
+        labels = torch.from_numpy(labelled.labels).long()
         margin = self.margin or (2 * self.bits) ** 0.5
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             torch.manual_seed(self.seed)

@@ -122,7 +122,9 @@ def _gaps(values: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n n"]:
 
 def _unguarded(gaps: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     """Matrix K̃ᵀ of equation (13), with nothing on the diagonal."""
-    return 1 / (gaps + torch.diag_embed(torch.full_like(gaps[..., 0], torch.inf)))
+    return 1 / (
+        gaps + torch.diag_embed(torch.full_like(gaps.diagonal(dim1=-2, dim2=-1), torch.inf))
+    )
 
 
 def _stable(
