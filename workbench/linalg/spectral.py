@@ -96,7 +96,7 @@ class _Leading(BothModes):
     @staticmethod
     def tangents(
         ctx: Any,
-        saved: tuple[Tensor, ...],
+        saved: tuple[Tensor | None, ...],
         along_x: Tensor,
         along_coupling: Tensor | None,
         along_degrees: Tensor,
