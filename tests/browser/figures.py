@@ -47,7 +47,7 @@ class Figure:
         return settled(self._shot)
 
     def _shot(self) -> Pixels:
-        """What is painted inside its axes now, once they are in view."""
+        """Picture of the inside of its axes now, once they are in view."""
         self.page.wait_for_function(
             f"""id => {{ {_VIEW}
               if (view === undefined) return false;

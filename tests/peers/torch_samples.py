@@ -60,7 +60,7 @@ def of_eigenvalues(f: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Outputs]
 
 @dataclass(frozen=True)
 class Trial:
-    """One of our functions on the samples of one of PyTorch's operators.
+    """Trial of a function of ours on the samples of one of PyTorch's operators.
 
     Attributes:
         operator: PyTorch's.

@@ -71,7 +71,7 @@ def few_labels(
     same command goes on where it was stopped, and adds draws, labels and criteria to it.
 
     \b
-    Example, 25 minutes on one core of a recent server with bfloat16:
+    Example:
       workbench few-labels --store stores/cifar10.zarr --out runs/few --precision bf16-mixed
     """
     from workbench.experiments.images.few_labels import Settings

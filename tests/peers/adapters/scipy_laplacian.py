@@ -13,7 +13,7 @@ laplacian, cuts = csgraph.laplacian, counted(leading)
 
 
 def ours(graph: Any, normed: bool = False, return_diag: bool = False, **options: Any) -> Any:
-    """Of symmetric nonnegative graphs, given as arrays or matrices; the rest is the peer's own."""
+    """Laplacian, ours of symmetric nonnegative graphs (arrays or matrices), else the peer's own."""
     theirs = laplacian(graph, normed=normed, return_diag=return_diag, **options)
     dense = graph.toarray() if sparse.issparse(graph) else np.array(graph)
     fits = dense.dtype.kind == "f" and np.array_equal(dense, dense.T) and (dense >= 0).all()
